@@ -1,0 +1,199 @@
+"""What agents, supervisors and company systems may ask of the dialer: one model per command, whichever door it comes through.
+
+HTTP, MQTT and the command line parse their input into these and call `CommandHandler.handle`. It returns a JSON-able dict
+after everything that the answer promises is committed, or raises `CommandError`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.@+-]+$")]
+Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n\x00]*$")]
+
+
+class CommandError(Exception):
+    """A command that cannot be carried out. `code` is one of `ERROR_CODES`; `message` is one line that says what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+#: code -> HTTP status
+ERROR_CODES = {
+    "invalid": 422,
+    "unknown_agent": 404,
+    "unknown_campaign": 404,
+    "unknown_contact": 404,
+    "unknown_call": 404,
+    "unknown_code": 422,
+    "wrong_state": 409,
+    "busy": 409,
+    "forbidden": 403,
+    "unavailable": 503,
+}
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _AgentCommand(_Command):
+    agent: Name
+
+
+class AgentLogin(_AgentCommand):
+    """Log in to `campaign`; the dialer calls the agent's phone and keeps that leg up. Returns once the phone has answered."""
+
+    command: Literal["login"] = "login"
+    campaign: Name | None = None
+
+
+class AgentLogout(_AgentCommand):
+    """Log out; during a call it takes effect when the call and its wrap-up end."""
+
+    command: Literal["logout"] = "logout"
+
+
+class AgentReady(_AgentCommand):
+    """End wrap-up or a break: available for calls."""
+
+    command: Literal["ready"] = "ready"
+
+
+class AgentBreak(_AgentCommand):
+    """Go on a break (`reason` from the campaign's list); during a call it takes effect after wrap-up."""
+
+    command: Literal["break"] = "break"
+    reason: Line = "break"
+
+
+class AgentDispose(_AgentCommand):
+    """Code the agent's current or last call. `callback_at` with codes that promise a call back; `ready=False` stays in wrap-up."""
+
+    command: Literal["dispose"] = "dispose"
+    code: Name
+    call: str | None = Field(default=None, max_length=100)
+    callback_at: AwareDatetime | None = None
+    personal: bool | None = None
+    note: Line | None = None
+    fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
+    ready: bool = True
+
+
+class AgentHangup(_AgentCommand):
+    """End the customer's call; the agent goes into wrap-up."""
+
+    command: Literal["hangup"] = "hangup"
+
+
+class AgentHandOver(_AgentCommand):
+    """Hand the live call to the colleague `to`, who must be available."""
+
+    command: Literal["hand_over"] = "hand_over"
+    to: Name
+
+
+class AgentPreview(_AgentCommand):
+    """Preview and manual modes: show the next contact (reserved for this agent)."""
+
+    command: Literal["preview"] = "preview"
+
+
+class AgentDial(_AgentCommand):
+    """Preview mode: dial the contact shown. Manual mode: dial `number`, when the campaign has it as a contact."""
+
+    command: Literal["dial"] = "dial"
+    number: Line | None = None
+
+
+class AgentSkip(_AgentCommand):
+    """Preview mode: put the contact shown back."""
+
+    command: Literal["skip"] = "skip"
+
+
+class ContactAdd(_Command):
+    """Add contacts to a campaign's list while it runs; idempotent by `id` (or number)."""
+
+    command: Literal["add_contacts"] = "add_contacts"
+    campaign: Name
+    list: Name = "api"
+    contacts: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
+
+
+class DoNotCallAdd(_Command):
+    """Numbers never to call again, from now on."""
+
+    command: Literal["do_not_call"] = "do_not_call"
+    numbers: Annotated[list[Line], Field(min_length=1, max_length=10000)]
+    source: Line = "api"
+
+
+class CampaignPause(_Command):
+    """Place no more calls in `campaign`; calls in progress go on."""
+
+    command: Literal["pause"] = "pause"
+    campaign: Name
+
+
+class CampaignResume(_Command):
+    """Dial again."""
+
+    command: Literal["resume"] = "resume"
+    campaign: Name
+
+
+class ConfigReload(_Command):
+    """Read the config file again; a bad file changes nothing and its errors come back."""
+
+    command: Literal["reload"] = "reload"
+
+
+class StatusShow(_Command):
+    """A snapshot of campaigns, agents, trunks and queues."""
+
+    command: Literal["status"] = "status"
+
+
+class ContactShow(_Command):
+    """History, state and why a number is or is not dialable now."""
+
+    command: Literal["contact"] = "contact"
+    number: Line
+
+
+Command = Annotated[
+    AgentLogin
+    | AgentLogout
+    | AgentReady
+    | AgentBreak
+    | AgentDispose
+    | AgentHangup
+    | AgentHandOver
+    | AgentPreview
+    | AgentDial
+    | AgentSkip
+    | ContactAdd
+    | DoNotCallAdd
+    | CampaignPause
+    | CampaignResume
+    | ConfigReload
+    | StatusShow
+    | ContactShow,
+    Field(discriminator="command"),
+]
+
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+class CommandHandler(Protocol):
+    """The one place where commands take effect."""
+
+    async def handle(self, command: Command) -> dict[str, Any]:
+        """Carry out `command`; the dict answers it. Raises CommandError."""
+        ...

@@ -1,0 +1,228 @@
+"""What happened, as values: the one internal stream that metrics, MQTT, the live view and reports read.
+
+Every event is frozen, carries `at` (epoch seconds, UTC) and says everything a reader needs without asking back.
+`EventStream` calls its readers at once and in order, in the loop's thread; a reader must not block and must not raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events. `name` is the event's word in MQTT topics and logs."""
+
+    name: ClassVar[str]
+    at: float
+    campaign: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields plus `event`, ready for JSON."""
+        record: dict[str, Any] = {"event": self.name}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            record[field.name] = dict(value) if isinstance(value, Mapping) else value
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent(Event):
+    """Something about one attempt. `call` is the attempt's id, `sip_call_id` the Call-ID on the wire."""
+
+    call: str
+    sip_call_id: str
+    contact: int
+    number: str
+    trunk: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlaced(CallEvent):
+    """The INVITE has left; its attempt was on disk before."""
+
+    name: ClassVar[str] = "call_placed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRinging(CallEvent):
+    """The first 180 or 183."""
+
+    name: ClassVar[str] = "call_ringing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(CallEvent):
+    """The customer's 200 OK. `ring_seconds` counts from the INVITE."""
+
+    name: ClassVar[str] = "call_answered"
+    ring_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConnected(CallEvent):
+    """Customer and agent hear each other. `answer_to_agent` runs from the 200 OK to the answers of both re-INVITEs, seconds;
+    `wait` is the part of it in which no agent was free."""
+
+    name: ClassVar[str] = "call_connected"
+    agent: str
+    answer_to_agent: float
+    wait: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAbandoned(CallEvent):
+    """Answered, and no agent within patience, or the customer hung up while waiting for one."""
+
+    name: ClassVar[str] = "call_abandoned"
+    waited: float
+    message_played: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallHandedOver(CallEvent):
+    """A live call moved from one agent to a colleague."""
+
+    name: ClassVar[str] = "call_handed_over"
+    agent: str
+    to_agent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded(CallEvent):
+    """The attempt is over and its outcome is on disk. `status` is the SIP status that decided it (0: none)."""
+
+    name: ClassVar[str] = "call_ended"
+    outcome: str
+    status: int
+    agent: str | None
+    ring_seconds: float | None
+    talk_seconds: float | None
+    next_state: str
+    next_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispositionRecorded(CallEvent):
+    """The agent's code, applied through the table and on disk."""
+
+    name: ClassVar[str] = "disposition"
+    agent: str
+    code: str
+    next_state: str
+    next_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackScheduled(CallEvent):
+    """A promise to call again. `agent` is the owner of a personal one, None when shared."""
+
+    name: ClassVar[str] = "callback"
+    due_at: float
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleQueued(CallEvent):
+    """A sale is on disk, to be carried through."""
+
+    name: ClassVar[str] = "sale"
+    sale: int
+    agent: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentChanged(Event):
+    """An agent's state changed: logged_out, available, reserved, talking, wrap_up, break (with its reason)."""
+
+    name: ClassVar[str] = "agent"
+    agent: str
+    previous: str
+    state: str
+    reason: str | None
+    call: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentAlert(Event):
+    """Something an operator must see about an agent: leg_lost, leg_refused, ..."""
+
+    name: ClassVar[str] = "agent_alert"
+    agent: str
+    alert: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkChanged(Event):
+    """A trunk went up or down; `campaign` is empty. `reason`: options_lost, 503, timeout, recovered, ..."""
+
+    name: ClassVar[str] = "trunk"
+    trunk: str
+    up: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided(Event):
+    """One pacing decision that placed or gave up calls, with the numbers behind it. `seconds`: what it took to compute."""
+
+    name: ClassVar[str] = "decision"
+    place: int
+    cancel: int
+    seconds: float
+    why: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignChanged(Event):
+    """running, paused, closed (outside its schedule), no_agents, no_contacts, stopped; `reason` in words."""
+
+    name: ClassVar[str] = "campaign"
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsAdded(Event):
+    """Contacts arrived through an import or an API."""
+
+    name: ClassVar[str] = "contacts_added"
+    list_name: str
+    added: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAlert(Event):
+    """A part of the dialer is degraded or well again: store_locked, store_ok, media_restarted, broker_lost, config_rejected, ..."""
+
+    name: ClassVar[str] = "alert"
+    alert: str
+    detail: str
+
+
+Reader = Callable[[Event], None]
+
+
+class EventStream:
+    """Hands every event to every reader, in the order of their subscription."""
+
+    def __init__(self) -> None:
+        self._readers: list[Reader] = []
+
+    def subscribe(self, reader: Reader) -> None:
+        """From now on `reader` sees every event. It runs inside `publish`: it must be quick and must not raise."""
+        self._readers.append(reader)
+
+    def unsubscribe(self, reader: Reader) -> None:
+        """Stop showing events to `reader`; raises ValueError when it was not subscribed."""
+        self._readers.remove(reader)
+
+    def publish(self, event: Event) -> None:
+        """Show `event` to all readers before returning."""
+        for reader in self._readers:
+            reader(event)
