@@ -122,7 +122,7 @@ class ContactAdd(_Command):
 
     command: Literal["add_contacts"] = "add_contacts"
     campaign: Name
-    list: Name = "api"
+    list_name: Name = "api"
     contacts: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
 
 
