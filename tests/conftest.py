@@ -1,0 +1,41 @@
+"""What every test shares: which tests run by default, and what happens when a real peer is not installed."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "peers.py"))["PEERS"]
+SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the soak tests unless `-m` speaks of them."""
+    if "soak" in (config.option.markexpr or ""):
+        return
+    soak = [item for item in items if item.get_closest_marker("soak")]
+    if soak:
+        config.hook.pytest_deselected(items=soak)
+        items[:] = [item for item in items if item not in soak]
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], str]:
+    """`need("sipp")` returns the path of a real peer's program; a missing one skips the test, or fails it under CI."""
+
+    def find(command: str) -> str:
+        path = shutil.which(command, path=SEARCH)
+        if path is None:
+            message = f"{command} is not installed: apt-get install --no-install-recommends {PEERS[command]}"
+            if os.environ.get("CI"):
+                pytest.fail(message, pytrace=False)
+            pytest.skip(message)
+        return path
+
+    return find
