@@ -1,0 +1,56 @@
+"""The engine's present state as one value, given to `Metrics.observe` about once a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonWindow:
+    """The legal window so far, from the store: answered calls (persons), abandoned ones among them, and
+    the share allowed."""
+
+    answered: int
+    abandoned: int
+    cap: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """A snapshot. Only `at` is required: what is not given stays as it was, what is given replaces the whole family.
+
+    at            epoch seconds
+    agents        (campaign, state) -> agents logged in or on a break
+    calls         (campaign, state) -> calls in progress; states: ringing, waiting, connected, ...
+    lines         trunk -> lines in use
+    line_limits   trunk -> lines that may be in use
+    trunks_up     trunk -> takes calls
+    queues        (campaign, queue) -> entries; queues: retry, callback, sale, ...
+    contacts      (campaign, state) -> contacts in that state
+    dialable      campaign -> contacts that could be dialed now
+    abandonment   campaign -> the legal window so far
+    answer_probability   campaign -> the pacer's present estimate that a placed call is answered
+    campaigns     campaign -> running, paused, closed, no_agents, no_contacts, stopped
+    outbox        outcomes on disk that the broker has not acknowledged yet
+    degraded      part -> whether it is degraded now; parts: store, broker, media
+    sip_drops     reason -> running total of SIP input that was dropped (since start, never falling)
+    sip_messages  (direction, kind) -> running total; direction: in, out; kind: a method or a class such as 2xx
+    """
+
+    at: float
+    agents: Mapping[tuple[str, str], int] | None = None
+    calls: Mapping[tuple[str, str], int] | None = None
+    lines: Mapping[str, int] | None = None
+    line_limits: Mapping[str, int] | None = None
+    trunks_up: Mapping[str, bool] | None = None
+    queues: Mapping[tuple[str, str], int] | None = None
+    contacts: Mapping[tuple[str, str], int] | None = None
+    dialable: Mapping[str, int] | None = None
+    abandonment: Mapping[str, AbandonWindow] | None = None
+    answer_probability: Mapping[str, float] | None = None
+    campaigns: Mapping[str, str] | None = None
+    outbox: int | None = None
+    degraded: Mapping[str, bool] = field(default_factory=dict)
+    sip_drops: Mapping[str, int] = field(default_factory=dict)
+    sip_messages: Mapping[tuple[str, str], int] = field(default_factory=dict)
