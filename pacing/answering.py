@@ -1,0 +1,147 @@
+"""When, and whether, a call is answered: a cure model learned from resolved and ringing calls.
+
+Model. A call placed is answered by a person with probability p after a ring time of law A, else it
+fails (busy, no answer, machine, ...) after a time of law N. The two laws are estimated as discrete
+cause-specific hazards on bins of BIN seconds (Aalen and Johansen 1978), so that calls which were
+given up count as censored at the age they had. A prior of `prior_ring_calls` calls keeps the hazards
+proper before there is evidence. The level p moves faster than the laws and has its own estimate
+(`pacing.level`), in which calls still ringing count by their posterior: counting resolved calls only
+is biased, because answers come sooner than no-answers.
+
+Truncation. Ages beyond the last bin (1.5 x ring_timeout) are put into it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BIN = 0.5
+Array = NDArray[np.float64]
+
+
+class RingLaw:
+    """The ring-time laws of answered and of failing calls, from hazards with pseudo-counts.
+
+    ring_timeout, prior_ring in seconds; prior_answer_rate a fraction; weights in calls.
+    """
+
+    def __init__(
+        self,
+        ring_timeout: float,
+        prior_ring: float,
+        prior_answer_rate: float,
+        prior_calls: float,
+        memory: float = 6000.0,
+    ) -> None:
+        self.bins = int(np.ceil(1.5 * ring_timeout / BIN)) + 1
+        self._grow = 1.0 + 1.0 / memory
+        age = (np.arange(self.bins) + 0.5) * BIN
+        # Prior: both laws are gamma of shape 2 with mean prior_ring; what still rings at
+        # ring_timeout fails there.
+        shape = age * np.exp(-2.0 * age / prior_ring)
+        shape /= shape.sum()
+        end = min(self.bins - 1, int(ring_timeout / BIN))
+        answer = prior_answer_rate * shape
+        fail = (1.0 - prior_answer_rate) * shape
+        fail[end] += answer[end + 1 :].sum() + fail[end + 1 :].sum()
+        answer[end + 1 :] = 0.0
+        fail[end + 1 :] = 0.0
+        self._answers = prior_calls * answer
+        self._fails = prior_calls * fail
+        self._weight = 1.0
+        self._stale = 0
+        self.resolved = 0
+        # alive[k]: weight of calls seen alive at the start of bin k
+        self._alive = self._reversed_sum(self._answers + self._fails)
+        self._fit()
+
+    @staticmethod
+    def _reversed_sum(values: Array) -> Array:
+        return np.asarray(np.cumsum(values[::-1])[::-1])
+
+    def observe(self, age: float, end: str) -> None:
+        """A call ended at `age` s: `end` is answered, failed or censored (given up, congestion)."""
+        k = min(int(age / BIN), self.bins - 1)
+        w = self._weight
+        if end == "censored":
+            self._alive[:k] += w  # not at risk in the bin where it left
+        else:
+            self._alive[: k + 1] += w
+            (self._answers if end == "answered" else self._fails)[k] += w
+        self._weight = w * self._grow
+        if self._weight > 1e6:
+            for part in (self._alive, self._answers, self._fails):
+                part /= self._weight
+            self._weight = 1.0
+        self.resolved += 1
+        self._stale += 1
+        if self._stale > 5 + self.resolved // 50 or self._stale > 200:
+            self._fit()
+
+    def take_back(self, age: float) -> None:
+        """An answer at `age` s turned out to be a machine: move it to the failures."""
+        k = min(int(age / BIN), self.bins - 1)
+        moved = min(self._weight, self._answers[k])
+        self._answers[k] -= moved
+        self._fails[k] += moved
+        self._stale += 1
+
+    def _fit(self) -> None:
+        self._stale = 0
+        at_risk = np.maximum(self._alive, 1e-12)
+        a = self._answers / at_risk
+        f = self._fails / at_risk
+        total = a + f
+        over = np.maximum(total, 1.0)
+        a, f, total = a / over, f / over, total / over
+        survive = np.concatenate(([1.0], np.cumprod(1.0 - total)[:-1]))
+        self._density = survive * a
+        fails = survive * f
+        answered = float(self._density.sum())
+        self.answered_share = max(answered, 1e-9)
+        failed = max(1.0 - answered, 1e-9)
+        # Survival at the start of each bin given how the call will end; what never ended fails.
+        self.survive_answered = self._reversed_sum(self._density) / self.answered_share
+        self.survive_failed = np.clip(1.0 - (np.cumsum(fails) - fails) / failed, 1e-9, 1.0)
+        middle = (np.arange(self.bins) + 0.5) * BIN
+        self.mean_ring = float((self._density * middle).sum()) / self.answered_share
+        self.mean_square_ring = float((self._density * middle**2).sum()) / self.answered_share
+        ends = self._density + fails
+        self.mean_in_air = float((ends * middle).sum() / max(ends.sum(), 1e-9))
+
+    def still_to_answer(self, p: float) -> Array:
+        """P(a call alive at the start of bin k will be answered by a person), shape (bins,)."""
+        a = p * self.survive_answered
+        return np.asarray(a / (a + (1.0 - p) * self.survive_failed + 1e-300))
+
+    def answered_within(self, horizon: float) -> Array:
+        """P(answered within `horizon` s | alive at bin k and will be answered), shape (bins,)."""
+        shift = horizon / BIN
+        low = int(shift)
+        index = np.minimum(np.arange(self.bins) + low, self.bins - 1)
+        here = self.survive_answered
+        after = here[index] + (shift - low) * (here[np.minimum(index + 1, self.bins - 1)] - here[index])
+        after = np.where(np.arange(self.bins) + low >= self.bins, 0.0, after)
+        return np.asarray(1.0 - after / np.maximum(here, 1e-300)).clip(0.0, 1.0)
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "answers": (self._answers / self._weight).tolist(),
+            "fails": (self._fails / self._weight).tolist(),
+            "alive": (self._alive / self._weight).tolist(),
+            "resolved": self.resolved,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` wrote, if it fits the bins (another ring_timeout starts afresh)."""
+        parts = [np.asarray(state[k], dtype=np.float64) for k in ("answers", "fails", "alive")]
+        if any(part.shape != (self.bins,) for part in parts):
+            return
+        self._answers, self._fails, self._alive = parts
+        self._weight = 1.0
+        self.resolved = int(state["resolved"])
+        self._fit()

@@ -1,0 +1,77 @@
+"""The abandonment budget: how much of the cap may be spent now, and the index that spends it.
+
+Two levels. Outer: the rate of abandonment to aim at, from what the legal window has used so far and
+how much of it is left, so that the chance of ending it over the cap stays below `overrun_chance`
+(normal bound on the number still to come). Inner: an integral controller on the logarithm of the
+index tau of `pacing.target`; every answered call moves it by GAIN x (aim - abandoned), so the
+long-run share of abandoned calls is the aim, whatever the model of the target gets wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+GAIN = 0.22
+LOWEST, HIGHEST = -3.0, 0.9
+
+
+class Budget:
+    """Counts of answered and abandoned calls, the aim and the trim (see the module)."""
+
+    def __init__(self, cap: float, margin: float, overrun_chance: float) -> None:
+        self.cap = cap
+        self.margin = margin
+        self._z = NormalDist().inv_cdf(1.0 - overrun_chance)
+        self.answered = 0
+        self.abandoned = 0
+        self.trim = 0.0
+        self._window: tuple[float, float, float] | None = None  # answered, abandoned before us; end
+
+    def set_window(self, now: float, answered: float, abandoned: float, window_left: float) -> None:
+        """The legal window so far, our own calls included; `window_left` in s."""
+        self._window = (answered - self.answered, abandoned - self.abandoned, now + window_left)
+
+    def observe(self, abandoned: bool, now: float, answered_per_second: float) -> None:
+        """An answered call was connected or abandoned."""
+        aim = self.aim(now, answered_per_second)
+        self.answered += 1
+        self.abandoned += abandoned
+        self.trim = min(HIGHEST, max(LOWEST, self.trim + GAIN * (aim - (1.0 if abandoned else 0.0))))
+
+    def take_back(self, abandoned: bool) -> None:
+        """An answered call was no person: it leaves the counts."""
+        self.answered -= 1
+        self.abandoned -= abandoned
+
+    def aim(self, now: float, answered_per_second: float) -> float:
+        """The share of answered calls that may be abandoned from here on."""
+        plain = self.cap * (1.0 - self.margin)
+        if self._window is None or now >= self._window[2]:
+            return plain
+        before, lost, end = self._window
+        answered, abandoned = before + self.answered, lost + self.abandoned
+        to_come = max(1.0, (end - now) * answered_per_second)
+        slack = self.cap * (answered + to_come) - abandoned
+        if slack <= 0.0:
+            return 0.0
+        # the largest mean x with x + z sqrt(x) <= slack
+        root = 0.5 * (math.sqrt(self._z * self._z + 4.0 * slack) - self._z)
+        return min(plain, root * root / to_come)
+
+    def index(self, now: float, answered_per_second: float) -> float:
+        """The index tau for `pacing.target`, in (0, 0.6)."""
+        aim = self.aim(now, answered_per_second)
+        base = 0.15 * (max(aim, 1e-5) / 0.03) ** 0.6
+        return float(min(0.6, base * math.exp(self.trim)))
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able; the window is not kept: the store tells it again."""
+        return {"answered": self.answered, "abandoned": self.abandoned, "trim": self.trim}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` wrote."""
+        self.answered = int(state["answered"])
+        self.abandoned = int(state["abandoned"])
+        self.trim = float(state["trim"])

@@ -1,0 +1,92 @@
+"""The level of the answer rate, which drifts and jumps, per segment and over all.
+
+A discounted Beta-binomial at several memories at once. The estimate is the one with the longest
+memory that no shorter memory contradicts (the idea of Lepski 1991, in its simplest form): steady
+evidence gives a narrow posterior, a jump is believed as soon as the short memory differs by more
+than Z standard errors, and then the longer memories are reset to the shorter one, so that the jump
+is not averaged with the past. Everything is O(number of memories) per call.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+Z = 3.0
+MEMORIES = (60.0, 180.0, 540.0, 1620.0)
+
+
+class Level:
+    """P(answered by a person) with its evidence in calls. `slowest`: longest memory, in calls."""
+
+    def __init__(self, slowest: float) -> None:
+        self.memories = [m for m in MEMORIES if m < slowest] + [slowest]
+        self.answered = [0.0] * len(self.memories)
+        self.failed = [0.0] * len(self.memories)
+        self.jumps = 0
+
+    def observe(self, answered: bool) -> None:
+        """One call resolved."""
+        for i, memory in enumerate(self.memories):
+            keep = 1.0 - 1.0 / memory
+            self.answered[i] = self.answered[i] * keep + (1.0 if answered else 0.0)
+            self.failed[i] = self.failed[i] * keep + (0.0 if answered else 1.0)
+        self._reconcile()
+
+    def take_back(self) -> None:
+        """One answer was a machine after all."""
+        for i, answered in enumerate(self.answered):
+            moved = min(1.0, answered)
+            self.answered[i] -= moved
+            self.failed[i] += moved
+
+    def _reconcile(self) -> None:
+        a, f = self.answered, self.failed
+        for short in range(len(a) - 1):
+            n_short = a[short] + f[short]
+            if n_short < 15.0:
+                continue
+            p_short = a[short] / n_short
+            for long in range(short + 1, len(a)):
+                n_long = a[long] + f[long]
+                if n_long < 1.5 * n_short:
+                    continue
+                p_long = a[long] / n_long
+                pooled = (a[long] + 1.0) / (n_long + 2.0)
+                # the discounted mean of memory m has variance p q / (2 m); the two overlap
+                spread = pooled * (1.0 - pooled) * 0.5 * (1.0 / n_short + 1.0 / n_long)
+                if (p_short - p_long) ** 2 > Z * Z * spread:
+                    for later in range(long, len(a)):
+                        a[later], f[later] = a[short], f[short]
+                    self.jumps += 1
+                    break
+
+    def evidence(self) -> tuple[float, float]:
+        """(answered, failed) of the longest uncontradicted memory, in effective calls.
+
+        A discounted sum of memory m behaves like 2 m calls once it is full; it is reported so.
+        """
+        a, f = self.answered[-1], self.failed[-1]
+        fill = (a + f) / self.memories[-1]
+        worth = 1.0 + min(1.0, fill)
+        return a * worth, f * worth
+
+    def state(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"memories": self.memories, "answered": self.answered[:], "failed": self.failed[:]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take what `state` wrote, if the memories are the same."""
+        if list(state["memories"]) == self.memories:
+            self.answered = [float(x) for x in state["answered"]]
+            self.failed = [float(x) for x in state["failed"]]
+
+
+def posterior(
+    answered: float, failed: float, prior_mean: float, prior_calls: float
+) -> tuple[float, float]:
+    """Mean and coefficient of variation of the Beta posterior."""
+    a = answered + prior_mean * prior_calls
+    b = failed + (1.0 - prior_mean) * prior_calls
+    mean = a / (a + b)
+    return mean, math.sqrt((1.0 - mean) / (mean * (a + b + 1.0)))
