@@ -1,0 +1,250 @@
+"""SIPp scenarios, written from settings: a carrier that answers as real ones do, and agents' phones that stay up.
+
+Both log what they see with SIPp's <log> action, one line per event: `EVENT CALL-ID NUMBER DATE TIME EPOCH-SECONDS`.
+Nothing of the dialer is in that log: the joins count on it.
+
+The carrier follows RFC 3261: a CANCEL after the final response changes nothing (9.2), a request on a call that it has
+ended gets 481 (12.2.2), crossing BYEs both get their answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HEADERS = "[last_Via:]\n[last_From:]\n[last_To:]{tag}\n[last_Call-ID:]\n[last_CSeq:]\n"
+CONTACT = "Contact: <sip:{user}@[local_ip]:[local_port]>\n"
+SDP = """Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o={user} [pid] {version} IN IP4 [local_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+m=audio {port} RTP/AVP 0 101
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-15
+a=sendrecv
+"""
+EMPTY = "Content-Length: 0\n\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierSettings:
+    """What becomes of calls at the carrier: shares of 100 (what is left over rings without answer), times in seconds."""
+
+    answer: float = 50.0
+    busy: float = 15.0
+    not_found: float = 5.0
+    unavailable_503: float = 3.0
+    temporarily_480: float = 7.0
+    ring: tuple[float, float] = (0.5, 1.5)
+    hold: tuple[float, float] = (1.5, 2.5)
+    retry_after: int = 1
+
+    def __post_init__(self) -> None:
+        """Shares must fit into 100."""
+        total = self.answer + self.busy + self.not_found + self.unavailable_503 + self.temporarily_480
+        if not 0 <= total <= 100:
+            raise ValueError(f"the carrier's shares add up to {total:g}, more than 100")
+
+
+def _send(
+    line: str, *, tag: str = "", sdp: str = "", extra: str = "", user: str = "carrier", attributes: str = ""
+) -> str:
+    body = sdp or EMPTY
+    text = f"SIP/2.0 {line}\n{HEADERS.format(tag=tag)}{CONTACT.format(user=user)}{extra}{body}"
+    return f"<send{attributes}><![CDATA[\n{text}\n]]></send>\n"
+
+
+def _log(event: str) -> str:
+    return f'<nop><action><log message="{event} [call_id] [$number] [timestamp]"/></action></nop>\n'
+
+
+def _pause(span: tuple[float, float]) -> str:
+    return f'<pause distribution="uniform" min="{span[0] * 1000:.0f}" max="{span[1] * 1000:.0f}"/>\n'
+
+
+def _set(*names: str) -> str:
+    return "<nop><action>" + "".join(f'<assign assign_to="{name}" value="1"/>' for name in names) + "</action></nop>\n"
+
+
+TAG = ";tag=[pid]c[call_number]"
+RETRANS = ' retrans="500"'
+BYE = f"""<send{RETRANS}><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From: [$to]{TAG}
+To: [$from]
+Call-ID: [call_id]
+CSeq: 1 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+"""
+OPTIONS_LABEL = "90"
+
+
+def _sdp(user: str, version: int, port: str = "[media_port]") -> str:
+    return SDP.format(user=user, version=version, port=port)
+
+
+def carrier(settings: CarrierSettings) -> str:
+    """The carrier's scenario as SIPp's XML."""
+    shares = {
+        "isbusy": settings.busy,
+        "isnf": settings.not_found,
+        "is503": settings.unavailable_503,
+        "is480": settings.temporarily_480,
+        "isans": settings.answer,
+    }
+    tests, bound = "", 0.0
+    for name, share in shares.items():
+        bound += share
+        tests += f'<test assign_to="{name}" variable="r" compare="less_than" value="{bound:g}"/>'
+
+    def refuse(label: str, line: str, event: str, extra: str = "") -> str:
+        return (
+            f'<label id="{label}"/>\n'
+            + _set("final")
+            + _log(event)
+            + _send(line, tag=TAG, extra=extra, attributes=RETRANS)
+            + '<recv request="ACK" next="99"/>\n'
+        )
+
+    def branch(label: str, name: str) -> str:
+        return f'<nop next="{label}" test="{name}"/>\n'
+
+    return "".join(
+        [
+            '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="carrier">\n',
+            f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
+            '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
+            '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
+            '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>\n',
+            '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>\n',
+            '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>\n',
+            '<ereg regexp="[0-9]+" search_in="hdr" header="CSeq:" assign_to="cseq"/>\n',
+            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            _send("100 Trying"),
+            '<nop next="7"/>\n',
+            # these three may come at any time
+            '<recv request="CANCEL" optional="global" next="20"/>\n',
+            '<recv request="BYE" optional="global" next="30"/>\n',
+            '<recv request="INVITE" optional="global" next="40"/>\n',
+            '<recv request="NEVER"/>\n',
+            '<label id="7"/>\n',
+            '<nop><action><sample assign_to="r" distribution="uniform" min="0" max="100"/>',
+            tests,
+            "</action></nop>\n",
+            branch("11", "isbusy"),
+            branch("12", "isnf"),
+            branch("13", "is503"),
+            _send("180 Ringing", tag=TAG),
+            _log("RINGING"),
+            branch("14", "is480"),
+            branch("15", "isans"),
+            # nobody answers: ring until the CANCEL; a caller that never gives up gets 408 after two minutes
+            '<recv request="CANCEL" timeout="120000" ontimeout="16" next="20"/>\n',
+            # answered
+            '<label id="15"/>\n',
+            _pause(settings.ring),
+            _set("final", "answered"),
+            _log("ANSWER"),
+            _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
+            '<label id="5"/>\n<recv request="ACK" crlf="true"/>\n',
+            '<label id="6"/>\n',
+            _pause(settings.hold),
+            _set("ended"),
+            _log("BYE_SENT"),
+            BYE,
+            '<label id="50"/>\n<recv request="BYE" optional="true" next="51"/>\n',
+            '<recv request="INVITE" optional="true" next="52"/>\n<recv request="ACK" optional="true" next="50"/>\n',
+            '<recv response="481" optional="true" next="97"/>\n<recv response="200" next="99"/>\n',
+            '<label id="51"/>\n',
+            _log("BYE_CROSSED"),
+            _send("200 OK"),
+            '<nop next="50"/>\n',
+            '<label id="52"/>\n',
+            _send("481 Call/Transaction Does Not Exist", attributes=RETRANS),
+            '<recv request="ACK" next="50"/>\n',
+            # CANCEL
+            '<label id="20"/>\n',
+            _log("CANCEL"),
+            _send("200 OK", tag=TAG),
+            branch("21", "final"),
+            _set("final"),
+            f"<send{RETRANS}><![CDATA[\nSIP/2.0 487 Request Terminated\nVia:[$via]\nFrom:[$from]\nTo:[$to]{TAG}\n"
+            "[last_Call-ID:]\nCSeq: [$cseq] INVITE\nContent-Length: 0\n\n]]></send>\n",
+            '<recv request="ACK" next="99"/>\n',
+            '<label id="21"/>\n',
+            _log("CANCEL_LATE"),
+            branch("5", "answered"),
+            '<recv request="ACK" next="99"/>\n',
+            # BYE from the dialer
+            '<label id="30"/>\n',
+            _log("BYE"),
+            branch("31", "ended"),
+            _set("ended"),
+            '<label id="31"/>\n',
+            _send("200 OK"),
+            '<nop next="99"/>\n',
+            # re-INVITE
+            '<label id="40"/>\n',
+            branch("52", "ended"),
+            _log("REINVITE"),
+            _send("200 OK", sdp=_sdp("carrier", 2), attributes=RETRANS),
+            '<recv request="ACK" next="6"/>\n',
+            # refusals
+            '<label id="11"/>\n',
+            _send("180 Ringing", tag=TAG),
+            _log("RINGING"),
+            _pause((0.2, 0.8)),
+            refuse("17", "486 Busy Here", "BUSY"),
+            refuse("12", "404 Not Found", "NOT_FOUND"),
+            refuse("13", "503 Service Unavailable", "UNAVAILABLE", f"Retry-After: {settings.retry_after}\n"),
+            '<label id="14"/>\n',
+            _pause(settings.ring),
+            refuse("18", "480 Temporarily Unavailable", "TEMPORARILY"),
+            refuse("16", "408 Request Timeout", "RUNG_OUT"),
+            # keep-alive
+            f'<label id="{OPTIONS_LABEL}"/>\n',
+            _send("200 OK", tag=TAG),
+            '<nop next="98"/>\n',
+            '<label id="97"/>\n',
+            _log("BYE_UNKNOWN"),
+            '<label id="99"/>\n',
+            _log("END"),
+            '<label id="98"/>\n',
+            '<timewait milliseconds="1000"/>\n<Reference variables="line,r,isbusy"/>\n</scenario>\n',
+        ]
+    )
+
+
+def agent(media_port: str = "[media_port]") -> str:
+    """An agent's phone: answers the dialer's call at once, takes every re-INVITE, stays until BYE."""
+    return "".join(
+        [
+            '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="agent">\n',
+            f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
+            '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
+            '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
+            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            _send("200 OK", tag=TAG, sdp=_sdp("agent", 1, media_port), user="agent", attributes=RETRANS),
+            '<recv request="ACK" crlf="true"/>\n',
+            '<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n<recv request="INVITE" crlf="true"/>\n',
+            _log("REINVITE"),
+            _send("200 OK", sdp=_sdp("agent", 2, media_port), user="agent", attributes=RETRANS),
+            '<recv request="BYE" optional="true" next="9"/>\n<recv request="ACK" next="1"/>\n',
+            '<label id="9"/>\n',
+            _log("BYE"),
+            _send("200 OK", user="agent"),
+            '<nop next="98"/>\n',
+            f'<label id="{OPTIONS_LABEL}"/>\n',
+            _send("200 OK", tag=TAG, user="agent"),
+            '<label id="98"/>\n<timewait milliseconds="1000"/>\n<Reference variables="line"/>\n</scenario>\n',
+        ]
+    )
