@@ -1,0 +1,102 @@
+"""What the config points at outside itself: files that must be there, secrets that must be had."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+
+from dialer.config.model import ConfigFile
+from dialer.config.positions import KeyPath
+from dialer.config.secret import SecretError, read_secret, secret_from_env
+from dialer.config.wording import Problem, clip, dotted
+
+
+def missing_things(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Everything outside that a run of this config would miss."""
+    yield from _secrets(config, environ)
+    yield from _files(config)
+    yield from _messages(config)
+
+
+def _secrets(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem]:
+    wanted: list[tuple[KeyPath, str, str | None, str | None]] = [
+        (("http",), "token", config.http.token_env, config.http.token_file)
+    ]
+    wanted += [(("agents", name), "token", a.token_env, a.token_file) for name, a in config.agents.items()]
+    wanted += [(("trunks", name), "password", t.password_env, t.password_file) for name, t in config.trunks.items()]
+    if config.mqtt is not None:
+        wanted.append((("mqtt",), "password", config.mqtt.password_env, config.mqtt.password_file))
+        if config.mqtt.command_token_env is not None:
+            try:
+                secret_from_env(config.mqtt.command_token_env, environ)
+            except SecretError as error:
+                yield Problem(("mqtt", "command_token_env"), f"mqtt.command_token_env: {error}")
+    for table, word, env, file in wanted:
+        path = (*table, f"{word}_env" if env is not None else f"{word}_file")
+        try:
+            read_secret(env, file, environ)
+        except SecretError as error:
+            yield Problem(path, f"{dotted(path)}: {error}")
+
+
+def _files(config: ConfigFile) -> Iterator[Problem]:
+    paths: list[tuple[KeyPath, str | None]] = [
+        (("lists", name, "path"), table.path) for name, table in config.lists.items()
+    ]
+    paths += [(("do_not_call", name, "path"), table.path) for name, table in config.do_not_call.items()]
+    for path, file in paths:
+        wrong = None if file is None else unreadable(file)
+        if wrong is not None:
+            yield Problem(
+                path, f"{dotted(path)}: {wrong}; allowed: a file that can be read, relative to the config file"
+            )
+
+
+def unreadable(file: str) -> str | None:
+    """Why `file` cannot be read, in words; None when it can."""
+    shown = clip_start(file)
+    try:
+        mode = os.stat(file).st_mode
+    except FileNotFoundError:
+        return f"no such file: {shown}"
+    except (OSError, ValueError) as error:
+        return f"{shown} cannot be read: {getattr(error, 'strerror', None) or 'not a file name'}"
+    if stat.S_ISDIR(mode):
+        return f"{shown} is a directory"
+    if not stat.S_ISREG(mode):
+        return f"{shown} is not a regular file"
+    return None if os.access(file, os.R_OK) else f"{shown} may not be read by this user"
+
+
+def clip_start(file: str) -> str:
+    """A path shortened at its start: its end says more."""
+    return file if len(file) <= 200 else f"...{file[-200:]}"
+
+
+def _messages(config: ConfigFile) -> Iterator[Problem]:
+    for name, campaign in config.campaigns.items():
+        if campaign.message is None:
+            continue
+        path: KeyPath = ("campaigns", name, "message")
+        wrong = unreadable(campaign.message) or _not_playable(campaign.message)
+        if wrong is not None:
+            yield Problem(
+                path,
+                f"{dotted(path)}: {wrong}; allowed: a WAV file (PCM of 8 or 16 bits, A-law or u-law)",
+            )
+
+
+def _not_playable(file: str) -> str | None:
+    # Imported here: numpy comes with it, and most configs play the built-in message.
+    from dialer.media.prompt import PromptError, load_prompt
+
+    try:
+        load_prompt(file)
+    except PromptError as error:
+        return (
+            clip(str(error).removeprefix(f"{file}: "))
+            if len(str(error)) > 400
+            else str(error).removeprefix(f"{file}: ")
+        )
+    return None

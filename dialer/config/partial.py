@@ -1,0 +1,129 @@
+"""As much of a faulty config as is sound, so that the cross-checks can go on and all mistakes come at once.
+
+A key with a mistake is taken out, and where the table cannot do without it a placeholder goes in. Names that were
+written stay known to the cross-checks, so that a trunk with a typo is not also reported as unknown.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from dialer.config.model import (
+    AgentTable,
+    CampaignTable,
+    ConfigFile,
+    DoNotCallTable,
+    HttpTable,
+    ListTable,
+    LogTable,
+    MediaTable,
+    MqttTable,
+    SipTable,
+    StoreTable,
+    Table,
+    TrunkTable,
+)
+from dialer.config.positions import KeyPath
+from dialer.config.wording import has, real_path
+
+_NAMED: dict[str, type[Table]] = {
+    "trunks": TrunkTable,
+    "agents": AgentTable,
+    "lists": ListTable,
+    "do_not_call": DoNotCallTable,
+    "campaigns": CampaignTable,
+}
+_SINGLE: dict[str, type[Table]] = {
+    "store": StoreTable,
+    "sip": SipTable,
+    "media": MediaTable,
+    "http": HttpTable,
+    "mqtt": MqttTable,
+    "log": LogTable,
+}
+
+#: A harmless value for each required key. What the checks say about one is dropped: its absence is reported already.
+PLACEHOLDERS: dict[str, Any] = {
+    "address": "localhost:5060",
+    "prefixes": ["+"],
+    "phone": "sip:placeholder",
+    "region": "XX",
+    "path": "-",
+    "lists": ["-"],
+    "trunks": ["-"],
+    "caller_id": "00",
+    "jurisdiction": "none",
+    "dispositions": {"placeholder": {"next": "done"}},
+    "next": "done",
+    "start": "00:00",
+    "end": "24:00",
+    "prefix": "+",
+}
+
+#: Taking a key out may uncover another mistake; the tables are four levels deep.
+_ROUNDS = 8
+
+
+def sound_part(data: Mapping[str, Any], bad: Iterable[KeyPath]) -> ConfigFile:
+    """A config of the sound tables of `data`, `bad` being the paths with mistakes. Not validated as a whole."""
+    pruned = copy.deepcopy(dict(data))
+    for path in sorted(bad, key=len, reverse=True):
+        _take_out(pruned, path)
+    parts: dict[str, Any] = {}
+    for key, model in _SINGLE.items():
+        table = _sound(model, pruned[key]) if key in pruned else None
+        parts[key] = table if table is not None or key == "mqtt" else model()
+    for key, model in _NAMED.items():
+        tables = pruned.get(key)
+        named = tables.items() if isinstance(tables, dict) else ()
+        sound = ((name, _sound(model, table)) for name, table in named)
+        parts[key] = {name: table for name, table in sound if table is not None}
+    scale = pruned.get("time_scale", 1.0)
+    parts["time_scale"] = float(scale) if isinstance(scale, int | float) else 1.0
+    return ConfigFile.model_construct(base=None, **parts)
+
+
+def _sound(model: type[Table], table: Any) -> Table | None:
+    """`table` as a model, placeholders where a required key is gone; None when it is not even a table."""
+    if not isinstance(table, dict):
+        return None
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                path, _tagged, _on_key = real_path(detail["loc"], table, detail["type"])
+                if detail["type"] == "missing" and path[-1] in PLACEHOLDERS:
+                    _put_in(table, path)
+                else:
+                    _take_out(table, path)
+    return None
+
+
+def _put_in(table: Any, path: KeyPath) -> None:
+    for part in path[:-1]:
+        table = table[part]
+    table[path[-1]] = copy.deepcopy(PLACEHOLDERS[str(path[-1])])
+
+
+def _take_out(data: Any, path: KeyPath) -> None:
+    *tables, last = path or ("",)
+    for part in tables:
+        if not has(data, part):
+            return
+        data = data[part]
+    if isinstance(data, dict):
+        data.pop(last, None)
+    elif isinstance(last, int) and has(data, last):
+        # Indices of the other items must go on being right: blank the item in place where that is possible.
+        data[last] = data[last - 1] if last else data[-1]
+
+
+def names_in(data: Mapping[str, Any], key: str) -> frozenset[str]:
+    """The names of the tables under `key` as written, sound or not."""
+    tables = data.get(key)
+    return frozenset(tables) if isinstance(tables, dict) else frozenset()
