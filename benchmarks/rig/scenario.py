@@ -32,7 +32,7 @@ EMPTY = "Content-Length: 0\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierSettings:
-    """What becomes of calls at the carrier: shares of 100 (what is left over rings without answer), times in seconds."""
+    """What becomes of calls: shares of 100 (what is left over rings without answer), times in seconds."""
 
     answer: float = 50.0
     busy: float = 15.0
@@ -242,6 +242,7 @@ def agent(media_port: str = "[media_port]") -> str:
             '<label id="9"/>\n',
             _log("BYE"),
             _send("200 OK", user="agent"),
+            _log("END"),
             '<nop next="98"/>\n',
             f'<label id="{OPTIONS_LABEL}"/>\n',
             _send("200 OK", tag=TAG, user="agent"),
