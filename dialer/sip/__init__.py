@@ -1,0 +1,53 @@
+"""SIP without sockets: a user agent as a value machine. See docs/design/sip.md.
+
+endpoint = Endpoint(EndpointConfig(host="192.0.2.1", port=5060))
+endpoint.receive(data, addr, now); endpoint.datagrams_to_send(); endpoint.next_event()
+endpoint.next_timer(); endpoint.handle_timer(now)
+"""
+
+from dialer.sip import sdp
+from dialer.sip.config import Credentials, EndpointConfig
+from dialer.sip.dialog import DialogState
+from dialer.sip.endpoint import Endpoint
+from dialer.sip.errors import SdpError, SipError, TooManyLegs, UndefinedTransition, UnknownLeg, UnsafeHeader, WrongState
+from dialer.sip.events import (
+    Answered,
+    Ended,
+    Event,
+    Failed,
+    IncomingCall,
+    Offered,
+    OptionsAnswered,
+    OptionsFailed,
+    Provisional,
+    Reinvited,
+    ReinviteFailed,
+)
+from dialer.sip.plan import InvitePlan
+
+__all__ = [
+    "Answered",
+    "Credentials",
+    "DialogState",
+    "Ended",
+    "Endpoint",
+    "EndpointConfig",
+    "Event",
+    "Failed",
+    "IncomingCall",
+    "InvitePlan",
+    "Offered",
+    "OptionsAnswered",
+    "OptionsFailed",
+    "Provisional",
+    "ReinviteFailed",
+    "Reinvited",
+    "SdpError",
+    "SipError",
+    "TooManyLegs",
+    "UndefinedTransition",
+    "UnknownLeg",
+    "UnsafeHeader",
+    "WrongState",
+    "sdp",
+]

@@ -1,0 +1,269 @@
+"""The endpoint: bytes and a time go in; bytes, events and the next timer come out.
+
+No sockets, no clock, no asyncio. `receive` raises for nothing that the network can bring; what it cannot use it
+answers, or drops and
+counts in `drops` by reason. Commands raise `SipError` when they make no sense, and then change nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dialer.sip.config import Credentials, EndpointConfig
+from dialer.sip.core import Core
+from dialer.sip.dialog import Dialog, DialogState
+from dialer.sip.digest import DigestClient
+from dialer.sip.errors import TooManyLegs, UnknownLeg, WrongState
+from dialer.sip.events import Event
+from dialer.sip.farewell import Farewell
+from dialer.sip.incoming import IncomingLeg
+from dialer.sip.leg import Leg
+from dialer.sip.orphan import adopt
+from dialer.sip.outgoing import OutgoingLeg
+from dialer.sip.ping import Ping
+from dialer.sip.plan import InvitePlan
+from dialer.sip.receiver import Receiver
+from dialer.sip.wire import checked_headers, checked_uri, checked_value
+
+__all__ = ["Endpoint"]
+
+
+class Endpoint:
+    """One SIP user agent on one UDP address.
+
+    `seed` makes tags, branches and Call-IDs repeatable (tests); without it they come from the system. A leg's id is
+    its Call-ID.
+    Times are monotonic seconds. After `receive`, a command or `handle_timer`: send `datagrams_to_send()`, take
+    `next_event()`
+    until None, and arm one timer for `next_timer()`.
+    """
+
+    __slots__ = ("_core", "_legs", "_receiver")
+
+    def __init__(self, config: EndpointConfig, seed: bytes | None = None) -> None:
+        self._core = Core(config, seed)
+        self._legs: dict[str, Leg] = {}
+        self._receiver = Receiver(self._core, self._legs)
+
+    # The five of every sans-IO endpoint
+
+    def receive(self, data: bytes, addr: tuple[str, int], now: float) -> None:
+        """One datagram from `addr`. Never raises for its content."""
+        self._receiver.receive(data, addr, now)
+
+    def datagrams_to_send(self) -> list[tuple[bytes, tuple[str, int]]]:
+        """What is to be sent since the last call, in order, each with its destination."""
+        core = self._core
+        out, core.outbox = core.outbox, []
+        return out
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due, or None."""
+        return self._core.timers.next()
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due at `now`. Early and needless calls do nothing."""
+        self._core.timers.run(now)
+
+    def next_event(self) -> Event | None:
+        """The oldest event not yet taken, or None."""
+        events = self._core.events
+        return events.popleft() if events else None
+
+    # What there is
+
+    @property
+    def drops(self) -> Counter[str]:
+        """How many messages (and hopes) were given up, by reason."""
+        return self._core.drops
+
+    @property
+    def legs(self) -> int:
+        """Live legs."""
+        return len(self._legs)
+
+    @property
+    def pending(self) -> dict[str, int]:
+        """Sizes of what is kept: legs, client and server transactions, timers. For leak tests and metrics."""
+        core = self._core
+        return {
+            "legs": len(self._legs),
+            "clients": len(core.clients),
+            "servers": len(core.servers),
+            "timers": len(core.timers),
+        }
+
+    def has(self, leg: str) -> bool:
+        """True if the leg is live."""
+        return leg in self._legs
+
+    def dialog(self, leg: str) -> DialogState:
+        """The leg's dialog: confirmed, or early after a provisional response with a tag. Raises `UnknownLeg` and
+        `WrongState`.
+        """
+        return self._leg(leg).dialog_state()
+
+    def _leg(self, leg: str) -> Leg:
+        found = self._legs.get(leg)
+        if found is None:
+            raise UnknownLeg(f"no live leg {leg!r}")
+        return found
+
+    # Calls that we place
+
+    def plan_invite(
+        self,
+        to_uri: str,
+        *,
+        from_uri: str,
+        destination: tuple[str, int],
+        sdp: bytes | None = None,
+        from_display: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        credentials: Credentials | None = None,
+    ) -> InvitePlan:
+        """An INVITE with its identity, to be stored before `invite` sends it. Changes nothing. Raises
+        `UnsafeHeader`.
+        """
+        checked_headers(headers)
+        if from_display is not None:
+            checked_value(from_display)
+        if credentials is not None:
+            checked_value(credentials.username)
+        core = self._core
+        return InvitePlan(
+            call_id=f"{core.text()}{core.text()}",
+            from_tag=core.text(),
+            cseq=1,
+            request_uri=checked_uri(to_uri),
+            from_uri=checked_uri(from_uri),
+            from_display=from_display,
+            to_uri=to_uri,
+            destination=destination,
+            sent_by=core.sent_by,
+            headers=tuple((name, value) for name, value in headers),
+            authenticates=credentials is not None,
+            sdp=sdp,
+            credentials=credentials,
+        )
+
+    def retarget(self, plan: InvitePlan, destination: tuple[str, int], to_uri: str) -> InvitePlan:
+        """The plan for the next trunk after `Failed`: same Call-ID and From tag, higher CSeq, so a new branch (RFC
+        3263 4.3).
+
+        Credentials do not go along: each trunk has its own, given to `invite`. Raises `UnsafeHeader`.
+        """
+        step = 8 if plan.authenticates else 1  # room for the INVITEs that challenges made
+        to_uri = checked_uri(to_uri)
+        return replace(
+            plan,
+            cseq=plan.cseq + step,
+            request_uri=to_uri,
+            to_uri=to_uri,
+            destination=destination,
+            authenticates=False,
+            credentials=None,
+        )
+
+    def invite(
+        self, plan: InvitePlan, now: float, *, sdp: bytes | None = None, credentials: Credentials | None = None
+    ) -> str:
+        """Send the INVITE of a plan; returns the leg's id, which is `plan.call_id`. `sdp` and `credentials` default
+        to the plan's.
+
+        Raises `WrongState` if the plan's leg is live, `TooManyLegs`, and `UnsafeHeader` for a plan that was tampered
+        with.
+        """
+        if plan.call_id in self._legs:
+            raise WrongState(f"leg {plan.call_id} is live already")
+        if len(self._legs) >= self._core.config.max_legs:
+            raise TooManyLegs(f"{len(self._legs)} legs are live")
+        for text in (plan.request_uri, plan.to_uri, plan.from_uri):
+            checked_uri(text)
+        for text in (plan.call_id, plan.from_tag, plan.sent_by):
+            checked_value(text)
+        digest = DigestClient(credentials or plan.credentials, self._core.text)
+        OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now)
+        return plan.call_id
+
+    def cancel(self, leg: str, now: float, reason: str | None = None) -> None:
+        """Give up a call that is not answered; the CANCEL waits for a provisional response. `Failed` or a crossed
+        `Answered` follows.
+
+        `reason` is a Reason header's value, such as `SIP;cause=487`. Raises `UnknownLeg`, `WrongState`, `UnsafeHeader`.
+        """
+        found = self._leg(leg)
+        if not isinstance(found, OutgoingLeg):
+            raise WrongState(f"leg {leg} is incoming; reject it")
+        found.cancel(now, reason)
+
+    def acknowledge(self, leg: str, sdp: bytes, now: float) -> None:
+        """The answer to an offer that came in the 2xx of an INVITE without one. Raises `UnknownLeg`, `WrongState`."""
+        found = self._leg(leg)
+        if not isinstance(found, OutgoingLeg):
+            raise WrongState(f"leg {leg} is incoming")
+        found.acknowledge(sdp, now)
+
+    # Calls that come
+
+    def ring(self, leg: str, now: float) -> None:
+        """180 to an incoming call. Raises `UnknownLeg`, `WrongState`."""
+        found = self._leg(leg)
+        if not isinstance(found, IncomingLeg):
+            raise WrongState(f"leg {leg} is outgoing")
+        found.ring(now)
+
+    def answer(self, leg: str, sdp: bytes, now: float) -> None:
+        """200 to an incoming INVITE, or to a remote re-INVITE or UPDATE (`Offered`). Raises `UnknownLeg`,
+        `WrongState`.
+        """
+        self._leg(leg).answer(sdp, now)
+
+    def reject(self, leg: str, status: int, now: float) -> None:
+        """A final status of 300 to 699 to an incoming INVITE or to a remote offer. Raises `UnknownLeg`,
+        `WrongState`.
+        """
+        if not 300 <= status <= 699:
+            raise WrongState(f"{status} is no refusal")
+        self._leg(leg).refuse(status, now)
+
+    # Inside the dialog
+
+    def reinvite(self, leg: str, sdp: bytes, now: float) -> None:
+        """Offer a new session; `Reinvited`, `ReinviteFailed` or `Ended` follows. Glare is handled inside. Raises
+        `UnknownLeg`, `WrongState`.
+        """
+        self._leg(leg).reinvite(sdp, now)
+
+    def bye(self, leg: str, now: float, reason: str | None = None) -> None:
+        """Hang up an answered call; `Ended` follows when the BYE is answered or given up. Raises `UnknownLeg`,
+        `WrongState`, `UnsafeHeader`.
+        """
+        self._leg(leg).bye(now, reason)
+
+    # Besides calls
+
+    def options(self, uri: str, destination: tuple[str, int], now: float) -> str:
+        """Ask a peer whether it lives; returns the id that `OptionsAnswered` or `OptionsFailed` names. Raises
+        `UnsafeHeader`.
+        """
+        return Ping(self._core, checked_uri(uri), destination, now).id
+
+    def end_orphan(self, saved: Mapping[str, Any], now: float, *, credentials: Credentials | None = None) -> None:
+        """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.
+
+        A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (the INVITE was then sent twice);
+        a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises KeyError, TypeError or ValueError if `saved`
+        is neither.
+        """
+        core = self._core
+        digest = DigestClient(credentials, core.text)
+        if "remote_tag" in saved:
+            dialog = Dialog(core, DialogState.from_dict(saved))
+            dialog.skip_ahead()
+            Farewell(core, dialog, digest, now)
+            return
+        adopt(core, InvitePlan.from_dict(saved), digest, now)

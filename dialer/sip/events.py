@@ -1,0 +1,148 @@
+"""What an endpoint tells the layer above. Every leg ends in exactly one `Failed` or `Ended`, and says nothing after
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dialer.sip.dialog import DialogState
+
+__all__ = [
+    "Answered",
+    "Ended",
+    "Event",
+    "Failed",
+    "IncomingCall",
+    "Offered",
+    "OptionsAnswered",
+    "OptionsFailed",
+    "Provisional",
+    "ReinviteFailed",
+    "Reinvited",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """A 101 to 199 to our INVITE (100 Trying is not reported); `sdp` is early media's description, if it came with
+    one.
+    """
+
+    leg: str
+    status: int
+    reason: str
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Our INVITE got its 2xx, and the ACK has been sent. The dialog is confirmed.
+
+    `crossed_cancel`: the 2xx passed our CANCEL on the way. Nothing but the ACK is done about it: the call stands until
+    the layer above keeps it or says `bye`. If the INVITE carried no offer, `sdp` is the peer's offer and the ACK
+    waits for
+    `Endpoint.acknowledge`.
+    """
+
+    leg: str
+    sdp: bytes | None
+    dialog: DialogState
+    crossed_cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The call came to nothing. `retry_after` in seconds, `cause` a Q.850 cause from a Reason header (RFC 3326).
+
+    kind `response`: a final status of the peer (or ours, for an incoming call that we rejected). `timeout`: no
+    response at all (status 408,
+    timer B). `cancelled`: by our cancel (status 487), or an incoming call by the caller.
+    """
+
+    leg: str
+    status: int
+    reason: str
+    retry_after: float | None = None
+    cause: int | None = None
+    kind: Literal["response", "timeout", "cancelled"] = "response"
+
+
+@dataclass(frozen=True, slots=True)
+class Reinvited:
+    """Our re-INVITE was accepted; `sdp` is the peer's answer, `rtt` seconds from the last sending of the request to
+    its 2xx.
+    """
+
+    leg: str
+    sdp: bytes | None
+    rtt: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReinviteFailed:
+    """Our re-INVITE was refused; the session goes on as before (RFC 3261 14.1)."""
+
+    leg: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A remote re-INVITE or UPDATE. Reply with `Endpoint.answer`, or `Endpoint.reject`. `sdp` None: answer with an
+    offer of ours.
+    """
+
+    leg: str
+    sdp: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A confirmed dialog is over: BYE from the peer, our BYE completed, or the dialog died unanswered."""
+
+    leg: str
+    by: Literal["remote", "local", "timeout"]
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """An INVITE for us; 100 Trying has been sent. `headers` are lower-case names with their values, as they came."""
+
+    leg: str
+    from_uri: str
+    to_uri: str
+    sdp: bytes | None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsAnswered:
+    """The peer answered our OPTIONS, whatever the status: it is alive. `rtt` in seconds."""
+
+    ping: str
+    status: int
+    rtt: float
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsFailed:
+    """No answer to our OPTIONS within 64*T1 (timer F)."""
+
+    ping: str
+
+
+Event = (
+    Provisional
+    | Answered
+    | Failed
+    | Reinvited
+    | ReinviteFailed
+    | Offered
+    | Ended
+    | IncomingCall
+    | OptionsAnswered
+    | OptionsFailed
+)

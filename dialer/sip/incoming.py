@@ -1,0 +1,102 @@
+"""A call that comes to us (RFC 3261 13.3)."""
+
+from __future__ import annotations
+
+from dialer.sip.core import Core
+from dialer.sip.dialog import Dialog, DialogState, record_route
+from dialer.sip.digest import DigestClient
+from dialer.sip.events import Failed, IncomingCall
+from dialer.sip.grammar import name_addr, uri_of
+from dialer.sip.leg import SDP_TYPE, Leg, body_of
+from dialer.sip.message import Request
+from dialer.sip.transaction import InviteServer
+from dialer.sip.wire import REASONS
+
+__all__ = ["IncomingLeg"]
+
+
+class IncomingLeg(Leg):
+    """The callee's side. The request was screened, so its headers parse."""
+
+    __slots__ = ("_sdp", "_status", "server")
+
+    def __init__(
+        self,
+        core: Core,
+        legs: dict[str, Leg],
+        request: Request,
+        server: InviteServer,
+        addr: tuple[str, int],
+        now: float,
+    ) -> None:
+        super().__init__(core, legs, request.fields["call-id"][0], DigestClient(None, core.text), "incoming")
+        self.server = server
+        self.owns_call_id = False
+        self._status = 480
+        self._sdp = b""
+        from_, to = name_addr(request.fields["from"][0]), name_addr(request.fields["to"][0])
+        contact = request.first("contact")
+        state = DialogState(
+            call_id=self.id,
+            local_uri=to.uri,
+            local_tag=server.head.tag,
+            remote_uri=from_.uri,
+            remote_tag=from_.tag or "",
+            remote_target=uri_of(contact) if contact else from_.uri,
+            route_set=record_route(request),
+            local_cseq=0,
+            destination=addr,
+        )
+        self.dialog = Dialog(core, state)
+        self.dialog.remote_cseq = server.cseq
+        server.on_ack = self._on_invite_ack
+        server.respond(100, now)
+        headers = tuple((name, value) for name, values in request.fields.items() for value in values)
+        core.events.append(IncomingCall(self.id, from_.uri, to.uri, body_of(core, request), headers))
+
+    def ring(self, now: float) -> None:
+        """180 Ringing."""
+        self.require("incoming")
+        self.fire("ring", now)
+
+    def send_ringing(self, now: float) -> None:
+        self.server.respond(180, now, f"{self.server.head.routes}{self.core.contact}{self.core.server}")
+
+    def answer(self, sdp: bytes, now: float) -> None:
+        """200 OK; later in the call, the answer to a remote offer."""
+        if self.state != "incoming":
+            super().answer(sdp, now)
+            return
+        self._sdp = sdp
+        self.fire("answer", now)
+
+    def send_answer(self, now: float) -> None:
+        core, server = self.core, self.server
+        self.invite_server = server
+        server.respond(200, now, f"{server.head.routes}{core.contact}{core.allow}{core.server}{SDP_TYPE}", self._sdp)
+        self._sdp = b""
+
+    def _on_invite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
+        self.invite_server = None
+        self.fire("no_ack" if request is None else "ack", now)
+
+    def refuse(self, status: int, now: float) -> None:
+        """A final status of 300 or more; later in the call, to a remote offer."""
+        if self.state != "incoming":
+            super().refuse(status, now)
+            return
+        self._status = status
+        self._failure = Failed(self.id, status, REASONS.get(status, "Unknown"))
+        self.fire("reject", now)
+
+    def on_cancel(self, transaction: InviteServer, now: float) -> None:
+        """The caller gives up (RFC 3261 9.2)."""
+        if self.state == "incoming" and transaction is self.server:
+            self._status = 487
+            self._failure = Failed(self.id, 487, REASONS[487], kind="cancelled")
+            self.fire("cancelled", now)
+        else:
+            super().on_cancel(transaction, now)
+
+    def send_reject(self, now: float) -> None:
+        self.server.respond(self._status, now, self.core.server)

@@ -1,0 +1,340 @@
+"""One leg of a call: what outgoing and incoming ones share, which is everything inside the confirmed dialog.
+
+A leg runs two machines of `dialer.sip.tables`: LEG (is there a call?) and SESSION (whose offer is open?).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dialer.sip.body import sdp_of
+from dialer.sip.core import Core
+from dialer.sip.dialog import Dialog, DialogState
+from dialer.sip.digest import DigestClient
+from dialer.sip.errors import MalformedMessage, WrongState
+from dialer.sip.events import Ended, Failed, Offered, Reinvited, ReinviteFailed
+from dialer.sip.farewell import Farewell
+from dialer.sip.message import Message, Request, Response
+from dialer.sip.reason import q850_cause, reason_line
+from dialer.sip.tables import LEG, SESSION, step
+from dialer.sip.timers import Timer
+from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, PlainClient, ServerTransaction
+
+__all__ = ["SDP_TYPE", "Leg", "body_of"]
+
+SDP_TYPE = "Content-Type: application/sdp\r\n"
+_MAX_GLARES = 10
+"""So many 491 in a row mean a peer that will never take the offer."""
+
+
+def body_of(core: Core, message: Message) -> bytes | None:
+    """The SDP in a message of a live call; other bodies are counted and overlooked."""
+    if not message.body:
+        return None
+    try:
+        return sdp_of(message)
+    except MalformedMessage as error:
+        core.drops[error.args[0]] += 1
+        return None
+
+
+class Leg:
+    """Base of `OutgoingLeg` and `IncomingLeg`; `legs` is the endpoint's registry, from which a leg removes itself at
+    its end.
+    """
+
+    __slots__ = (
+        "_back_off",
+        "_bye_reason",
+        "_failure",
+        "_glares",
+        "_offer",
+        "_offer_at",
+        "_reoffer",
+        "core",
+        "dialog",
+        "digest",
+        "ended_by",
+        "ended_cause",
+        "id",
+        "invite_server",
+        "legs",
+        "offered",
+        "owns_call_id",
+        "session",
+        "state",
+    )
+
+    def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
+        self.core = core
+        self.legs = legs
+        self.id = leg
+        self.digest = digest
+        self.state = state
+        self.session = "idle"
+        self.dialog: Dialog | None = None
+        self.owns_call_id = True
+        self.offered: ServerTransaction | None = None  # the remote offer that waits for our answer
+        self.invite_server: InviteServer | None = None  # the INVITE whose 2xx waits for its ACK
+        self.ended_by: Literal["remote", "local", "timeout"] = "local"
+        self.ended_cause: int | None = None
+        self._failure: Failed | None = None
+        self._offer = b""
+        self._offer_at = 0.0
+        self._reoffer = False  # our 2xx carried an offer, its answer comes in the ACK
+        self._glares = 0
+        self._back_off: Timer | None = None
+        self._bye_reason = ""
+        legs[leg] = self
+
+    # The machines
+
+    def fire(self, event: str, now: float) -> None:
+        """One event through LEG."""
+        self.state, actions = step(LEG, self.state, event)
+        for action in actions:
+            getattr(self, action)(now)
+
+    def fire_session(self, event: str, now: float) -> None:
+        """One event through SESSION."""
+        self.session, actions = step(SESSION, self.session, event)
+        for action in actions:
+            getattr(self, action)(now)
+
+    def require(self, *states: str) -> None:
+        """Raises `WrongState` unless the leg is in one of the states."""
+        if self.state not in states:
+            raise WrongState(f"leg {self.id} is {self.state}, not {' or '.join(states)}")
+
+    def the_dialog(self) -> Dialog:
+        """The confirmed dialog. Raises `WrongState` if there is none yet."""
+        if self.dialog is None:
+            raise WrongState(f"leg {self.id} is {self.state} and has no dialog yet")
+        return self.dialog
+
+    def dialog_state(self) -> DialogState:
+        """The dialog as a value. Raises `WrongState` if there is none yet."""
+        return self.the_dialog().state()
+
+    def _leave(self) -> None:
+        self.legs.pop(self.id, None)
+        self.core.timers.cancel(self._back_off)
+        if self.invite_server is not None:
+            self.invite_server.hush(0.0)
+            self.invite_server = None
+
+    def end(self, now: float) -> None:
+        if self.offered is not None:
+            self.offered.respond(487, now)
+            self.offered = None
+        self._leave()
+        self.core.events.append(Ended(self.id, self.ended_by, self.ended_cause))
+
+    def fail(self, now: float) -> None:
+        self._leave()
+        if self._failure is not None:
+            self.core.events.append(self._failure)
+
+    def say_farewell(self, now: float) -> None:
+        self.ended_by = "timeout"
+        Farewell(self.core, self.the_dialog(), self.digest, now)
+
+    # BYE
+
+    def bye(self, now: float, reason: str | None) -> None:
+        """Hang up; before the ACK of an incoming call it waits for that (RFC 3261 15)."""
+        self.require("confirmed", "answering")
+        self._bye_reason = reason_line(reason)
+        self.digest.begin()
+        self.fire("bye", now)
+
+    def send_bye(self, now: float) -> None:
+        core, dialog = self.core, self.the_dialog()
+        core.timers.cancel(self._back_off)
+        head = dialog.head("BYE")
+        lines = f"{self.digest.lines('BYE', head.uri)}{self._bye_reason}{core.user_agent}"
+        PlainClient(
+            core,
+            "BYE",
+            head,
+            head.render("BYE", lines),
+            dialog.destination,
+            self._on_bye_response,
+            self._on_bye_timeout,
+        ).start(now)
+
+    def _on_bye_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if self.digest.accept(response):
+            self.send_bye(now)
+        else:
+            self.fire("bye_done", now)
+
+    def _on_bye_timeout(self, transaction: ClientTransaction, now: float) -> None:
+        self.core.drops["bye_unanswered"] += 1
+        self.fire("bye_done", now)
+
+    # Our offers
+
+    def reinvite(self, sdp: bytes, now: float) -> None:
+        """Offer in the dialog; waits for the ACK of a remote re-INVITE that we just answered (RFC 3261 14.1)."""
+        self.require("confirmed")
+        if self.session not in ("idle", "acknowledging"):
+            raise WrongState(f"leg {self.id}: another offer is open ({self.session})")
+        self._offer = sdp
+        self._glares = 0
+        self.digest.begin()
+        self.fire_session("offer", now)
+
+    def send_offer(self, now: float) -> None:
+        if self.state != "confirmed":
+            return
+        core, dialog = self.core, self.the_dialog()
+        head = dialog.head("INVITE")
+        lines = (
+            f"{self.digest.lines('INVITE', head.uri, self._offer)}{core.contact}{core.allow}{core.user_agent}{SDP_TYPE}"
+        )
+        self._offer_at = now
+        InviteClient(
+            core, head, head.render("INVITE", lines, self._offer), dialog.destination,
+            self._on_offer_response, self._on_offer_timeout, self._on_offer_fork,
+        ).start(now)  # fmt: skip
+
+    def send_ack(self, transaction: InviteClient, tag: str, now: float, body: bytes = b"") -> None:
+        """The ACK of a 2xx: in the dialog, with the number of its INVITE (RFC 3261 13.2.2.4)."""
+        dialog = self.the_dialog()
+        head = dialog.head("ACK", transaction.head.cseq)
+        lines = self.digest.lines("ACK", head.uri) if self.digest.credentials else ""
+        ack = head.render("ACK", lines + SDP_TYPE if body else lines, body), dialog.destination
+        transaction.acks[tag] = ack
+        self.core.outbox.append(ack)
+
+    def _on_offer_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        status = response.status
+        if status < 200:
+            return
+        if status < 300:
+            dialog = self.the_dialog()
+            dialog.refresh(response)
+            assert isinstance(transaction, InviteClient)
+            self.send_ack(transaction, dialog.remote_tag, now)
+            if self.state == "confirmed":
+                self.fire_session("done", now)
+                self.core.events.append(Reinvited(self.id, body_of(self.core, response), now - transaction.sent_at))
+            return
+        if self.state != "confirmed":
+            return  # hung up meanwhile
+        if self.digest.accept(response):
+            self.send_offer(now)
+        elif status == 491 and self._glares < _MAX_GLARES:
+            self._glares += 1
+            self.fire_session("glare", now)
+        else:
+            self.fire_session("done", now)
+            if status == 481:
+                self.ended_by = "timeout"
+                self.fire("gone", now)
+            elif status == 408:
+                self.fire("died", now)
+            else:
+                self.core.events.append(ReinviteFailed(self.id, status))
+
+    def _on_offer_timeout(self, transaction: ClientTransaction, now: float) -> None:
+        if self.state == "confirmed":
+            self.fire_session("done", now)
+            self.fire("died", now)
+
+    def _on_offer_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
+        self.core.drops["fork_inside_dialog"] += 1  # a 2xx from nowhere in our dialog: RFC 3261 knows no such thing
+
+    def start_back_off(self, now: float) -> None:
+        # RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
+        low, steps = (2.1, 190) if self.owns_call_id else (0.0, 200)
+        wait = low + 0.01 * int(self.core.fraction() * (steps + 1))
+        self._back_off = self.core.timers.start(now + wait, self._on_back_off, "back_off_over")
+
+    def _on_back_off(self, name: str, now: float) -> None:
+        if self.state == "confirmed":
+            self.fire_session(name, now)
+
+    # Their requests
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """A request in the dialog, already checked for tags and CSeq."""
+        core = self.core
+        if request.method == "BYE":
+            transaction.respond(200, now, core.server)
+            if self.state != "ending":
+                self.ended_by = "remote"
+                self.ended_cause = q850_cause(request)
+            self.fire("remote_bye", now)
+        elif request.method in ("INVITE", "UPDATE"):
+            self._on_offer(request, transaction, now)
+        else:
+            transaction.respond(200, now, f"{core.allow}Accept: application/sdp\r\n{core.server}")
+
+    def _on_offer(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        core, dialog = self.core, self.the_dialog()
+        sdp = body_of(core, request)
+        if request.method == "UPDATE" and sdp is None:
+            dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
+            transaction.respond(200, now, f"{core.contact}{core.allow}{core.server}")
+        elif self.state in ("ending", "ended"):
+            transaction.respond(481, now, core.server)
+        elif self.session == "offering":
+            transaction.respond(491, now, core.server)  # RFC 3261 14.2, RFC 3311 5.2
+        elif self.state != "confirmed" or self.session not in ("idle", "backing_off"):
+            transaction.respond(500, now, f"Retry-After: {int(core.fraction() * 10)}\r\n{core.server}")
+        else:
+            dialog.refresh(request)
+            self.fire_session("remote_offer", now)
+            self.offered = transaction
+            self._reoffer = sdp is None
+            if request.method == "INVITE":
+                transaction.respond(100, now)
+            core.events.append(Offered(self.id, sdp))
+
+    def answer(self, sdp: bytes, now: float) -> None:
+        """Answer the open remote offer. Raises `WrongState` if there is none."""
+        transaction = self.offered
+        if transaction is None:
+            raise WrongState(f"leg {self.id} has no open offer")
+        self.offered = None
+        core = self.core
+        if isinstance(transaction, InviteServer):
+            transaction.on_ack = self._on_reinvite_ack
+            self.invite_server = transaction
+            self._offer_at = now
+            self.fire_session("await_ack", now)
+        else:
+            self.fire_session("remote_done", now)
+        transaction.respond(200, now, f"{core.contact}{core.allow}{core.server}{SDP_TYPE}", sdp)
+
+    def refuse(self, status: int, now: float) -> None:
+        """Refuse the open remote offer; the session goes on as before. Raises `WrongState` if there is none."""
+        transaction = self.offered
+        if transaction is None:
+            raise WrongState(f"leg {self.id} has no open offer")
+        self.offered = None
+        self.fire_session("remote_done", now)
+        transaction.respond(status, now, self.core.server)
+
+    def on_cancel(self, transaction: InviteServer, now: float) -> None:
+        """The peer cancels an INVITE of its own that we have not answered (RFC 3261 9.2)."""
+        if self.offered is transaction:
+            self.refuse(487, now)
+
+    def on_ack(self, request: Request, now: float) -> bool:
+        """The ACK of a 2xx of ours; false if none is awaited with this number."""
+        transaction = self.invite_server
+        return transaction is not None and transaction.cseq == request.cseq[0] and transaction.take_ack(request, now)
+
+    def _on_reinvite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
+        self.invite_server = None
+        if request is None:
+            self.fire("no_ack", now)
+            return
+        if self._reoffer and self.state == "confirmed":
+            self._reoffer = False
+            self.core.events.append(Reinvited(self.id, body_of(self.core, request), now - self._offer_at))
+        if self.session in ("acknowledging", "queued", "yielding"):
+            self.fire_session("remote_done", now)

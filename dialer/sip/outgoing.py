@@ -1,0 +1,181 @@
+"""A call that we place (RFC 3261 13.2, 9.1)."""
+
+from __future__ import annotations
+
+from dialer.sip.core import Core
+from dialer.sip.dialog import Dialog, DialogState
+from dialer.sip.digest import DigestClient
+from dialer.sip.errors import WrongState
+from dialer.sip.events import Answered, Failed, Provisional
+from dialer.sip.farewell import Farewell
+from dialer.sip.grammar import tag_of
+from dialer.sip.leg import SDP_TYPE, Leg, body_of
+from dialer.sip.message import Response
+from dialer.sip.plan import InvitePlan
+from dialer.sip.reason import q850_cause, reason_line, retry_after
+from dialer.sip.timers import Timer
+from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
+from dialer.sip.wire import RequestHead, checked_headers, quoted
+
+__all__ = ["OutgoingLeg", "end_fork", "plan_head"]
+
+
+def plan_head(core: Core, plan: InvitePlan, cseq: int) -> RequestHead:
+    """The INVITE of a plan, from which its CANCEL and its ACKs are made; the same now and after a restart."""
+    display = f"{quoted(plan.from_display)} " if plan.from_display else ""
+    via = core.via if plan.sent_by == core.sent_by else core.via_line(plan.sent_by)
+    branch = core.branch(plan.call_id, plan.from_tag, cseq, "INVITE")
+    from_ = f"{display}<{plan.from_uri}>;tag={plan.from_tag}"
+    return RequestHead(plan.request_uri, via, branch, "", from_, f"<{plan.to_uri}>", plan.call_id, cseq)
+
+
+def end_fork(
+    core: Core,
+    transaction: InviteClient,
+    from_uri: str,
+    to_uri: str,
+    digest: DigestClient,
+    response: Response,
+    now: float,
+) -> None:
+    """A 2xx whose call nobody wants: ACK, then BYE (RFC 3261 13.2.2.4)."""
+    dialog = Dialog.from_response(core, transaction.head, from_uri, to_uri, response, transaction.destination)
+    head = dialog.head("ACK", transaction.head.cseq)
+    ack = head.render("ACK"), dialog.destination
+    transaction.acks[dialog.remote_tag] = ack
+    core.outbox.append(ack)
+    Farewell(core, dialog, digest, now)
+
+
+class OutgoingLeg(Leg):
+    """The caller's side."""
+
+    __slots__ = ("_cancel_guard", "_cancel_reason", "_crossed", "_early", "_headers", "_sdp", "invite", "plan")
+
+    def __init__(
+        self, core: Core, legs: dict[str, Leg], plan: InvitePlan, sdp: bytes | None, digest: DigestClient, now: float
+    ) -> None:
+        self._headers = checked_headers(plan.headers)
+        super().__init__(core, legs, plan.call_id, digest, "calling")
+        self.plan = plan
+        self._sdp = sdp
+        self._early: Response | None = None
+        self._cancel_reason = ""
+        self._cancel_guard: Timer | None = None
+        self._crossed = False
+        self.invite = self._send_invite(plan.cseq, now)
+
+    def _send_invite(self, cseq: int, now: float) -> InviteClient:
+        core, sdp = self.core, self._sdp
+        head = plan_head(core, self.plan, cseq)
+        auth = self.digest.lines("INVITE", head.uri, sdp or b"")
+        lines = f"{core.contact}{auth}{core.allow}{core.user_agent}{self._headers}{SDP_TYPE if sdp else ''}"
+        invite = InviteClient(
+            core,
+            head,
+            head.render("INVITE", lines, sdp or b""),
+            self.plan.destination,
+            self._on_response,
+            self._on_timeout,
+            self._on_fork,
+        )
+        invite.start(now)
+        return invite
+
+    def _on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if transaction is not self.invite:
+            return  # of an INVITE that a challenge has replaced
+        status = response.status
+        if status < 200:
+            self.fire("provisional", now)
+            if status > 100:
+                self._early = response
+                self.core.events.append(Provisional(self.id, status, response.reason, body_of(self.core, response)))
+        elif status < 300:
+            self._on_answer(response, now)
+        elif self.state in ("calling", "early") and self.digest.accept(response):
+            self.fire("challenged", now)
+            self.invite = self._send_invite(transaction.head.cseq + 1, now)
+        else:
+            kind = "cancelled" if status == 487 and self.state in ("held", "cancelling") else "response"
+            self._failure = Failed(
+                self.id,
+                status,
+                response.reason,
+                retry_after(response),
+                q850_cause(response),
+                "cancelled" if kind == "cancelled" else "response",
+            )
+            self.fire("refused", now)
+
+    def _on_answer(self, response: Response, now: float) -> None:
+        plan, core, invite = self.plan, self.core, self.invite
+        dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination)
+        self.dialog = dialog
+        self._early = None
+        invite.acks[dialog.remote_tag] = None
+        if self._sdp is not None:
+            self.send_ack(invite, dialog.remote_tag, now)
+        core.timers.cancel(self._cancel_guard)
+        self.fire("answered", now)
+        self._sdp = self._sdp and b""  # answered: the offer need not be kept, only that there was one
+        core.events.append(Answered(self.id, body_of(core, response), dialog.state(), self._crossed))
+
+    def acknowledge(self, sdp: bytes, now: float) -> None:
+        """Answer an offer that came in the 2xx. Raises `WrongState` if there is none."""
+        dialog = self.the_dialog()
+        if self._sdp is not None or self.invite.acks.get(dialog.remote_tag) is not None:
+            raise WrongState(f"leg {self.id} has no offer in a 2xx to acknowledge")
+        self.send_ack(self.invite, dialog.remote_tag, now, sdp)
+
+    def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
+        if transaction is self.invite:
+            self._failure = Failed(self.id, 408, "No response", kind="timeout")
+            self.fire("timeout", now)
+
+    def _on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
+        end_fork(self.core, transaction, self.plan.from_uri, self.plan.to_uri, self.digest, response, now)
+
+    def dialog_state(self) -> DialogState:
+        """The confirmed dialog, or the early one of the latest provisional response with a tag."""
+        early = self._early
+        if self.dialog is None and early is not None and tag_of(early.first("to") or ""):
+            plan = self.plan
+            return Dialog.from_response(
+                self.core, self.invite.head, plan.from_uri, plan.to_uri, early, plan.destination
+            ).state()
+        return super().dialog_state()
+
+    # CANCEL
+
+    def cancel(self, now: float, reason: str | None) -> None:
+        """Give the call up; held until a provisional response (RFC 3261 9.1)."""
+        self.require("calling", "early")
+        self._cancel_reason = reason_line(reason)
+        self.fire("cancel", now)
+
+    def send_cancel(self, now: float) -> None:
+        core, head = self.core, self.invite.head
+        request = head.render("CANCEL", f"{self._cancel_reason}{core.user_agent}")
+        PlainClient(
+            core, "CANCEL", head, request, self.plan.destination, self._on_cancel_response, self._on_cancel_timeout
+        ).start(now)
+        self._cancel_guard = core.timers.start(now + 64 * core.config.t1, self._on_no_final, "gave_up")
+
+    def _on_cancel_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """Whatever it says, the INVITE's own final response decides (RFC 3261 9.1)."""
+
+    def _on_cancel_timeout(self, transaction: ClientTransaction, now: float) -> None:
+        self.core.drops["cancel_unanswered"] += 1
+
+    def _on_no_final(self, name: str, now: float) -> None:
+        if self.state == "cancelling":
+            self._failure = Failed(self.id, 487, "Request Terminated", kind="cancelled")
+            self.fire(name, now)
+
+    def abandon(self, now: float) -> None:
+        self.invite.fire("abandon", now)
+
+    def _leave(self) -> None:
+        self.core.timers.cancel(self._cancel_guard)
+        super()._leave()

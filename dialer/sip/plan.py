@@ -1,0 +1,71 @@
+"""An INVITE before it leaves: the value that is stored on disk first, so that a crash leaves no call without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dialer.sip.config import Credentials
+
+__all__ = ["InvitePlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class InvitePlan:
+    """Everything that identifies one INVITE on the wire; its branches follow from it (`Core.branch`).
+
+    `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
+    secrets
+    are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
+    3261 9.1).
+    """
+
+    call_id: str
+    from_tag: str
+    cseq: int
+    request_uri: str
+    from_uri: str
+    from_display: str | None
+    to_uri: str
+    destination: tuple[str, int]
+    sent_by: str
+    headers: tuple[tuple[str, str], ...] = ()
+    authenticates: bool = False
+    sdp: bytes | None = field(default=None, repr=False)
+    credentials: Credentials | None = field(default=None, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able, without session description and secrets."""
+        return {
+            "kind": "plan",
+            "call_id": self.call_id,
+            "from_tag": self.from_tag,
+            "cseq": self.cseq,
+            "request_uri": self.request_uri,
+            "from_uri": self.from_uri,
+            "from_display": self.from_display,
+            "to_uri": self.to_uri,
+            "destination": list(self.destination),
+            "sent_by": self.sent_by,
+            "headers": [list(pair) for pair in self.headers],
+            "authenticates": self.authenticates,
+        }
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> InvitePlan:
+        """What `to_dict` wrote. Raises KeyError, TypeError or ValueError if it is something else."""
+        host, port = saved["destination"]
+        return cls(
+            call_id=str(saved["call_id"]),
+            from_tag=str(saved["from_tag"]),
+            cseq=int(saved["cseq"]),
+            request_uri=str(saved["request_uri"]),
+            from_uri=str(saved["from_uri"]),
+            from_display=None if saved["from_display"] is None else str(saved["from_display"]),
+            to_uri=str(saved["to_uri"]),
+            destination=(str(host), int(port)),
+            sent_by=str(saved["sent_by"]),
+            headers=tuple((str(name), str(value)) for name, value in saved["headers"]),
+            authenticates=bool(saved["authenticates"]),
+        )

@@ -1,0 +1,193 @@
+"""Where each received message belongs (RFC 3261 8.1.3, 8.2, 12.2.2, 17.1.3, 17.2.3)."""
+
+from __future__ import annotations
+
+from dialer.sip.core import Core
+from dialer.sip.errors import MalformedMessage
+from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
+from dialer.sip.incoming import IncomingLeg
+from dialer.sip.leg import Leg
+from dialer.sip.message import Request, Response, parse
+from dialer.sip.orphan import end_stray
+from dialer.sip.reply import ReplyHead
+from dialer.sip.screen import Refusal, screen
+from dialer.sip.transaction import InviteServer, PlainServer, ServerTransaction
+
+__all__ = ["Receiver"]
+
+_COOKIE = "z9hG4bK"
+
+
+class Receiver:
+    """Sorts messages to transactions, legs or the bin; every drop is counted."""
+
+    __slots__ = ("core", "legs")
+
+    def __init__(self, core: Core, legs: dict[str, Leg]) -> None:
+        self.core = core
+        self.legs = legs
+
+    def receive(self, data: bytes, addr: tuple[str, int], now: float) -> None:
+        """One datagram. What is no usable message is counted in `drops`."""
+        core = self.core
+        if len(data) > core.config.max_message:
+            core.drops["oversized"] += 1
+            return
+        if len(data) <= 4 and not data.strip(b"\r\n\0"):
+            core.drops["keep_alive"] += 1
+            return
+        try:
+            message = parse(data)
+            if isinstance(message, Response):
+                self._response(message, addr, now)
+            else:
+                self._request(message, addr, now)
+        except MalformedMessage as error:
+            core.drops[error.args[0]] += 1
+
+    def _response(self, response: Response, addr: tuple[str, int], now: float) -> None:
+        fields = response.fields
+        vias = fields.get("via")
+        if response.fault is not None:
+            raise MalformedMessage("faulty_response")
+        if not vias or len(vias) > 1 or "," in vias[0]:
+            raise MalformedMessage("response_not_for_us")  # RFC 3261 8.1.3.3
+        number, method = response.cseq
+        transaction = self.core.clients.get((branch_of(vias[0]), method))
+        if transaction is None:
+            if method != "INVITE" or not 200 <= response.status < 300 or not end_stray(self.core, response, addr, now):
+                self.core.drops["stray_response"] += 1
+            return
+        head = transaction.head
+        if number != head.cseq or fields.get("call-id") != [head.call_id] or len(fields.get("to", ())) != 1:
+            raise MalformedMessage("response_mismatch")
+        tag_of(fields["to"][0])  # raises now, before any state changes
+        transaction.take(response, now)
+
+    def _request(self, request: Request, addr: tuple[str, int], now: float) -> None:
+        try:
+            top = via(split_list(request.fields["via"][0])[0])
+        except KeyError:
+            raise MalformedMessage("no_via") from None
+        except MalformedMessage:
+            if request.method != "ACK":
+                self._refuse(request, None, addr, (400, "Bad Request: via", ""))
+            self.core.drops["bad_via"] += 1
+            return
+        method = request.method
+        key = _key(request, top, "INVITE" if method == "ACK" else method)
+        known = self.core.servers.get(key)
+        if known is not None and (method != "ACK" or known.state != "accepted"):
+            known.fire("ack" if method == "ACK" else "request", now)
+            return
+        refusal = screen(request)
+        if method == "ACK":
+            if refusal is not None:
+                raise MalformedMessage("bad_ack")
+            self._ack(request, now)
+        elif refusal is not None:
+            self.core.drops[f"refused_{refusal[0]}"] += 1
+            self._refuse(request, top, addr, refusal)
+        elif len(self.core.servers) >= self.core.config.max_server_transactions:
+            self.core.drops["too_many_transactions"] += 1
+            self._refuse(request, top, addr, (503, None, "Retry-After: 5\r\n"))
+        elif method == "CANCEL":
+            self._cancel(request, top, addr, key, now)
+        else:
+            self._serve(request, top, addr, key, now)
+
+    def _refuse(self, request: Request, top: Via | None, addr: tuple[str, int], refusal: Refusal) -> None:
+        """Without a transaction: a repeated request is refused again, and nothing is kept of it (RFC 3261 8.2.7)."""
+        status, reason, lines = refusal
+        try:
+            tag = "" if tag_of((request.fields.get("to") or [""])[0]) else self._stateless_tag(request)
+        except MalformedMessage:
+            tag = ""  # an unreadable To is echoed as it came
+        head = ReplyHead(request, top, addr, tag)
+        self.core.outbox.append((head.render(status, f"{lines}{self.core.server}", b"", reason), head.destination))
+
+    def _stateless_tag(self, request: Request) -> str:
+        # RFC 3261 8.2.7: the same tag for the same request each time.
+        return self.core.branch(request.first("call-id") or "", request.first("from") or "", 0, request.method)[7:23]
+
+    def _ack(self, request: Request, now: float) -> None:
+        leg = self.legs.get(request.fields["call-id"][0])
+        if leg is None or not _same_dialog(leg, request) or not leg.on_ack(request, now):
+            self.core.drops["stray_ack"] += 1
+
+    def _cancel(self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], now: float) -> None:
+        target = self.core.servers.get((key[0], key[1], "INVITE"))
+        if not isinstance(target, InviteServer):
+            self._refuse(request, top, addr, (481, None, ""))
+            return
+        head = ReplyHead(request, top, addr, target.head.tag)  # RFC 3261 9.2: the tag of the INVITE's own response
+        PlainServer(self.core, "CANCEL", request.cseq[0], key, head).respond(200, now, self.core.server)
+        leg = self.legs.get(request.fields["call-id"][0])
+        if leg is not None and not target.answered:
+            leg.on_cancel(target, now)
+
+    def _serve(self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], now: float) -> None:
+        core = self.core
+        to_tag = name_addr(request.fields["to"][0]).tag
+        leg = self.legs.get(request.fields["call-id"][0])
+        if to_tag is None:
+            self._outside(request, top, addr, key, leg, now)
+            return
+        transaction = self._transaction(request, top, addr, key, "")
+        if leg is None or not _same_dialog(leg, request):
+            transaction.respond(481, now, core.server)
+            return
+        dialog = leg.the_dialog()
+        number = request.cseq[0]
+        if number <= dialog.remote_cseq:  # RFC 3261 12.2.2
+            transaction.respond(500, now, core.server)
+            return
+        dialog.remote_cseq = number
+        leg.on_request(request, transaction, now)
+
+    def _transaction(
+        self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], tag: str
+    ) -> ServerTransaction:
+        head = ReplyHead(request, top, addr, tag)
+        if request.method == "INVITE":
+            return InviteServer(self.core, request.cseq[0], key, head)
+        return PlainServer(self.core, request.method, request.cseq[0], key, head)
+
+    def _outside(
+        self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], leg: Leg | None, now: float
+    ) -> None:
+        core = self.core
+        transaction = self._transaction(request, top, addr, key, core.text())
+        if request.method == "OPTIONS":
+            lines = f"{core.contact}{core.allow}Accept: application/sdp\r\n{core.server}"
+            transaction.respond(core.config.options_status, now, lines)
+        elif not isinstance(transaction, InviteServer):
+            transaction.respond(481, now, core.server)  # BYE and UPDATE live in dialogs only
+        elif leg is not None:
+            transaction.respond(
+                482, now, core.server
+            )  # RFC 3261 8.2.2.2: the same call on two ways, or our own call come back
+        elif len(self.legs) >= core.config.max_legs:
+            core.drops["too_many_legs"] += 1
+            transaction.respond(503, now, f"Retry-After: 5\r\n{core.server}")
+        else:
+            IncomingLeg(core, self.legs, request, transaction, addr, now)
+
+
+def _key(request: Request, top: Via, method: str) -> tuple[str, str, str]:
+    branch = top.params.get("branch", "")
+    if branch.startswith(_COOKIE) and branch != _COOKIE:
+        return branch, top.sent_by, method
+    # RFC 3261 17.2.3, for RFC 2543 peers: what a retransmission repeats. An ACK adds a To tag, so To is left out.
+    fields = request.fields
+    parts = [*(fields.get(name, [""])[0] for name in ("call-id", "from", "via")), request.first("cseq") or ""]
+    parts[-1] = parts[-1].partition(" ")[0]
+    return "\0".join(parts), request.uri, method
+
+
+def _same_dialog(leg: Leg, request: Request) -> bool:
+    dialog = leg.dialog
+    if dialog is None:
+        return False
+    to_tag, from_tag = tag_of(request.fields["to"][0]), tag_of(request.fields["from"][0])
+    return to_tag == dialog.local_tag and (from_tag or "") == dialog.remote_tag

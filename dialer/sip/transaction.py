@@ -1,0 +1,339 @@
+"""The four transaction machines (RFC 3261 17, RFC 6026), run from the tables in `dialer.sip.tables`.
+
+A transaction keeps what it must repeat and nothing else; what happens in the call is the business of its user, who is
+told through
+the callbacks given to it. Deadlines (B, F) are armed when the first repetition is due, not at the start: they lie 63*T1
+later anyway, and most requests never need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dialer.sip.core import Core
+from dialer.sip.grammar import tag_of
+from dialer.sip.message import Request, Response
+from dialer.sip.reply import ReplyHead
+from dialer.sip.tables import INVITE_CLIENT, INVITE_SERVER, PLAIN_CLIENT, PLAIN_SERVER, Table, step
+from dialer.sip.timers import Timer
+from dialer.sip.wire import RequestHead
+
+__all__ = ["ClientTransaction", "InviteClient", "InviteServer", "PlainClient", "PlainServer", "ServerTransaction"]
+
+Address = tuple[str, int]
+
+
+class ClientTransaction:
+    """What both client machines share. `on_response` gets provisional and final responses, `on_timeout` the lack of
+    any.
+    """
+
+    __slots__ = (
+        "core",
+        "destination",
+        "head",
+        "interval",
+        "key",
+        "method",
+        "on_response",
+        "on_timeout",
+        "repeat",
+        "request",
+        "response",
+        "sent_at",
+        "state",
+        "timer",
+    )
+    table: Table
+    start_state: str
+    names: tuple[str, str]
+
+    def __init__(
+        self,
+        core: Core,
+        method: str,
+        head: RequestHead,
+        request: bytes,
+        destination: Address,
+        on_response: Callable[[ClientTransaction, Response, float], None],
+        on_timeout: Callable[[ClientTransaction, float], None],
+    ) -> None:
+        self.core = core
+        self.method = method
+        self.head = head
+        self.request = request
+        self.destination = destination
+        self.on_response = on_response
+        self.on_timeout = on_timeout
+        self.key = (head.branch, method)
+        self.state = self.start_state
+        self.interval = core.config.t1
+        self.sent_at = 0.0
+        self.response: Response | None = None
+        self.repeat: Timer | None = None
+        self.timer: Timer | None = None
+
+    def start(self, now: float) -> None:
+        """Send the request and wait."""
+        core = self.core
+        core.clients[self.key] = self
+        self.sent_at = now
+        core.outbox.append((self.request, self.destination))
+        self.repeat = core.timers.start(now + self.interval, self._first_repeat, self.names[0])
+
+    def _first_repeat(self, name: str, now: float) -> None:
+        core = self.core
+        self.timer = core.timers.start(self.sent_at + 64 * core.config.t1, self.fire, self.names[1])
+        self.fire(name, now)
+
+    def fire(self, event: str, now: float) -> None:
+        """One event through the table."""
+        self.state, actions = step(self.table, self.state, event)
+        for action in actions:
+            getattr(self, action)(now)
+
+    def take(self, response: Response, now: float) -> None:
+        """A response that belongs to this transaction."""
+        self.response = response
+        status = response.status
+        self.fire("1xx" if status < 200 else "2xx" if status < 300 else "final", now)
+        self.response = None
+
+    def resend(self, now: float) -> None:
+        self.sent_at = now if self.timer is None else self.sent_at
+        self.core.outbox.append((self.request, self.destination))
+
+    def stop_timers(self, now: float) -> None:
+        timers = self.core.timers
+        timers.cancel(self.repeat)
+        timers.cancel(self.timer)
+        self.repeat = self.timer = None
+
+    def report(self, now: float) -> None:
+        if self.response is not None:
+            self.on_response(self, self.response, now)
+
+    def report_timeout(self, now: float) -> None:
+        self.on_timeout(self, now)
+
+    def forget(self, now: float) -> None:
+        self.core.clients.pop(self.key, None)
+
+    def _linger(self, now: float, seconds: float, name: str) -> None:
+        self.request = b""
+        self.timer = self.core.timers.start(now + seconds, self.fire, name)
+
+
+class InviteClient(ClientTransaction):
+    """INVITE (RFC 3261 17.1.1). `acks` holds the ACK of each 2xx by To tag, to repeat when the 2xx is; None: not sent
+    yet.
+    """
+
+    __slots__ = ("acks", "on_fork")
+    table = INVITE_CLIENT
+    start_state = "calling"
+    names = ("A", "B")
+
+    def __init__(
+        self,
+        core: Core,
+        head: RequestHead,
+        request: bytes,
+        destination: Address,
+        on_response: Callable[[ClientTransaction, Response, float], None],
+        on_timeout: Callable[[ClientTransaction, float], None],
+        on_fork: Callable[[InviteClient, Response, float], None],
+    ) -> None:
+        super().__init__(core, "INVITE", head, request, destination, on_response, on_timeout)
+        self.on_fork = on_fork
+        self.acks: dict[str, tuple[bytes, Address] | None] = {}
+
+    def adopt(self, now: float) -> None:
+        """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""
+        self.core.clients[self.key] = self
+        self.state = "proceeding"
+        self.sent_at = now
+        self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self._give_up, "abandon")
+
+    def _give_up(self, name: str, now: float) -> None:
+        if self.state in ("calling", "proceeding"):
+            self.fire(name, now)
+
+    def back_off(self, now: float) -> None:
+        self.interval *= 2
+        self.repeat = self.core.timers.start(now + self.interval, self.fire, "A")
+
+    def start_m(self, now: float) -> None:
+        self._linger(now, 64 * self.core.config.t1, "M")
+
+    def start_d(self, now: float) -> None:
+        self._linger(now, 64 * self.core.config.t1, "D")
+
+    def acknowledge(self, now: float) -> None:
+        response = self.response
+        if response is not None:  # RFC 3261 17.1.1.3: same branch, the To of the response
+            self.core.outbox.append((self.head.render("ACK", to=response.first("to")), self.destination))
+
+    def report_again(self, now: float) -> None:
+        response = self.response
+        if response is None:
+            return
+        tag = tag_of(response.first("to") or "") or ""
+        if tag not in self.acks:
+            self.acks[tag] = None
+            self.on_fork(self, response, now)
+            return
+        ack = self.acks[tag]
+        if ack is not None:
+            self.core.outbox.append(ack)
+
+
+class PlainClient(ClientTransaction):
+    """Any request but INVITE and ACK (RFC 3261 17.1.2)."""
+
+    __slots__ = ()
+    table = PLAIN_CLIENT
+    start_state = "trying"
+    names = ("E", "F")
+
+    def back_off(self, now: float) -> None:
+        self.interval = min(self.interval * 2, self.core.config.t2)
+        self.repeat = self.core.timers.start(now + self.interval, self.fire, "E")
+
+    def slow_down(self, now: float) -> None:
+        timers = self.core.timers
+        timers.cancel(self.repeat)
+        if self.timer is None:  # answered before the first repetition, so timer F is not armed yet
+            self.timer = timers.start(self.sent_at + 64 * self.core.config.t1, self.fire, "F")
+        self.repeat = timers.start(now + self.core.config.t2, self.fire, "E")
+
+    def start_k(self, now: float) -> None:
+        self._linger(now, self.core.config.t4, "K")
+
+
+class ServerTransaction:
+    """What both server machines share."""
+
+    __slots__ = ("core", "cseq", "head", "interval", "key", "method", "repeat", "response", "state", "timer")
+    table: Table
+    start_state: str
+
+    def __init__(self, core: Core, method: str, cseq: int, key: tuple[str, str, str], head: ReplyHead) -> None:
+        self.core = core
+        self.method = method
+        self.cseq = cseq
+        self.key = key
+        self.head = head
+        self.state = self.start_state
+        self.interval = core.config.t1
+        self.response = b""
+        self.repeat: Timer | None = None
+        self.timer: Timer | None = None
+        core.servers[key] = self
+
+    def fire(self, event: str, now: float) -> None:
+        """One event through the table."""
+        self.state, actions = step(self.table, self.state, event)
+        for action in actions:
+            getattr(self, action)(now)
+
+    def respond(self, status: int, now: float, lines: str = "", body: bytes = b"", reason: str | None = None) -> None:
+        """Send a response. `lines` are further header lines, each with its CRLF."""
+        self.response = self.head.render(status, lines, body, reason)
+        self.fire("send_1xx" if status < 200 else "send_2xx" if status < 300 else "send_final", now)
+
+    @property
+    def answered(self) -> bool:
+        """A final response was sent."""
+        return self.state not in ("trying", "proceeding")
+
+    def send(self, now: float) -> None:
+        self.core.outbox.append((self.response, self.head.destination))
+
+    def resend(self, now: float) -> None:
+        if self.response:
+            self.core.outbox.append((self.response, self.head.destination))
+
+    def stop_g(self, now: float) -> None:
+        self.core.timers.cancel(self.repeat)
+        self.repeat = None
+
+    def stop_timers(self, now: float) -> None:
+        self.stop_g(now)
+        self.core.timers.cancel(self.timer)
+        self.timer = None
+
+    def forget(self, now: float) -> None:
+        self.core.servers.pop(self.key, None)
+
+    def _wait(self, now: float, seconds: float, name: str) -> None:
+        self.timer = self.core.timers.start(now + seconds, self.fire, name)
+
+
+def _nothing(transaction: InviteServer, request: Request | None, now: float) -> None:
+    """Nobody asked to be told."""
+
+
+class InviteServer(ServerTransaction):
+    """INVITE as server (RFC 3261 17.2.1). `on_ack` is called with the ACK of our 2xx, or with None when none came
+    within 64*T1.
+    """
+
+    __slots__ = ("ack", "on_ack")
+    table = INVITE_SERVER
+    start_state = "proceeding"
+
+    def __init__(self, core: Core, cseq: int, key: tuple[str, str, str], head: ReplyHead) -> None:
+        super().__init__(core, "INVITE", cseq, key, head)
+        self.ack: Request | None = None
+        self.on_ack: Callable[[InviteServer, Request | None, float], None] = _nothing
+
+    def take_ack(self, request: Request, now: float) -> bool:
+        """The ACK of our 2xx; false if this transaction waits for none."""
+        if self.state != "accepted":
+            return False
+        self.ack = request
+        self.fire("ack_2xx", now)
+        return True
+
+    def hush(self, now: float) -> None:
+        """The call is over: stop repeating the 2xx, tell nobody."""
+        self.on_ack = _nothing
+        if self.state == "accepted":
+            self.fire("ack_2xx", now)
+
+    def start_g(self, now: float) -> None:
+        self.repeat = self.core.timers.start(now + self.interval, self.fire, "G")
+
+    def back_off(self, now: float) -> None:
+        self.interval = min(self.interval * 2, self.core.config.t2)
+        self.start_g(now)
+
+    def start_h(self, now: float) -> None:
+        self._wait(now, 64 * self.core.config.t1, "H")
+
+    def start_i(self, now: float) -> None:
+        self._wait(now, self.core.config.t4, "I")
+
+    def start_l(self, now: float) -> None:
+        self._wait(now, 64 * self.core.config.t1, "L")
+
+    def report_ack(self, now: float) -> None:
+        on_ack, self.on_ack = self.on_ack, _nothing  # repeated ACKs say nothing new
+        on_ack(self, self.ack, now)
+        self.ack = None
+
+    def report_end(self, now: float) -> None:
+        on_ack, self.on_ack = self.on_ack, _nothing
+        on_ack(self, None, now)
+
+
+class PlainServer(ServerTransaction):
+    """Any request but INVITE and ACK as server (RFC 3261 17.2.2)."""
+
+    __slots__ = ()
+    table = PLAIN_SERVER
+    start_state = "trying"
+
+    def start_j(self, now: float) -> None:
+        self._wait(now, 64 * self.core.config.t1, "J")

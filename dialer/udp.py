@@ -1,0 +1,274 @@
+"""The asyncio side of SIP over UDP: one socket, one timer, nothing decided here.
+
+`UdpEndpoint` feeds `dialer.sip.Endpoint` and carries out what it says. The socket is drained in one callback until it
+is empty, because at a
+thousand calls a second the way through the loop costs more than a parse. Socket errors are counted by name in
+`errors`, never raised:
+SIP over UDP recovers by its own retransmissions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dialer.sip import Credentials, DialogState, Endpoint, EndpointConfig, Event, InvitePlan
+
+__all__ = ["UdpEndpoint", "bound_socket"]
+
+_BATCH = 256
+"""Datagrams taken per callback, so that a flood cannot starve the rest of the loop."""
+_BUFFER = 4 * 1024 * 1024
+_LARGEST = 65_535
+
+
+def bound_socket(host: str, port: int = 0) -> socket.socket:
+    """A non-blocking UDP socket on a literal address, with large buffers. Raises OSError if the address cannot be
+    had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class UdpEndpoint:
+    """A SIP endpoint on a socket of the running loop.
+
+    `on_event` is called with each event, in order, from inside the loop; it may call the commands below. `clock`
+    gives monotonic seconds.
+    Commands are those of `Endpoint` without `now`, and raise as they do.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        config: EndpointConfig,
+        on_event: Callable[[Event], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        seed: bytes | None = None,
+    ) -> None:
+        self.endpoint = Endpoint(config, seed)
+        self.errors: Counter[str] = Counter()
+        self._sock = sock
+        self._on_event = on_event
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._busy = False
+        self._closed = False
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    @classmethod
+    def open(
+        cls,
+        host: str,
+        port: int,
+        on_event: Callable[[Event], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        seed: bytes | None = None,
+        **settings: Any,
+    ) -> UdpEndpoint:
+        """Bind and start; `settings` are further fields of `EndpointConfig`. Raises OSError, TypeError, ValueError."""
+        sock = bound_socket(host, port)
+        try:
+            config = EndpointConfig(**{"host": host, "port": sock.getsockname()[1], **settings})
+            return cls(sock, config, on_event, clock=clock, seed=seed)
+        except (TypeError, ValueError):
+            sock.close()
+            raise
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the socket is bound."""
+        host, port = self._sock.getsockname()[:2]
+        return host, port
+
+    @property
+    def drops(self) -> Counter[str]:
+        """`Endpoint.drops`."""
+        return self.endpoint.drops
+
+    @property
+    def legs(self) -> int:
+        """`Endpoint.legs`."""
+        return self.endpoint.legs
+
+    def close(self) -> None:
+        """Stop reading and close the socket. Nothing is sent: hang up first, and give the loop time. May be called
+        twice.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._sock.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._sock.close()
+
+    # The loop's callbacks
+
+    def _readable(self) -> None:
+        receive, recvfrom, clock = self.endpoint.receive, self._sock.recvfrom, self._clock
+        now = clock()
+        for _ in range(_BATCH):
+            try:
+                data, addr = recvfrom(_LARGEST)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:  # an ICMP error of an earlier datagram, such as ECONNREFUSED
+                self._count("recv", error)
+                continue
+            receive(data, addr[:2], now)
+        self._flush()
+
+    def _due(self) -> None:
+        self._timer = None
+        self.endpoint.handle_timer(self._clock())
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send, report, arm. Commands given by `on_event` only add to what this loop sends."""
+        if self._busy or self._closed:
+            return
+        self._busy = True
+        endpoint = self.endpoint
+        try:
+            while not self._closed:
+                self._transmit()
+                event = endpoint.next_event()
+                if event is None:
+                    break
+                self._on_event(event)
+        finally:
+            self._busy = False
+        if not self._closed:
+            self._arm()
+
+    def _transmit(self) -> None:
+        for data, addr in self.endpoint.datagrams_to_send():
+            try:
+                self._sock.sendto(data, addr)
+            except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
+                self._count("send", error)
+
+    def _count(self, what: str, error: OSError) -> None:
+        self.errors[f"{what}_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1
+
+    def _arm(self) -> None:
+        at = self.endpoint.next_timer()
+        timer = self._timer
+        if timer is not None:
+            # A timer that fires too early only looks and re-arms: cheaper than moving it for every retransmission
+            # that is stopped.
+            if at is None or self._timer_at <= at:
+                return
+            timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer_at = at
+            self._timer = self._loop.call_later(max(0.0, at - self._clock()), self._due)
+
+    # Commands
+
+    def plan_invite(
+        self,
+        to_uri: str,
+        *,
+        from_uri: str,
+        destination: tuple[str, int],
+        sdp: bytes | None = None,
+        from_display: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        credentials: Credentials | None = None,
+    ) -> InvitePlan:
+        """`Endpoint.plan_invite`."""
+        return self.endpoint.plan_invite(
+            to_uri,
+            from_uri=from_uri,
+            destination=destination,
+            sdp=sdp,
+            from_display=from_display,
+            headers=headers,
+            credentials=credentials,
+        )
+
+    def retarget(self, plan: InvitePlan, destination: tuple[str, int], to_uri: str) -> InvitePlan:
+        """`Endpoint.retarget`."""
+        return self.endpoint.retarget(plan, destination, to_uri)
+
+    def invite(self, plan: InvitePlan, *, sdp: bytes | None = None, credentials: Credentials | None = None) -> str:
+        """`Endpoint.invite`."""
+        leg = self.endpoint.invite(plan, self._clock(), sdp=sdp, credentials=credentials)
+        self._flush()
+        return leg
+
+    def cancel(self, leg: str, reason: str | None = None) -> None:
+        """`Endpoint.cancel`."""
+        self.endpoint.cancel(leg, self._clock(), reason)
+        self._flush()
+
+    def acknowledge(self, leg: str, sdp: bytes) -> None:
+        """`Endpoint.acknowledge`."""
+        self.endpoint.acknowledge(leg, sdp, self._clock())
+        self._flush()
+
+    def ring(self, leg: str) -> None:
+        """`Endpoint.ring`."""
+        self.endpoint.ring(leg, self._clock())
+        self._flush()
+
+    def answer(self, leg: str, sdp: bytes) -> None:
+        """`Endpoint.answer`."""
+        self.endpoint.answer(leg, sdp, self._clock())
+        self._flush()
+
+    def reject(self, leg: str, status: int) -> None:
+        """`Endpoint.reject`."""
+        self.endpoint.reject(leg, status, self._clock())
+        self._flush()
+
+    def reinvite(self, leg: str, sdp: bytes) -> None:
+        """`Endpoint.reinvite`."""
+        self.endpoint.reinvite(leg, sdp, self._clock())
+        self._flush()
+
+    def bye(self, leg: str, reason: str | None = None) -> None:
+        """`Endpoint.bye`."""
+        self.endpoint.bye(leg, self._clock(), reason)
+        self._flush()
+
+    def options(self, uri: str, destination: tuple[str, int]) -> str:
+        """`Endpoint.options`."""
+        ping = self.endpoint.options(uri, destination, self._clock())
+        self._flush()
+        return ping
+
+    def end_orphan(self, saved: Mapping[str, Any], *, credentials: Credentials | None = None) -> None:
+        """`Endpoint.end_orphan`."""
+        self.endpoint.end_orphan(saved, self._clock(), credentials=credentials)
+        self._flush()
+
+    def has(self, leg: str) -> bool:
+        """`Endpoint.has`."""
+        return self.endpoint.has(leg)
+
+    def dialog(self, leg: str) -> DialogState:
+        """`Endpoint.dialog`."""
+        return self.endpoint.dialog(leg)
