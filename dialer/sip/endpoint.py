@@ -255,7 +255,7 @@ class Endpoint:
     def end_orphan(self, saved: Mapping[str, Any], now: float, *, credentials: Credentials | None = None) -> None:
         """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.
 
-        A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (the INVITE was then sent twice);
+        A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (its INVITE was sent twice);
         a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises KeyError, TypeError or ValueError if `saved`
         is neither.
         """
