@@ -32,6 +32,8 @@ PATH_KEYS: tuple[tuple[str, ...], ...] = (
 
 _SQLITE_FILE = re.compile(r"^(sqlite(?:\+\w+)?):///(?!/)([^?]+)(\?.*)?$")
 
+_SQLITE_ABSOLUTE = re.compile(r"^sqlite(?:\+\w+)?:///(/[^?]+)(?:\?.*)?$")
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -110,6 +112,12 @@ def resolve_store_url(url: str, directory: Path) -> str:
     if match is None or match.group(2) == ":memory:":
         return url
     return f"{match.group(1)}:///{directory / match.group(2)}{match.group(3) or ''}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an absolute SQLite URL; None for a database that is no file."""
+    match = _SQLITE_ABSOLUTE.match(url)
+    return None if match is None else Path(match.group(1))
 
 
 def _overlay(base: dict[str, Any], source: Source, positions: Positions, at: KeyPath) -> dict[str, Any]:

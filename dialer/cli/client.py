@@ -1,0 +1,142 @@
+"""Talking to a running dialer: where its API listens, which token opens it, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import click
+
+from dialer.cli.output import Failure
+from dialer.config.load import Config, load
+from dialer.config.secret import Secret, SecretError, read_secret, secret_from_file
+
+#: Made by the daemon beside its store, readable by its owner only.
+TOKEN_FILE = "api-token"
+#: Beside it, when the config asks for port 0: host:port that was taken.
+ADDRESS_FILE = "api-address"
+TIMEOUT = 15.0
+#: A log-in returns once the agent's phone has answered.
+LOGIN_TIMEOUT = 60.0
+
+
+class Daemon:
+    """The API of the dialer that runs the config at `path`. Raises Failure or ConfigErrors."""
+
+    def __init__(self, path: str, token_file: str | None = None) -> None:
+        self.config = load(path, outside=False)
+        self.path = path
+        self.base = f"http://{_address(self.config)}"
+        self._token = _token(self.config, token_file)
+
+    def command(self, command: str, *, timeout: float = TIMEOUT, **arguments: Any) -> dict[str, Any]:
+        """Carry out a command of `dialer/commands.py`; arguments that are None are left out."""
+        body = {"command": command, **{key: value for key, value in arguments.items() if value is not None}}
+        return self._call("POST", "/api/v1/command", body, timeout)
+
+    def status(self) -> dict[str, Any]:
+        """The snapshot of campaigns, agents, trunks and queues."""
+        return self._call("GET", "/api/v1/status", None, TIMEOUT)
+
+    def contact(self, number: str) -> dict[str, Any]:
+        """A number's history, state, and why it is or is not dialable."""
+        return self._call("GET", f"/api/v1/contacts/{quote(number, safe='')}", None, TIMEOUT)
+
+    def _call(self, method: str, route: str, body: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
+        import httpx2
+
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token.reveal()}"}
+        try:
+            # trust_env off: a proxy from the environment must not see the token.
+            with httpx2.Client(timeout=timeout, trust_env=False) as client:
+                answer = client.request(method, self.base + route, json=body, headers=headers)
+        except httpx2.ConnectError:
+            self._not_running()
+        except httpx2.TimeoutException:
+            raise Failure(f"the dialer at {self.base} did not answer within {timeout:g} s", code="timeout") from None
+        except httpx2.HTTPError as error:
+            raise Failure(f"the dialer at {self.base} cannot be reached: {error}", code="unreachable") from None
+        return self._result(answer.status_code, answer.content)
+
+    def _not_running(self) -> NoReturn:
+        raise Failure(
+            f"no dialer runs at {self.base}; start it with: dialer run {self.path}", code="not_running"
+        ) from None
+
+    def _result(self, status: int, content: bytes) -> dict[str, Any]:
+        import json
+
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise Failure(
+                f"{self.base} answers {status} but not like a dialer; is it something else?", code="not_a_dialer"
+            )
+        error = body.get("error")
+        if isinstance(error, dict):
+            raise Failure(str(error.get("message", "refused")), code=str(error.get("code", "refused")))
+        if status in (401, 403):
+            raise Failure(self._token_wanted(), code="unauthenticated")
+        if status >= 400:
+            raise Failure(f"the dialer at {self.base} answers with status {status}", code="refused")
+        result = body.get("result", body)
+        return result if isinstance(result, dict) else {"result": result}
+
+    def _token_wanted(self) -> str:
+        missing = "refuses this token" if self._token is not None else "wants a token"
+        return f"the dialer at {self.base} {missing}; give the right one with --token-file"
+
+
+def _address(config: Config) -> str:
+    host, _, port = config.file.http.listen.rpartition(":")
+    if port == "0":
+        written = _beside_store(config, ADDRESS_FILE)
+        if written is None or not written.is_file():
+            raise Failure(
+                f"no dialer runs for {config.path}; start it with: dialer run {config.path}", code="not_running"
+            )
+        return written.read_text(encoding="utf-8").strip()
+    if host in ("0.0.0.0", "[::]"):
+        host = "127.0.0.1"
+    return f"{host}:{port}"
+
+
+def _token(config: Config, token_file: str | None) -> Secret | None:
+    """The token from --token-file, the config's keys, or the file that the daemon made beside its store."""
+    http = config.file.http
+    try:
+        if token_file is not None:
+            return secret_from_file(Path(token_file))
+        found = read_secret(http.token_env, http.token_file, os.environ)
+        if found is not None:
+            return found
+        made = _beside_store(config, TOKEN_FILE)
+        return secret_from_file(made) if made is not None and made.exists() else None
+    except SecretError as error:
+        raise Failure(str(error), code="no_token") from None
+
+
+def _beside_store(config: Config, name: str) -> Path | None:
+    directory = store_directory(config)
+    return None if directory is None else directory / name
+
+
+def store_directory(config: Config) -> Path | None:
+    """The directory of a SQLite store; None for a store that is no file."""
+    from dialer.config.merge import sqlite_file
+
+    file = sqlite_file(config.file.store.url)
+    return None if file is None else file.parent
+
+
+def token_option(command: Any) -> Any:
+    """Adds `--token-file` as the argument `token_file`."""
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=str),
+        help="File with the API token. Default: the config's, else the one beside the store.",
+    )(command)

@@ -1,0 +1,125 @@
+"""The `dialer` command: its subcommands by name, each imported when it is called, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from dialer.cli.output import Failure, ask_for_json, fail_line, forget, show_failure
+from dialer.config.errors import ConfigErrors
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A subcommand: the module and the attribute that hold it, and its line in `dialer --help`."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "run": Entry("dialer.cli.run", "run", "Run the campaigns of a config file until Ctrl-C."),
+    "check": Entry("dialer.cli.check", "check", "Check a config file and say what would be dialable now, and why."),
+    "schema": Entry("dialer.cli.schema", "schema", "Print the JSON Schema of config files, for editors."),
+    "import": Entry("dialer.cli.lists", "import_list", "Import contact lists."),
+    "status": Entry("dialer.cli.status", "status", "Show campaigns, agents, trunks and queues of a running dialer."),
+    "contact": Entry("dialer.cli.contact", "contact", "Show a number's history and why it is or is not dialable."),
+    "agent": Entry("dialer.cli.agent", "agent", "Log an agent in and out, end wrap-up, code a call, ..."),
+    "reload": Entry("dialer.cli.control", "reload", "Make a running dialer read its config file again."),
+    "pause": Entry("dialer.cli.control", "pause", "Place no more calls in a campaign."),
+    "resume": Entry("dialer.cli.control", "resume", "Dial again in a paused campaign."),
+    "add-contacts": Entry("dialer.cli.control", "add_contacts", "Add contacts to a campaign while it runs."),
+    "dnc": Entry("dialer.cli.control", "dnc", "Mark numbers do-not-call, from now on."),
+    "demo": Entry("dialer.cli.demo", "demo", "Show a campaign on real SIP with a simulated carrier and agents."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose help needs no subcommand's module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{entry.module}.{entry.attribute} is no click command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            # here, as it costs 5 ms and is for slips only
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"There is no command '{args[0][:60]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"dialer {version('predictive-dialer')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+def dialer() -> None:
+    """A predictive outbound dialer: one config file, one contact list, and it dials.
+
+    Begin with `dialer demo`, then copy examples/campaign.toml, `dialer check` it and `dialer run` it.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. No mistake of a user ends in a traceback."""
+    forget()
+    try:
+        result = dialer.main(
+            args=None if arguments is None else list(arguments), prog_name="dialer", standalone_mode=False
+        )
+        return result if isinstance(result, int) else 0
+    except Failure as failure:
+        show_failure(failure)
+        return failure.exit_code
+    except ConfigErrors as errors:
+        if ask_for_json():
+            click.echo(errors.to_json())
+        else:
+            click.echo(str(errors), err=True)
+        return 1
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else "dialer"
+        fail_line(f"{error.format_message()} See `{path} --help`.")
+        return 2
+    except click.ClickException as error:
+        fail_line(error.format_message())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `dialer ... | head`: the reader has gone. Keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
