@@ -1,0 +1,139 @@
+"""The real daemon, killed by its own hand at a named point: `python faulty_daemon.py POINT PASSAGE daemon-arguments...`
+
+Points are `before:X` and `after:X`, where X is one of
+
+    commit-OPERATION   a commit of the store whose transaction holds that operation of `WriteTransaction`
+    send-MESSAGE       a SIP message to a peer: INVITE, re-INVITE, ACK, CANCEL, BYE, or a response such as 200-BYE
+    send-agent-INVITE  the call to an agent's phone
+
+Wrapped from outside: the product has no hook for this. At the PASSAGE-th time the process sends itself SIGKILL, as a
+power cut would, and nothing of it runs on. With $FAULT_LOG in the environment, every point that was passed is
+written there once: with `list` as POINT, that shows which there are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+_LINE = re.compile(rb"^(?:SIP/2\.0 (\d{3})|([A-Z]+) (\S+))")
+_CSEQ = re.compile(rb"^CSeq:\s*\d+\s+([A-Z]+)", re.MULTILINE | re.IGNORECASE)
+_TO_TAG = re.compile(rb"^(?:To|t):[^\r\n]*;tag=", re.MULTILINE | re.IGNORECASE)
+
+
+class FaultPoint:
+    """Counts passages, and dies at the right one."""
+
+    def __init__(self, name: str, passage: int) -> None:
+        self.name, self.passage = name, passage
+        self.passed: Counter[str] = Counter()
+        self._log = os.environ.get("FAULT_LOG")
+
+    def __call__(self, point: str) -> None:
+        """The process is at `point` now."""
+        self.passed[point] += 1
+        if self._log and self.passed[point] == 1:
+            with open(self._log, "a") as file:
+                file.write(point + "\n")
+        if point == self.name and self.passed[point] >= self.passage:
+            os.kill(os.getpid(), signal.SIGKILL)
+            threading.Event().wait()  # not one instruction more in this thread
+
+
+def message_name(data: bytes) -> str:
+    """What is sent, in the words of the table of points."""
+    line, cseq = _LINE.match(data), _CSEQ.search(data)
+    if line is None:
+        return "other"
+    if line[1] is not None:
+        return f"{line[1].decode()}-{cseq[1].decode() if cseq else 'other'}"
+    method = line[2].decode()
+    if method == "INVITE" and _TO_TAG.search(data):
+        return "re-INVITE"
+    if method == "INVITE" and b"sip:agent" in line[3]:
+        return "agent-INVITE"
+    return method
+
+
+def wrap_commits(point: FaultPoint) -> None:
+    """Put points around every commit of a write transaction, named by the operations in it."""
+    from sqlalchemy.engine.default import DefaultDialect
+
+    from dispositions.transaction import WriteTransaction
+
+    here = threading.local()
+
+    def recording(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            here.operations = {*getattr(here, "operations", ()), name.removesuffix("s")}
+            return method(self, *args, **kwargs)
+
+        return call
+
+    for name in (
+        "add_contacts", "add_do_not_call", "claim", "claim_contact", "release", "start_attempts", "update_attempt",
+        "update_attempts", "finish_attempt", "finish_attempts", "dispose", "dispose_attempts", "recover", "outbox_add",
+        "outbox_done", "save_state",
+    ):  # fmt: skip
+        setattr(WriteTransaction, name, recording(name, getattr(WriteTransaction, name)))
+    commit: Callable[[Any, Any], None] = DefaultDialect.do_commit
+
+    def do_commit(self: Any, connection: Any) -> None:
+        operations = sorted(getattr(here, "operations", ()))
+        here.operations = set()
+        for operation in operations:
+            point(f"before:commit-{operation}")
+        commit(self, connection)
+        for operation in operations:
+            point(f"after:commit-{operation}")
+
+    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def wrap_sends(point: FaultPoint) -> None:
+    """Put points around every datagram that the SIP socket sends."""
+    import dialer.udp
+
+    class Told:
+        """The socket, telling the points what passes."""
+
+        def __init__(self, sock: Any) -> None:
+            self._sock = sock
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sock, name)
+
+        def sendto(self, data: bytes, address: Any) -> int:
+            name = message_name(data)
+            point(f"before:send-{name}")
+            sent: int = self._sock.sendto(data, address)
+            point(f"after:send-{name}")
+            return sent
+
+    bound = dialer.udp.bound_socket
+    dialer.udp.bound_socket = lambda *args, **kwargs: Told(bound(*args, **kwargs))  # type: ignore[assignment]
+
+
+def main(arguments: list[str]) -> None:
+    """Wrap, then be the daemon."""
+    name, passage, *rest = arguments
+    sys.path.insert(0, str(ROOT))
+    point = FaultPoint(name, int(passage))
+    wrap_commits(point)
+    wrap_sends(point)
+    import daemon
+
+    sys.argv = ["daemon.py", *rest]
+    sys.exit(daemon.main(rest))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
