@@ -75,7 +75,7 @@ def _schedule(at: KeyPath, table: ScheduleTable) -> Iterator[Problem]:
     if hours is not None and not any(hours.values()):
         example = 'mon = [{ start = "09:00", end = "17:00" }]'
         text = f"no day has opening times, so nothing would ever be dialed; allowed: {example}"
-        yield flaw((*at, "hours"), text, needs=((*at, "hours"),))
+        yield flaw((*at, "hours"), text, whole=True)
     for day, spans in (hours or {}).items():
         for index, span in enumerate(spans):
             if span.end <= span.start:

@@ -33,7 +33,7 @@ def _reference(path: KeyPath, name: str, known: Iterable[str], kind: str, table:
     known = list(known)
     if name not in known:
         have = f"allowed: {names(known)}" if known else f"there is no [{table}.NAME] table"
-        yield flaw(path, f"there is no {kind} '{name}'{did_you_mean(name, known)}; {have}")
+        yield flaw(path, f"there is no {kind} '{name}'{did_you_mean(name, known)}; {have}", needs=((table,),))
 
 
 def references(config: ConfigFile, known: Known) -> Iterator[Problem]:

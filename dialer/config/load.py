@@ -90,7 +90,9 @@ def _further(file: ConfigFile, known: Known, environ: Mapping[str, str], outside
 def _moot(problem: Problem, bad: set[KeyPath]) -> bool:
     """Whether the problem follows from a mistake that is reported already, here or at a key it depends on."""
     places = (problem.path, *problem.needs)
-    return any(place[: len(wrong)] == wrong for place in places for wrong in bad)
+    if any(place[: len(wrong)] == wrong for place in places for wrong in bad):
+        return True
+    return problem.whole and any(wrong[: len(problem.path)] == problem.path for wrong in bad)
 
 
 def _errors(merged: Merged, problems: list[Problem]) -> list[ConfigError]:

@@ -28,9 +28,19 @@ def _duration(value: Any) -> Any:
     return value
 
 
+LONGEST = 10 * 366 * 86400.0
+
+
+def _in_ten_years(value: float) -> float:
+    if not 0.0 <= value <= LONGEST:
+        raise ValueError("a duration is from 0 seconds to ten years")
+    return value
+
+
 Duration = Annotated[
     float,
-    Field(ge=0, le=10 * 366 * 86400.0, allow_inf_nan=False),
+    # Not ge and le: pydantic would let these loosen a key's own, tighter limits.
+    AfterValidator(_in_ten_years),
     # schema.py makes of this mark what a TOML file may hold: a number, or a string with a unit.
     Field(json_schema_extra={"duration": True}),
     BeforeValidator(_duration),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from dialer.config.model import PATTERN_WORDS, ConfigFile
+from dialer.config.model import LONGEST, PATTERN_WORDS, ConfigFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION_PATTERN = next(iter(PATTERN_WORDS))
@@ -59,11 +59,11 @@ def _tidy(node: Any) -> Any:
 
 
 def _duration(node: Schema) -> Schema:
-    # A key's own limits stand beside those of every duration, under pydantic's names.
+    # A key's own limits: `minimum`, or `ge` where the key may be left out.
     number: Schema = {
         "type": "number",
         "minimum": max(node.get("minimum", 0), node.get("ge", 0)),
-        "maximum": min(node[key] for key in ("maximum", "le") if key in node),
+        "maximum": min(node.get("maximum", LONGEST), node.get("le", LONGEST)),
     }
     tidy: Schema = {"anyOf": [number, {"type": "string", "pattern": _DURATION_PATTERN}], "x-unit": "seconds"}
     for key in ("description", "default"):
@@ -128,7 +128,7 @@ def allowed(node: Schema) -> str:
     node = resolve(node)
     if node.get("x-unit") == "seconds":
         number = node["anyOf"][0]
-        limits = _limits(number, " s") if number.get("maximum", 0) < 10 * 366 * 86400 else ""
+        limits = _limits(number, " s") if number["maximum"] < LONGEST else ""
         return DURATION_WORDS + (f", {limits}" if limits else "")
     if "anyOf" in node:
         return " or ".join(allowed(option) for option in node["anyOf"])

@@ -19,17 +19,20 @@ SHOWN = 60
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A mistake at a key path. `on_key`: the key is wrong, not its value. `needs`: keys whose own mistakes make this
-    one moot."""
+    one moot. `whole`: so does a mistake anywhere below."""
 
     path: KeyPath
     message: str
     on_key: bool = False
     needs: tuple[KeyPath, ...] = ()
+    whole: bool = False
 
 
-def flaw(path: KeyPath, text: str, *, on_key: bool = False, needs: tuple[KeyPath, ...] = ()) -> Problem:
+def flaw(
+    path: KeyPath, text: str, *, on_key: bool = False, needs: tuple[KeyPath, ...] = (), whole: bool = False
+) -> Problem:
     """A problem whose message begins with its key path."""
-    return Problem(path, f"{dotted(path)}: {text}", on_key, needs)
+    return Problem(path, f"{dotted(path)}: {text}", on_key, needs, whole)
 
 
 def dotted(path: KeyPath) -> str:
