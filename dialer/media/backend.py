@@ -62,6 +62,8 @@ class MediaStats:
     sent: int
     received: int
     forwarded: int
+    late: int  # packets of prompts given up because the process got no CPU for 100 ms
+    faults: int  # messages that the process could not carry out
     dropped: Mapping[str, int]
 
 
@@ -83,7 +85,7 @@ class MediaBackend(Protocol):
         prompt."""
 
     async def close(self) -> None:
-        """End the media process; returns when it is gone. May be called twice."""
+        """End the media process; returns when it is gone, and no callback follows. May be called twice."""
 
     async def load_prompt(self, path: str) -> float:
         """Read (again) a WAV file that `play` may then name. Returns its length in seconds; raises PromptError."""

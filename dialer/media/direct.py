@@ -43,9 +43,10 @@ def _nothing(*_: object) -> None:
 class DirectBackend:
     """A `MediaBackend` over one media process. See `backend.MediaBackend` for what its methods promise.
 
-    host: IP address that the RTP ports are bound to and that `allocate` returns. port_min..port_max: RTP on the even
-    ports, RTCP on the odd ones. prompts: WAV files to load at `start` (DEFAULT_PROMPT always is). quarantine:
-    seconds a port rests between legs. events: the telephone-event payload type that our own SDP offers.
+    host: IP address that the RTP ports are bound to; advertise: the one that `allocate` returns, when it differs
+    (NAT, 0.0.0.0). port_min..port_max: RTP on the even ports, RTCP on the odd ones. prompts: WAV files to load at
+    `start` (DEFAULT_PROMPT always is). quarantine: seconds a port rests between legs. events: the telephone-event
+    payload type of our own SDP. Raises ValueError for addresses that are none.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class DirectBackend:
         port_min: int,
         port_max: int,
         *,
+        advertise: str | None = None,
         prompts: Iterable[str] = (),
         on_finished: Callable[[str, bool], None] = _nothing,
         on_dtmf: Callable[[str, str], None] = _nothing,
@@ -65,6 +67,9 @@ class DirectBackend:
     ) -> None:
         self._host = str(ipaddress.ip_address(host))
         self._version = ipaddress.ip_address(host).version
+        self._advertise = str(ipaddress.ip_address(advertise or host))
+        if ipaddress.ip_address(self._advertise).is_unspecified:
+            raise ValueError(f"media address {host}: name the address that parties send to (advertise)")
         self._range = range(port_min + port_min % 2, port_max, 2)  # the RTCP port above must be inside, too
         self._paths = dict.fromkeys([DEFAULT_PROMPT, *prompts])
         self._on_finished = on_finished
@@ -118,7 +123,7 @@ class DirectBackend:
             raise MediaRefused(f"leg {leg!r} has a port already")
         port = self._pool.take(self._now())
         self._legs[leg] = self._by_port[port] = Leg(leg, port)
-        return MediaPort(self._host, port)
+        return MediaPort(self._advertise, port)
 
     def set_remote(self, leg: str, remote: tuple[str, int], payload: int, events: int | None = None) -> None:
         """See MediaBackend."""
@@ -185,6 +190,8 @@ class DirectBackend:
             sent=counts["sent"],
             received=counts["received"],
             forwarded=counts["forwarded"],
+            late=counts["late"],
+            faults=counts["faults"],
             dropped={key.removeprefix("drop_"): n for key, n in counts.items() if key.startswith("drop_")},
         )
 
@@ -236,19 +243,33 @@ class DirectBackend:
                 self._process.send(message)
         if self._lost:
             self._lost = False
-            self._on_restored()
+            self._soon(self._on_restored)
 
     def _down(self, reason: str) -> None:
         self._counts += Counter(self._live)
         self._live = {}
-        cut, self._plays = self._plays, {}
-        for leg in cut.values():
-            playing, leg.sent = leg.sent, None
-            if isinstance(playing, Playing):
-                self._on_finished(playing.token, False)
+        for number in self._plays:
+            self._soon(self._finish, number, False)
         if not self._lost:
             self._lost = True
-            self._on_lost(reason)
+            self._soon(self._on_lost, reason)
+
+    def _soon(self, call: Callable[..., None], *values: object) -> None:
+        """Callbacks run in a loop callback of their own: an error in one is the loop's to report, and takes no
+        process with it.
+        """
+        asyncio.get_running_loop().call_soon(self._call, call, values)
+
+    def _call(self, call: Callable[..., None], values: tuple[object, ...]) -> None:
+        if self._started:
+            call(*values)
+
+    def _finish(self, number: int, ok: bool) -> None:
+        """A play has ended by itself."""
+        leg = self._plays.pop(number, None)
+        if leg is not None and isinstance(leg.sent, Playing):  # else the engine has stopped it meanwhile
+            token, leg.sent = leg.sent.token, None
+            self._on_finished(token, ok)
 
     def _send_prompt(self, prompt: Prompt) -> None:
         for at in range(0, len(prompt.ulaw), CHUNK):
@@ -258,14 +279,11 @@ class DirectBackend:
     def _message(self, message: FromProcess) -> None:
         match message:
             case Finished(number, ok):
-                leg = self._plays.pop(number, None)
-                if leg is not None and isinstance(leg.sent, Playing):
-                    token, leg.sent = leg.sent.token, None
-                    self._on_finished(token, ok)
+                self._soon(self._finish, number, ok)
             case Digit(port, digit):
                 heard = self._by_port.get(port)
                 if heard is not None:
-                    self._on_dtmf(heard.name, digit)
+                    self._soon(self._on_dtmf, heard.name, digit)
             case Counters(counts):
                 self._live = counts
             case _:

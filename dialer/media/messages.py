@@ -11,7 +11,7 @@ import types
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-MAX_LINE = 65536  # octets; a prompt comes in chunks that fit
+MAX_LINE = 2**20  # octets: every port of a host in one list; a prompt comes in chunks
 CHUNK = 24000  # octets of audio in a PromptPart (before base64)
 
 

@@ -11,6 +11,7 @@ any       close                     closed    its socket is closed, it ends; kil
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -27,6 +28,7 @@ from dialer.media.messages import FromProcess, Message, Note, Open, Ready, ToPro
 _READY_WITHIN = 20.0  # seconds: thousands of ports on a busy machine
 _SILENCE = 5.0  # seconds without a word (it speaks each second): it hangs
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before start again, by failures in a row; the last one repeats
+_BRIEF = 10.0  # seconds: a process that lived no longer counts as a failure, too
 _END_WITHIN = 2.0
 
 log = structlog.get_logger("dialer.media")
@@ -69,6 +71,7 @@ class MediaProcess:
         self.up = False
         self.failures = 0  # starts that failed in a row
         self.restarts = 0
+        self._brief_lives = 0
 
     @property
     def pid(self) -> int | None:
@@ -105,7 +108,8 @@ class MediaProcess:
         loop = asyncio.get_running_loop()
         self._ready, self._down = loop.create_future(), loop.create_future()
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as unused, theirs:
+            unused.callback(ours.close)
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     *command(theirs.fileno()),
@@ -115,12 +119,12 @@ class MediaProcess:
                     env=environment(),
                 )
             except OSError as error:
-                ours.close()
                 raise MediaGone(f"the media process could not be started: {error.strerror}") from error
-        down = self._down
-        channel = Channel(self._message, self._fault, lambda: self._went_down(down, "it ended"))
+            down = self._down
+            channel = Channel(self._message, self._fault, lambda: self._went_down(down, "it ended"))
+            await loop.create_unix_connection(lambda: channel, sock=ours)
+            unused.pop_all()
         self._channel = channel
-        await loop.create_unix_connection(lambda: channel, sock=ours)
         channel.send(self._opening())
         either: set[asyncio.Future[Any]] = {self._ready, self._down}
         await asyncio.wait(either, timeout=_READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
@@ -139,15 +143,19 @@ class MediaProcess:
 
     async def _keep(self) -> None:
         """Wait for the end of the process, start it again, for ever."""
+        loop = asyncio.get_running_loop()
         while True:
             assert self._down is not None
+            born = loop.time()
             reason = await self._end(self._down)
             self.up = False
+            self._brief_lives = self._brief_lives + 1 if loop.time() - born < _BRIEF else 0
             await self._kill()
             log.error("media process lost", reason=reason)
             self._on_down(reason)
             while not self.up:
-                await asyncio.sleep(_PAUSES[min(self.failures, len(_PAUSES) - 1)])
+                bad = self.failures + max(0, self._brief_lives - 1)  # one death is no pattern
+                await asyncio.sleep(_PAUSES[min(bad, len(_PAUSES) - 1)])
                 try:
                     await self._spawn()
                 except MediaGone as error:

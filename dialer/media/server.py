@@ -49,7 +49,6 @@ class MediaServer:
     """Everything the child does. `clock` is monotonic, in seconds; `on_end` is called when the parent is gone."""
 
     def __init__(self, on_end: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._on_end = on_end
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ports: dict[int, Port] = {}
@@ -64,7 +63,18 @@ class MediaServer:
         self._buffer = bytearray(MAX_PACKET + 1)
         self._view = memoryview(self._buffer)
         self.channel = Channel(self.handle, self._fault, on_end)
-        self._loop.call_later(_STATS_EVERY, self._report)
+        self._reporting = self._loop.call_later(_STATS_EVERY, self._report)
+
+    def close(self) -> None:
+        """Let go of every socket and timer."""
+        self._reporting.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for port in self._ports.values():
+            for sock in (port.rtp, port.rtcp):
+                self._loop.remove_reader(sock.fileno())
+                sock.close()
+        self._ports.clear()
 
     # --- from the parent
 
@@ -132,11 +142,11 @@ class MediaServer:
     def _play(self, message: Play) -> None:
         try:
             port = self._talking(message.leg)
+            port.quiet()
             frames = self._frames_of(message.prompt, port.payload)
         except MessageFault:
             self.channel.send(Finished(message.play, ok=False))
             raise
-        port.quiet()
         port.stream = PromptStream(port, frames, partial(self._finished, message.play))
         self._begin(port)
 
@@ -201,7 +211,7 @@ class MediaServer:
 
     def _report(self) -> None:
         self.channel.send(Counters({**self._counts, "late": self._schedule.late}))
-        self._loop.call_later(_STATS_EVERY, self._report)
+        self._reporting = self._loop.call_later(_STATS_EVERY, self._report)
 
     def _fault(self, text: str) -> None:
         self._counts["faults"] += 1
@@ -292,3 +302,4 @@ async def serve(sock: socket.socket) -> None:
     server = MediaServer(gone.set)
     await asyncio.get_running_loop().create_unix_connection(lambda: server.channel, sock=sock)
     await gone.wait()
+    server.close()

@@ -1,0 +1,160 @@
+"""The media process is killed, hangs, is interrupted, loses its parent: real processes, real packets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from dialer.media import process as process_module
+from dialer.media.direct import DirectBackend
+from dialer.media.prompt import DEFAULT_PROMPT
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+Range = Callable[[int], tuple[int, int]]
+FRAMES = 25
+
+
+def fields(packet: bytes) -> tuple[int, int, int, int, int]:
+    first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", packet)
+    return first, second, sequence, timestamp, ssrc
+
+
+def test_killed_in_mid_prompt_it_comes_back_with_the_same_ports(
+    run: Run, rig: Any, port_range: Range, phones: Any, prompt: str
+) -> None:
+    async def work() -> None:
+        phone, agent = phones(), phones()
+        async with rig(port_range(4), [prompt]) as media:
+            backend = media.backend
+            customer_port, agent_port = backend.allocate("c").port, backend.allocate("a").port
+            backend.hold("a", agent.address, 0)
+            backend.play("c", phone.address, 0, DEFAULT_PROMPT, "cut")
+            await phone.receive()
+            await agent.receive()
+            assert backend.pid is not None
+            os.kill(backend.pid, signal.SIGKILL)
+            seen = [await media.call(), await media.call()]
+            assert ("finished", "cut", False) in seen
+            assert [call[0] for call in seen if call[0] != "finished"] == ["lost"]
+            backend.play("c", phone.address, 0, prompt, "asked while it was down")
+            assert backend.allocate("d").port not in (customer_port, agent_port)
+            assert await media.call() == ("restored",)
+            assert await media.call() == ("finished", "asked while it was down", True)
+            while (packet := await phone.receive())[12:] != bytes([FRAMES]) * 160:
+                pass
+            agent_again = fields(await agent.receive())  # its keep-alive goes on, from the same port
+            assert agent_again[1] == 0x80
+            assert packet
+            assert backend.stats().restarts == 1
+            assert backend.stats().allocated == 3
+
+    run(work())
+
+
+def test_a_process_that_hangs_is_replaced(
+    run: Run, rig: Any, port_range: Range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process_module, "_SILENCE", 2.0)
+
+    async def work() -> None:
+        async with rig(port_range(1), []) as media:
+            before = media.backend.pid
+            assert before is not None
+            os.kill(before, signal.SIGSTOP)
+            assert await media.call() == ("lost", "it said nothing for 2 s")
+            assert await media.call() == ("restored",)
+            assert media.backend.pid != before
+
+    run(work())
+
+
+def test_an_interrupt_at_the_terminal_does_not_cut_the_message(
+    run: Run, rig: Any, port_range: Range, phones: Any, prompt: str
+) -> None:
+    async def work() -> None:
+        phone = phones()
+        async with rig(port_range(1), [prompt]) as media:
+            media.backend.allocate("a")
+            assert media.backend.pid is not None
+            media.backend.play("a", phone.address, 0, prompt, "t")
+            await phone.receive()
+            os.kill(media.backend.pid, signal.SIGINT)
+            os.kill(media.backend.pid, signal.SIGTERM)
+            assert await media.call() == ("finished", "t", True)
+
+    run(work())
+
+
+def test_close_leaves_no_process_and_calls_nobody(run: Run, rig: Any, port_range: Range, phones: Any) -> None:
+    async def work() -> None:
+        phone = phones()
+        async with rig(port_range(1), []) as media:
+            media.backend.allocate("a")
+            media.backend.play("a", phone.address, 0, DEFAULT_PROMPT, "t")
+            await phone.receive()
+            pid = media.backend.pid
+            assert pid is not None
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert media.backend.pid is None
+        assert media.calls.empty()
+
+    run(work())
+
+
+def test_an_error_in_a_callback_costs_nothing_but_itself(run: Run, port_range: Range, phones: Any, prompt: str) -> None:
+    async def work() -> None:
+        phone, raised, finished = phones(), asyncio.Event(), asyncio.Event()
+
+        def on_finished(token: str, ok: bool) -> None:
+            if token == "bad":
+                raise LookupError(token)
+            finished.set()
+
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: raised.set())
+        backend = DirectBackend("127.0.0.1", *port_range(1), prompts=[prompt], on_finished=on_finished)
+        await backend.start()
+        backend.allocate("a")
+        backend.play("a", phone.address, 0, prompt, "bad")
+        await asyncio.wait_for(raised.wait(), 5)
+        backend.play("a", phone.address, 0, prompt, "good")
+        await asyncio.wait_for(finished.wait(), 5)
+        assert backend.stats().restarts == 0
+        await backend.close()
+
+    run(work())
+
+
+PARENT = """
+import asyncio, sys
+from dialer.media.direct import DirectBackend
+async def main():
+    backend = DirectBackend("127.0.0.1", int(sys.argv[1]), int(sys.argv[2]))
+    await backend.start()
+    print(backend.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def test_it_ends_when_its_parent_is_killed(port_range: Range) -> None:
+    low, high = port_range(1)
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(low), str(high)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        ended = os.pidfd_open(pid)
+        parent.kill()
+    readable, _, _ = select.select([ended], [], [], 10.0)
+    os.close(ended)
+    assert readable
