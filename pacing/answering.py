@@ -53,6 +53,7 @@ class RingLaw:
         self._fails = prior_calls * fail
         self._weight = 1.0
         self._stale = 0
+        self.version = 0  # grows when the laws are fitted anew
         self.resolved = 0
         # alive[k]: weight of calls seen alive at the start of bin k
         self._alive = self._reversed_sum(self._answers + self._fails)
@@ -91,6 +92,7 @@ class RingLaw:
 
     def _fit(self) -> None:
         self._stale = 0
+        self.version += 1
         at_risk = np.maximum(self._alive, 1e-12)
         a = self._answers / at_risk
         f = self._fails / at_risk
@@ -126,6 +128,13 @@ class RingLaw:
         after = here[index] + (shift - low) * (here[np.minimum(index + 1, self.bins - 1)] - here[index])
         after = np.where(np.arange(self.bins) + low >= self.bins, 0.0, after)
         return np.asarray(1.0 - after / np.maximum(here, 1e-300)).clip(0.0, 1.0)
+
+    def quantiles(self, nodes: int) -> tuple[list[float], list[float]]:
+        """Ring times of an answered call at the middles of `nodes` equal shares, and P(until there)."""
+        done = np.concatenate((1.0 - self.survive_answered, [1.0]))
+        edges = np.arange(len(done)) * BIN
+        shares = (np.arange(nodes) + 0.5) / nodes
+        return np.interp(shares, done, edges).tolist(), shares.tolist()
 
     def state(self) -> dict[str, Any]:
         """JSON-able."""

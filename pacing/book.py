@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
-from pacing.decision import AgentId, CallId, Segment
+from pacing.decision import AgentId, CallId
 from pacing.errors import UnknownIdError, WrongOrderError
 
 GONE = "gone"
@@ -68,9 +69,9 @@ class Call:
 
     state: str
     placed_at: float
-    segment: Segment = None
     ringing_at: float | None = None
     answered_at: float | None = None
+    trial: Any = None  # its place in the estimates (`pacing.air.Trial`)
 
     def floor_from(self) -> float:
         """When the ring floor began to count: the 18x, or the placing if none came yet."""

@@ -3,7 +3,7 @@
 Two levels. Outer: the rate of abandonment to aim at, from what the legal window has used so far and
 how much of it is left, so that the chance of ending it over the cap stays below `overrun_chance`
 (normal bound on the number still to come). Inner: an integral controller on the logarithm of the
-index tau of `pacing.target`; every answered call moves it by GAIN x (aim - abandoned), so the
+index tau of `pacing.index`; every answered call moves it by GAIN x (aim - abandoned), so the
 long-run share of abandoned calls is the aim, whatever the model of the target gets wrong.
 """
 
@@ -14,7 +14,7 @@ from statistics import NormalDist
 from typing import Any
 
 GAIN = 0.22
-LOWEST, HIGHEST = -3.0, 0.9
+LOWEST, HIGHEST = -3.0, 2.5
 
 
 class Budget:
@@ -60,10 +60,14 @@ class Budget:
         root = 0.5 * (math.sqrt(self._z * self._z + 4.0 * slack) - self._z)
         return min(plain, root * root / to_come)
 
-    def index(self, now: float, answered_per_second: float) -> float:
-        """The index tau for `pacing.target`, in (0, 0.6)."""
+    def index(self, now: float, answered_per_second: float, freed_per_ring: float) -> float:
+        """The index tau for `pacing.index`, in (0, 0.6).
+
+        freed_per_ring: agents x mean ring / handle. The first guess is fitted to exact optima;
+        the trim corrects it.
+        """
         aim = self.aim(now, answered_per_second)
-        base = 0.15 * (max(aim, 1e-5) / 0.03) ** 0.6
+        base = 0.019 * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.3
         return float(min(0.6, base * math.exp(self.trim)))
 
     def state(self) -> dict[str, Any]:

@@ -25,12 +25,12 @@ class Level:
         self.failed = [0.0] * len(self.memories)
         self.jumps = 0
 
-    def observe(self, answered: bool) -> None:
-        """One call resolved."""
+    def observe(self, answered: float) -> None:
+        """One call resolved: 1 answered, 0 failed; between: given up with this chance of an answer."""
         for i, memory in enumerate(self.memories):
             keep = 1.0 - 1.0 / memory
-            self.answered[i] = self.answered[i] * keep + (1.0 if answered else 0.0)
-            self.failed[i] = self.failed[i] * keep + (0.0 if answered else 1.0)
+            self.answered[i] = self.answered[i] * keep + answered
+            self.failed[i] = self.failed[i] * keep + 1.0 - answered
         self._reconcile()
 
     def take_back(self) -> None:

@@ -10,18 +10,15 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import numpy as np
-
-from pacing.answering import BIN, RingLaw
-from pacing.book import GONE, Agent, Book, Call
+from pacing.air import Air, Trial
+from pacing.book import Agent, Book, Call
 from pacing.budget import Budget
 from pacing.config import PacingConfig
 from pacing.decision import AgentId, CallId, Decision, Segment, Snapshot
 from pacing.errors import InvalidValueError, TimeBackwardsError, WrongOrderError
 from pacing.handling import HandleTime
-from pacing.level import Level, posterior
+from pacing.index import IndexRule
 from pacing.limits import Limits
-from pacing.target import target_mass
 
 CAUSES: dict[str, str] = {
     "busy": "failed",
@@ -31,12 +28,13 @@ CAUSES: dict[str, str] = {
     "rejected": "failed",
     "unknown": "failed",
     # says nothing about the people called: our side or the network ended it
-    "congestion": "censored",
-    "cancelled": "censored",
+    "congestion": "lost",
+    # given up: it may have been an answer, by its posterior
+    "cancelled": "given_up",
 }
 LABELS = ("machine", "fax", "person")
-SEGMENT_CALLS = 40.0  # what the common level is worth against a segment's own evidence
 LOOK_AGAIN = 1.0
+GIVE_UP = 1.5  # a ringing call is given up when its loss exceeds this many times the index
 
 
 class Pacer:
@@ -53,13 +51,10 @@ class Pacer:
         self._limits = Limits()
         self._now = -math.inf
         self._learn()
-        self._air: dict[Segment, dict[int, int]] = {}  # segment -> placing bin -> calls in the air
 
     def _learn(self) -> None:
         c = self.config
-        self._ring = RingLaw(c.ring_timeout, c.prior_ring, c.prior_answer_rate, c.prior_ring_calls)
-        self._level = Level(c.memory)
-        self._segments: dict[Segment, Level] = {}
+        self._air = Air(c)
         self._handle = HandleTime(c.prior_handle, c.prior_handle_calls)
         self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance)
 
@@ -115,8 +110,7 @@ class Pacer:
         self._book.call_after(call, "placed")
         self._now = now
         self._book.remembered.pop(call, None)
-        self._book.in_air[call] = Call("placed", now, segment)
-        self._count_air(segment, now, 1)
+        self._book.in_air[call] = Call("placed", now, trial=self._air.placed(now, segment))
         self._limits.placed(now)
 
     def call_ringing(self, call: CallId, now: float) -> None:
@@ -139,11 +133,7 @@ class Pacer:
         self._book.call_after(call, "ended")
         self._now = now
         record = self._book.in_air.pop(call)
-        self._count_air(record.segment, record.placed_at, -1)
-        self._ring.observe(now - record.placed_at, CAUSES[cause])
-        if CAUSES[cause] == "failed":
-            self._level.observe(False)
-            self._segment_level(record.segment).observe(False)
+        self._air.ended(record, now, CAUSES[cause])
 
     def call_answered(self, call: CallId, now: float) -> None:
         """200 OK: a person until relabelled. Patience counts from here."""
@@ -154,10 +144,7 @@ class Pacer:
         record = self._book.in_air.pop(call)
         record.state, record.answered_at = after, now
         self._book.waiting[call] = record
-        self._count_air(record.segment, record.placed_at, -1)
-        self._ring.observe(now - record.placed_at, "answered")
-        self._level.observe(True)
-        self._segment_level(record.segment).observe(True)
+        self._air.ended(record, now, "answered")
 
     def call_connected(self, call: CallId, agent: AgentId, now: float) -> None:
         """The waiting call got this available agent."""
@@ -208,10 +195,7 @@ class Pacer:
             self._budget.take_back(record.state == "abandoned")
         record.state = after
         self._book.remember(call, record)
-        assert record.answered_at is not None
-        self._ring.take_back(record.answered_at - record.placed_at)
-        self._level.take_back()
-        self._segment_level(record.segment).take_back()
+        self._air.not_a_person(record)
 
     # -- limits, budget, resynchronising -----------------------------------------------------
 
@@ -252,7 +236,6 @@ class Pacer:
         """Replace everything live by `snapshot`; what was learned, limits and budget stay."""
         self._check_time(now)
         book = Book()
-        air: dict[Segment, dict[int, int]] = {}
         seen: set[Hashable] = set()
         for agent in snapshot.available:
             self._fresh_id(agent, seen)
@@ -260,32 +243,33 @@ class Pacer:
         for state, group in (("talking", snapshot.busy), ("wrap_up", snapshot.wrap_up)):
             for agent, since in group.items():
                 self._fresh_id(agent, seen)
-                self._past("since", since, now)
+                _past("since", since, now)
                 book.put_agent(agent, Agent(state, since))
         calls: set[Hashable] = set()
         for call, placed_at in sorted(snapshot.ringing.items(), key=lambda item: item[1]):
             self._fresh_id(call, calls)
-            self._past("placed", placed_at, now)
+            _past("placed", placed_at, now)
             rings = snapshot.ring_since.get(call)
             if rings is not None:
-                self._past("ring_since", rings, now)
-            segment = snapshot.segments.get(call)
-            state = "placed" if rings is None else "ringing"
-            book.in_air[call] = Call(state, placed_at, segment, rings)
-            bins = air.setdefault(segment, {})
-            key = int(placed_at // BIN)
-            bins[key] = bins.get(key, 0) + 1
+                _past("ring_since", rings, now)
+            book.in_air[call] = Call("placed" if rings is None else "ringing", placed_at, rings)
         for call, answered_at in snapshot.answered.items():
             self._fresh_id(call, calls)
-            self._past("answered", answered_at, now)
-            book.waiting[call] = Call(
-                "waiting", answered_at, snapshot.segments.get(call), answered_at=answered_at
-            )
+            _past("answered", answered_at, now)
+            book.waiting[call] = Call("waiting", answered_at, answered_at=answered_at)
+        for call in calls:
+            self._check_id(snapshot.segments.get(call))
+        # checked; from here on nothing fails
+        self._now = now
+        self._air.clear()
+        for call, record in book.in_air.items():
+            record.trial = self._air.placed(record.placed_at, snapshot.segments.get(call))
+        for call, record in book.waiting.items():
+            record.trial = Trial(record.placed_at, snapshot.segments.get(call), 1.0, counted=True)
         for call, record in self._book.remembered.items():
             if call not in calls:
                 book.remembered[call] = record
-        self._now = now
-        self._book, self._air = book, air
+        self._book = book
 
     # -- the decision ------------------------------------------------------------------------
 
@@ -294,122 +278,96 @@ class Pacer:
         self._check_time(now)
         config, book = self.config, self._book
         in_air, waiting = len(book.in_air), len(book.waiting)
-        stay = now + self._ring.mean_ring + config.patience
-        available, busy = book.staying(stay)
+        available, busy = book.staying(now + self._air.ring.mean_ring + config.patience)
         idle = available - waiting
-        agents = available + busy
         why: dict[str, float] = {
             "available": available, "busy": busy, "waiting": waiting, "in_air": in_air,
         }  # fmt: skip
         cancel: tuple[CallId, ...] = ()
-        if config.mode == "predictive":
-            wish, surplus = self._predict(now, idle, busy, why)
-            if surplus > 0.0 and config.cancel:
-                cancel = self._give_up(now, surplus, why)
+        wish = 0
+        if available + busy <= 0:
+            if config.cancel:
+                cancel = tuple(call for call, _ in self._past_floor(now))
+        elif config.mode == "predictive":
+            wish, cancel = self._predict(now, idle, busy, why)
         else:
             per_agent = config.power if config.mode == "power" else 1.0
             target = math.floor(per_agent * max(0, idle) + 1e-9)
             why["target"] = target
             wish = target - in_air
             if config.cancel and wish < 0:
-                cancel = self._past_floor(now)[: -wish]
-        if agents <= 0:
-            wish = 0
-            if config.cancel:
-                cancel = self._past_floor(now)
+                cancel = tuple(call for call, _ in self._past_floor(now))[:-wish]
         room = self._limits.room(now, in_air + waiting + book.talking)
         place = int(max(0.0, min(float(wish), room)))
         why["wish"], why["room"] = float(wish), float(room)
         return Decision(place, cancel, self._next_at(now, wish > place), why)
 
-    def _predict(self, now: float, idle: int, busy: int, why: dict[str, float]) -> tuple[int, float]:
-        config = self.config
-        mass, p, spread = self._mass(now)
-        running = busy * now - self._book.occupied_since if busy else 0.0
-        handle = self._handle.mean(max(0.0, running))
-        freed = busy * (self._ring.mean_ring + config.patience) / handle
-        index = self._budget.index(now, self._answered_per_second())
-        limit = target_mass(
-            idle, _rounded(freed, 0.02), _rounded(p, 0.02), _rounded(spread, 0.1), _rounded(index, 0.03)
+    def _predict(
+        self, now: float, idle: int, busy: int, why: dict[str, float]
+    ) -> tuple[int, tuple[CallId, ...]]:
+        config, book = self.config, self._book
+        view = self._air.outlook(now)
+        nodes, within = self._air.nodes()
+        handle = self._handle.mean(max(0.0, book.busy * now - book.occupied_since))
+        per_second = busy / handle
+        answered_per_second = self._answered_per_second()
+        tau = self._budget.index(
+            now, answered_per_second, len(book.agents) * self._air.ring.mean_ring / handle
         )
-        why.update(
-            answers_to_come=mass, answer_rate=p, answer_rate_cv=spread, handle=handle,
-            freed=freed, index=index, limit=limit, ring=self._ring.mean_ring,
-            abandoned=self._budget.abandoned, answered=self._budget.answered,
-            aim=self._budget.aim(now, self._answered_per_second()),
+        rule = IndexRule(
+            idle, [per_second * (t + config.patience) for t in nodes], view.until, within,
+            view.p, view.spread,
         )  # fmt: skip
-        if limit < 0.0:
-            return 0, mass
-        wish = math.floor((limit - mass) / p) + 1 if mass <= limit else 0
-        return wish, mass - limit - p
+        loss = rule.loss(0.0)
+        wish = rule.place(tau)
+        why.update(
+            answers_to_come=view.to_come, answer_rate=view.p, answer_rate_cv=view.spread,
+            handle=handle, freed=per_second * (self._air.ring.mean_ring + config.patience),
+            index=tau, loss=loss, ring=self._air.ring.mean_ring,
+            abandoned=self._budget.abandoned, answered=self._budget.answered,
+            aim=self._budget.aim(now, answered_per_second),
+        )  # fmt: skip
+        if wish or not config.cancel or loss <= GIVE_UP * tau:
+            return wish, ()
+        return 0, self._give_up(now, rule, GIVE_UP * tau, view.p, why)
 
-    def _mass(self, now: float) -> tuple[float, float, float]:
-        """(answers still to come, answer rate of the next call, its coefficient of variation)."""
-        c = self.config
-        answered, failed = self._level.evidence()
-        p, spread = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
-        mass = 0.0
-        for segment, bins in self._air.items():
-            if not bins:
-                continue
-            own = p
-            if segment is not None and segment in self._segments:
-                own, _ = posterior(*self._segments[segment].evidence(), p, SEGMENT_CALLS)
-            placed = np.fromiter(bins.keys(), dtype=np.float64, count=len(bins))
-            count = np.fromiter(bins.values(), dtype=np.float64, count=len(bins))
-            age = np.clip(now / BIN - placed - 0.5, 0, self._ring.bins - 1).astype(np.int64)
-            mass += float(count @ self._ring.still_to_answer(own)[age])
-        return mass, p, spread
-
-    def _give_up(self, now: float, surplus: float, why: dict[str, float]) -> tuple[CallId, ...]:
-        """Calls past the floor whose answers would be too many, most likely answers first."""
+    def _give_up(
+        self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]
+    ) -> tuple[CallId, ...]:
+        """Calls past the floor to give up, likeliest answers first, until the loss is borne."""
         past = self._past_floor(now)
         if not past:
             return ()
-        p = why["answer_rate"]
-        chance = self._ring.still_to_answer(p)
-        ages = [(now - self._book.in_air[call].placed_at) / BIN for call in past]
-        weights = [float(chance[min(int(age), self._ring.bins - 1)]) for age in ages]
-        order = sorted(range(len(past)), key=lambda i: -weights[i])
+        chances = self._air.chances([record for _, record in past], now, p)
+        order = sorted(range(len(past)), key=lambda i: -chances[i])
+        gone = 0.0
         chosen: list[CallId] = []
         for i in order:
-            if weights[i] > surplus:
-                continue
-            surplus -= weights[i]
-            chosen.append(past[i])
+            if rule.loss(-gone / p) <= tau:
+                break
+            gone += chances[i]
+            chosen.append(past[i][0])
         why["given_up"] = len(chosen)
         return tuple(chosen)
 
-    def _past_floor(self, now: float) -> tuple[CallId, ...]:
+    def _past_floor(self, now: float) -> list[tuple[CallId, Call]]:
+        """Calls that may be given up, oldest first."""
         floor = self.config.ring_floor
-        return tuple(
-            call for call, record in self._book.in_air.items() if now - record.floor_from() >= floor
-        )
+        past = []
+        for call, record in self._book.in_air.items():
+            if now - record.placed_at < floor:
+                break  # the rest is younger
+            if now - record.floor_from() >= floor:
+                past.append((call, record))
+        return past
 
     def _next_at(self, now: float, held: bool) -> float:
         later = now + LOOK_AGAIN
         token = self._limits.next_token(now) if held else None
         return min(later, token) if token is not None and token > now else later
 
-    # -- estimates ---------------------------------------------------------------------------
-
     def _answered_per_second(self) -> float:
         return max(1, len(self._book.agents)) / self._handle.mean(0.0)
-
-    def _segment_level(self, segment: Segment) -> Level:
-        level = self._segments.get(segment)
-        if level is None:
-            level = self._segments[segment] = Level(self.config.memory)
-        return level
-
-    def _count_air(self, segment: Segment, placed_at: float, sign: int) -> None:
-        bins = self._air.setdefault(segment, {})
-        key = int(placed_at // BIN)
-        count = bins.get(key, 0) + sign
-        if count:
-            bins[key] = count
-        else:
-            del bins[key]
 
     # -- what is kept ------------------------------------------------------------------------
 
@@ -418,13 +376,10 @@ class Pacer:
 
         Segments are kept if they are text, numbers or None.
         """
-        plain = (str, int, float, type(None))
         return {
             "version": 1,
             "config": self.config.as_dict(),
-            "ring": self._ring.state(),
-            "level": self._level.state(),
-            "segments": [[s, lv.state()] for s, lv in self._segments.items() if isinstance(s, plain)],
+            "air": self._air.state(),
             "handle": self._handle.state(),
             "budget": self._budget.state(),
         }
@@ -441,10 +396,7 @@ class Pacer:
         try:
             pacer = cls(config or PacingConfig.from_dict(dict(state["config"])))
             pacer._now = now
-            pacer._ring.restore(state["ring"])
-            pacer._level.restore(state["level"])
-            for segment, saved in state["segments"]:
-                pacer._segment_level(segment).restore(saved)
+            pacer._air.restore(state["air"])
             pacer._handle.restore(state["handle"])
             pacer._budget.restore(state["budget"])
         except (KeyError, TypeError) as wrong:
@@ -471,23 +423,16 @@ class Pacer:
             raise WrongOrderError(f"{value!r} is in the snapshot twice")
         seen.add(value)
 
-    @staticmethod
-    def _past(name: str, value: float, now: float) -> None:
-        _finite(name, value)
-        if value > now:
-            raise InvalidValueError(f"{name} {value!r} is after now {now!r}")
-
 
 def _finite(name: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InvalidValueError(f"{name} is {value!r}, not a finite number")
 
 
-def _rounded(value: float, step: float) -> float:
-    """`value` rounded on a logarithmic grid of relative width `step`, so that caches hit."""
-    if value <= 0.0:
-        return 0.0
-    return float(math.exp(round(math.log(value) / step) * step))
+def _past(name: str, value: float, now: float) -> None:
+    _finite(name, value)
+    if value > now:
+        raise InvalidValueError(f"{name} {value!r} is after now {now!r}")
 
 
-__all__ = ["CAUSES", "GONE", "Pacer"]
+__all__ = ["CAUSES", "Pacer"]
