@@ -1,0 +1,104 @@
+"""Do-not-call marks: registers of numbers, and customers who ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, select
+
+from dispositions import schema, settle
+from dispositions.donotcall import ADDED, REMOVED
+from dispositions.number import digits_of
+from dispositions.policy import CampaignPolicy
+from dispositions.state import ContactState
+from dispositions.statement import ByKeys, Statement
+from dispositions.work import Contact, upsert
+
+if TYPE_CHECKING:
+    from dispositions.transaction import WriteTransaction
+
+_d, _n = schema.do_not_call.c, schema.number.c
+_ADD = Statement(
+    lambda dialect: upsert(schema.do_not_call, ["digits", "list"], dialect),
+    columns=("digits", "list", "source", "at", "serial"),
+)
+_TAKE_BACK = Statement(
+    delete(schema.do_not_call).where(
+        _d.digits == bindparam("digits"), _d.list == bindparam("list"), _d.source == bindparam("source")
+    )
+)
+_HOLDERS = ByKeys(
+    _n.digits,
+    lambda condition, dialect: select(_n.contact_id, _n.digits).where(
+        condition, _n.campaign_id == bindparam("campaign_id")
+    ),
+)
+_CHUNK = 10_000
+_WITHDRAWN = (ContactState.READY, ContactState.WAITING, ContactState.CALLBACK)
+
+
+def add_do_not_call(tx: WriteTransaction, numbers: Iterable[str | int], source: str, at: float) -> int:
+    """See `WriteTransaction.add_do_not_call`."""
+    digits = list(dict.fromkeys(digits_of(number) for number in numbers))
+    added = 0
+    for start in range(0, len(digits), _CHUNK):
+        added += _add(tx, digits[start : start + _CHUNK], source, source, at)
+    for policy in tx.store.policies():
+        if source in tx.store.lists_of(policy):
+            _withdraw(tx, policy, digits, at)
+    return added
+
+
+def _add(tx: WriteTransaction, digits: list[int], name: str, source: str, at: float) -> int:
+    if not digits:
+        return 0
+    serial = tx.store.counter(ADDED, tx.connection)
+    rows = [{"digits": n, "list": name, "source": source, "at": at, "serial": serial} for n in digits]
+    tx.forbidden.append((name, digits))
+    return _ADD.many(tx.connection, rows)
+
+
+def _withdraw(tx: WriteTransaction, policy: CampaignPolicy, digits: list[int], at: float) -> None:
+    campaign_id = tx.store.campaign_id(policy.name)
+    given = {"campaign_id": campaign_id}
+    holders = [(row.contact_id, row.digits) for row in _HOLDERS.all(tx.connection, digits, given)]
+    tx.work.load_contacts([contact_id for contact_id, _ in holders])
+    for contact_id, number in holders:
+        contact = tx.work.contacts[contact_id]
+        settle.mark_number(tx, contact, number, "do_not_call")
+        if contact.number != number or contact.place.state not in _WITHDRAWN:
+            continue  # not dialed with it now; a call under way is looked at when it ends
+        if settle.switch_number(tx, contact, policy):
+            settle.restand(contact, at)
+        else:
+            if contact.callback_id is not None:
+                tx.work.close_callback(contact.callback_id, "withdrawn", at)
+                contact.callback_id, contact.dirty = None, True
+            settle.settle(contact, ContactState.DO_NOT_CALL, at)
+
+
+def forbid(tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float) -> None:
+    """Every number of the contact goes on the campaign's own list; other campaigns that it binds lose them too."""
+    rows = settle.NUMBERS.one(tx.connection, {"contact_id": contact.id}).all()
+    digits = [row.digits for row in rows]
+    for number in digits:
+        settle.mark_number(tx, contact, number, "do_not_call")
+    _add(tx, digits, policy.own_list, f"attempt:{attempt_id}", at)
+    for other in tx.store.policies():
+        if other.name != policy.name and policy.own_list in tx.store.lists_of(other):
+            _withdraw(tx, other, digits, at)
+
+
+def allow(tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy) -> None:
+    """The mark was a mistake of the same attempt; marks of any other source stay."""
+    freed = []
+    for row in settle.NUMBERS.one(tx.connection, {"contact_id": contact.id}).all():
+        key = {"digits": row.digits, "list": policy.own_list, "source": f"attempt:{attempt_id}"}
+        if _TAKE_BACK.many(tx.connection, [key]) and row.status == "do_not_call":
+            settle.mark_number(tx, contact, row.digits, "ok")
+            freed.append(row.digits)
+    if freed:
+        tx.store.counter(REMOVED, tx.connection)
+        tx.allowed.append((policy.own_list, freed))
+        tx.forbidden = [(name, [n for n in numbers if n not in freed]) for name, numbers in tx.forbidden]

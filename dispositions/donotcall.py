@@ -1,0 +1,78 @@
+"""The do-not-call sets in memory: exact, one bitmap a list, checked at the claim and again right before the INVITE.
+
+The table is the truth; the sets follow it by a serial number that every addition carries, so that what another process
+adds is seen at the next claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pyroaring import BitMap64
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Connection
+
+from dispositions import schema
+from dispositions.statement import Statement
+
+_d = schema.do_not_call
+_VERSIONS = Statement(
+    select(schema.counter.c.name, schema.counter.c.value).where(
+        schema.counter.c.name.in_([bindparam("added"), bindparam("removed")])
+    )
+)
+_SINCE = Statement(select(_d.c.digits, _d.c.list).where(_d.c.serial > bindparam("serial")))
+
+ADDED, REMOVED = "do_not_call", "do_not_call_removed"
+
+
+class DoNotCall:
+    """The sets, by list name. Reading is safe from any thread."""
+
+    def __init__(self) -> None:
+        self._sets: dict[str, BitMap64] = {}
+        self._serial = 0
+        self._removals = 0
+
+    def __len__(self) -> int:
+        return sum(len(numbers) for numbers in self._sets.values())
+
+    def refresh(self, connection: Connection) -> None:
+        """Take in what the table got since the last time; everything again if something was taken out."""
+        versions = {row.name: row.value for row in _VERSIONS.one(connection, {"added": ADDED, "removed": REMOVED})}
+        serial, removals = versions.get(ADDED, 0), versions.get(REMOVED, 0)
+        if removals != self._removals:
+            self._serial, self._removals = 0, removals
+            fresh: dict[str, BitMap64] = {}
+            self._read(connection, fresh)
+            self._sets = fresh
+        elif serial != self._serial:
+            self._read(connection, self._sets)
+        self._serial = serial
+
+    def _read(self, connection: Connection, sets: dict[str, BitMap64]) -> None:
+        rows = _SINCE.one(connection, {"serial": self._serial})
+        for chunk in rows.partitions(50_000):
+            by_list: dict[str, list[int]] = {}
+            for digits, name in chunk:
+                by_list.setdefault(name, []).append(digits)
+            for name, numbers in by_list.items():
+                sets.setdefault(name, BitMap64()).update(numbers)
+
+    def add(self, name: str, numbers: Iterable[int]) -> None:
+        """What a transaction of ours has committed: known at once, without a look at the table."""
+        self._sets.setdefault(name, BitMap64()).update(numbers)
+
+    def remove(self, name: str, numbers: Iterable[int]) -> None:
+        """The same for what was taken out."""
+        held = self._sets.get(name)
+        if held is not None:
+            held.difference_update(BitMap64(numbers))
+
+    def blocked(self, digits: int, lists: Sequence[str] | None = None) -> str | None:
+        """The name of a list that holds the number, among `lists` (all when None)."""
+        for name in self._sets if lists is None else lists:
+            held = self._sets.get(name)
+            if held is not None and digits in held:
+                return name
+        return None

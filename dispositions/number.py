@@ -1,0 +1,136 @@
+"""Telephone numbers: E.164 by default region, typed, with every time zone that they may lie in.
+
+The reference is the `phonenumbers` package (Google's metadata). A number is kept as its E.164 digits in one integer: no
+country code begins with 0, so nothing is lost, and it is what the do-not-call sets hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from dispositions.errors import NumberError
+
+Validity = Literal["valid", "possible"]
+"""`valid`: assigned by the numbering plan. `possible`: the right length is enough, for ranges kept for tests and
+fiction."""
+
+REASONS = ("empty", "not_a_number", "not_possible", "not_valid", "premium", "no_zone")
+_LONGEST = 64  # characters; E.164 has 15 digits, and people write signs and extensions around them
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that may be dialed. `digits`: E.164 without the plus. `zones`: IANA names, sorted. `kind`: `mobile`,
+    `fixed`, `either`, `voip`, `toll_free`, `other`. `region`: two letters, or empty."""
+
+    digits: int
+    zones: tuple[str, ...]
+    kind: str
+    region: str
+
+    @property
+    def e164(self) -> str:
+        """With the plus."""
+        return f"+{self.digits}"
+
+
+def digits_of(number: str | int) -> int:
+    """The integer of an E.164 text (`+` optional). Raises `NumberError`; the region plays no part."""
+    if isinstance(number, int):
+        return number
+    text = number.strip().removeprefix("+")
+    if not text.isascii() or not text.isdigit() or not 5 <= len(text) <= 15 or text[0] == "0":
+        raise NumberError("not_a_number", number[:_LONGEST])
+    return int(text)
+
+
+def normalise(
+    text: str,
+    region: str | None = None,
+    *,
+    validity: Validity = "valid",
+    zone: str | None = None,
+    default_zone: str | None = None,
+) -> Number:
+    """The number that `text` means, read as dialed in `region` unless it begins with + . `zone` is the list's own
+    word and wins over what the numbering plan says; `default_zone` is for numbers without a known zone (satellite,
+    non-geographic). Raises `NumberError` with one of `REASONS`."""
+    text = text.strip()
+    if not text:
+        raise NumberError("empty", text)
+    if len(text) > _LONGEST:
+        raise NumberError("not_a_number", text[:_LONGEST])
+    import phonenumbers  # 0.1 s and 20 MB: only where numbers are read
+
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException as error:
+        raise NumberError("not_a_number", text) from error
+    if not phonenumbers.is_possible_number(parsed):
+        raise NumberError("not_possible", text)
+    country = phonenumbers.region_code_for_number(parsed)
+    plan_type = phonenumbers.number_type(parsed)
+    kind = _kinds().get(plan_type, "other")
+    if kind == "premium":
+        raise NumberError("premium", text)
+    if validity == "valid" and (country is None or kind == "unknown"):
+        raise NumberError("not_valid", text)
+    if country is None and not phonenumbers.region_codes_for_country_code(parsed.country_code or 0):
+        raise NumberError("not_valid", text)
+    digits = int(f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}")
+    zones = (zone,) if zone else _zones(parsed, plan_type, digits)
+    if not zones:
+        if default_zone is None:
+            raise NumberError("no_zone", text)
+        zones = (default_zone,)
+    return Number(digits, zones, "other" if kind == "unknown" else kind, country or "")
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[int, str]:
+    from phonenumbers import PhoneNumberType as Kind
+
+    return {
+        Kind.FIXED_LINE: "fixed",
+        Kind.MOBILE: "mobile",
+        Kind.FIXED_LINE_OR_MOBILE: "either",
+        Kind.TOLL_FREE: "toll_free",
+        Kind.PREMIUM_RATE: "premium",
+        Kind.SHARED_COST: "premium",
+        Kind.VOIP: "voip",
+        Kind.UNKNOWN: "unknown",
+    }
+
+
+_PREFIX = 9
+"""The numbering plan tells zones apart by at most so many digits (TIMEZONE_LONGEST_PREFIX of the metadata)."""
+_ZONES: dict[tuple[int, str], tuple[str, ...]] = {}
+
+
+def _zones(parsed: Any, kind: int, digits: int) -> tuple[str, ...]:
+    key = kind, str(digits)[:_PREFIX]
+    known = _ZONES.get(key)
+    if known is None:
+        from phonenumbers import PhoneNumberType, timezone
+
+        # A number of unknown type is looked up by its prefix alone: ranges for tests are not assigned.
+        unknown = kind == PhoneNumberType.UNKNOWN
+        look_up = timezone.time_zones_for_geographical_number if unknown else timezone.time_zones_for_number
+        known = tuple(sorted(name for name in look_up(parsed) if name != timezone.UNKNOWN_TIMEZONE))
+        if len(_ZONES) > 200_000:
+            _ZONES.clear()
+        _ZONES[key] = known
+    return known
+
+
+def parse_zones(text: str) -> tuple[str, ...]:
+    """The zones of their stored form, `A|B`."""
+    return tuple(text.split("|"))
+
+
+def store_zones(zones: Sequence[str]) -> str:
+    """The stored form of a set of zones."""
+    return "|".join(sorted(set(zones)))

@@ -1,0 +1,299 @@
+"""The store: one database behind SQLAlchemy Core, SQLite by default, PostgreSQL by URL.
+
+The store has no clock: every instant is an argument (epoch seconds). `docs/design/store.md` tells the layout and what
+is promised after a crash."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import bindparam, create_engine, event, exc, insert, select, update
+from sqlalchemy.engine import Connection, Engine, make_url
+
+from dispositions import schema
+from dispositions.donotcall import DoNotCall
+from dispositions.errors import SchemaError, StoreConflict, StoreError, StoreUnavailable, UnknownCampaign
+from dispositions.number import digits_of, parse_zones
+from dispositions.policy import CampaignPolicy
+from dispositions.statement import Statement
+from dispositions.transaction import WriteTransaction
+from dispositions.view import ReadView
+from dispositions.work import upsert
+
+_CAMPAIGNS = Statement(select(schema.campaign.c.id, schema.campaign.c.name))
+_ADD_CAMPAIGN = Statement(lambda dialect: upsert(schema.campaign, ["name"], dialect), columns=("name",))
+_ZONES = Statement(select(schema.zone.c.id, schema.zone.c.names))
+_ADD_ZONE = Statement(lambda dialect: upsert(schema.zone, ["names"], dialect), columns=("names",))
+_NEXT = Statement(
+    update(schema.counter)
+    .where(schema.counter.c.name == bindparam("key"))
+    .values(value=schema.counter.c.value + bindparam("by"))
+    .returning(schema.counter.c.value)
+)
+_NEW_COUNTER = Statement(insert(schema.counter), columns=("name", "value"))
+_BLOCK = 64  # ids fetched at once where they are wanted one by one
+
+
+class Store:
+    """A store at a database URL (`sqlite:///path.db`, `postgresql://...`; a bare path means SQLite).
+
+    `busy_timeout`: seconds to wait for another writer before `StoreUnavailable`. Thread-safe; on SQLite one writer at
+    a time. Opening connects to nothing yet."""
+
+    def __init__(self, url: str | Path, *, busy_timeout: float = 2.0) -> None:
+        text = str(url)
+        if "://" not in text:
+            text = f"sqlite:///{text}"
+        try:
+            parsed = make_url(text)
+        except exc.ArgumentError as error:
+            raise StoreError("not a database URL: write sqlite:///path.db or postgresql://user@host/name") from error
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+            raise StoreError(f"{parsed.get_backend_name()} is not supported: sqlite or postgresql")
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite and parsed.database in (None, "", ":memory:"):
+            raise StoreError("the store needs a file: readers and the writer are different connections")
+        self.url = parsed
+        self._engine = _sqlite(parsed, busy_timeout) if self.is_sqlite else _postgres(parsed, busy_timeout)
+        self._writer = threading.Lock()
+        self._policies: dict[str, CampaignPolicy] = {}
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._zones: dict[int, tuple[str, ...]] = {}
+        self._zone_ids: dict[str, int] = {}
+        self._blocks: dict[str, tuple[int, int]] = {}
+        self.known_attempts: set[str] = set()
+        self.do_not_call = DoNotCall()
+
+    # --- schema --------------------------------------------------------------------------------------------------
+
+    def migrate(self) -> None:
+        """Bring the schema to this version, from nothing or from an older one. Raises `SchemaError`,
+        `StoreUnavailable`."""
+        from dispositions.migrate import migrate  # alembic is wanted here only
+
+        with self._translated():
+            migrate(self._engine)
+
+    def check_schema(self) -> None:
+        """Raise `SchemaError` with what to do unless the schema is exactly this version's."""
+        with self._translated(), self._engine.connect() as connection:
+            found = _revision(connection)
+        if found is None:
+            raise SchemaError(f"{self._shown()} has no schema of ours: run `migrate` first")
+        if found != schema.REVISION:
+            raise SchemaError(
+                f"{self._shown()} is at revision {found}, this program needs {schema.REVISION}: run `migrate`,"
+                " or use the program that made it"
+            )
+
+    def _shown(self) -> str:
+        return self.url.render_as_string(hide_password=True)
+
+    # --- campaigns -----------------------------------------------------------------------------------------------
+
+    def register(self, policy: CampaignPolicy) -> int:
+        """Make the campaign known, or replace its policy (a reload); the number that its rows carry."""
+        with self.write() as tx:
+            if policy.name not in self._ids:
+                _ADD_CAMPAIGN.many(tx.connection, [{"name": policy.name}])
+                self._learn_campaigns(tx.connection)
+            self.do_not_call.refresh(tx.connection)
+        self._policies[policy.name] = policy
+        return self._ids[policy.name]
+
+    def _learn_campaigns(self, connection: Connection) -> None:
+        for row in _CAMPAIGNS.one(connection, {}):
+            self._ids[row.name] = row.id
+            self._names[row.id] = row.name
+
+    def policy(self, campaign: str) -> CampaignPolicy:
+        """The policy registered under this name. Raises `UnknownCampaign`."""
+        try:
+            return self._policies[campaign]
+        except KeyError:
+            raise UnknownCampaign(f"campaign {campaign!r} is not registered with this store") from None
+
+    def policies(self) -> tuple[CampaignPolicy, ...]:
+        """All registered policies."""
+        return tuple(self._policies.values())
+
+    def campaign_id(self, campaign: str) -> int:
+        """The number that stands for the campaign in the tables. Raises `UnknownCampaign`."""
+        self.policy(campaign)
+        return self._ids[campaign]
+
+    def campaign_name(self, campaign_id: int) -> str:
+        """The reverse."""
+        return self._names[campaign_id]
+
+    # --- do not call -----------------------------------------------------------------------------------------------
+
+    def is_do_not_call(self, number: str | int, campaign: str | None = None) -> bool:
+        """Whether the number (E.164) is on a do-not-call list that binds the campaign; on any at all when none is
+        named. In memory, exact, about a microsecond: for use right before the INVITE."""
+        lists = None if campaign is None else self.lists_of(self.policy(campaign))
+        return self.do_not_call.blocked(digits_of(number), lists) is not None
+
+    def refresh_do_not_call(self) -> None:
+        """Take in what other processes added. `claim` does so by itself."""
+        with self.read() as view:
+            self.do_not_call.refresh(view.connection)
+
+    @staticmethod
+    def lists_of(policy: CampaignPolicy) -> tuple[str, ...]:
+        """The do-not-call lists that bind a campaign."""
+        return (policy.own_list, *policy.dnc_lists)
+
+    # --- transactions ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def write(self) -> Iterator[WriteTransaction]:
+        """One transaction: commits at exit, rolls back on an exception. An `ArgumentError` of one operation that is
+        caught inside leaves the others unharmed. Raises `StoreUnavailable`: replay the whole batch."""
+        with self._writing(), self._translated():
+            with self._engine.connect().execution_options(writes=True) as connection:
+                transaction = connection.begin()
+                work = WriteTransaction(self, connection)
+                try:
+                    yield work
+                    work.flush()
+                    transaction.commit()
+                except BaseException:
+                    # whatever it was, nothing of it may stay, nor what we remember of rows that now never were
+                    self._blocks.clear()
+                    self._zones.clear()
+                    self._zone_ids.clear()
+                    transaction.rollback()
+                    raise
+            work.committed()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self.is_sqlite:
+            with self._writer:  # cheaper and fairer than the file lock
+                yield
+        else:
+            yield
+
+    @contextmanager
+    def read(self) -> Iterator[ReadView]:
+        """A snapshot: everything read inside belongs to one instant. Raises `StoreUnavailable`."""
+        with self._translated(), self._engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield ReadView(self, connection)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.DBAPIError as error:
+            raise _translate(error) from error
+        except exc.TimeoutError as error:
+            raise StoreUnavailable(f"no free connection: {error}") from error
+
+    # --- small tables kept in memory --------------------------------------------------------------------------------
+
+    def zones(self, zone_id: int, connection: Connection) -> tuple[str, ...]:
+        """The names of a stored set of zones."""
+        known = self._zones.get(zone_id)
+        if known is None:
+            self._learn_zones(connection)
+            known = self._zones[zone_id]
+        return known
+
+    def zone_id(self, names: str, connection: Connection) -> int:
+        """The number of a set of zones (`store_zones` form), made if new. In a write transaction."""
+        known = self._zone_ids.get(names)
+        if known is None:
+            _ADD_ZONE.many(connection, [{"names": names}])
+            self._learn_zones(connection)
+            known = self._zone_ids[names]
+        return known
+
+    def _learn_zones(self, connection: Connection) -> None:
+        for row in _ZONES.one(connection, {}):
+            self._zones[row.id] = parse_zones(row.names)
+            self._zone_ids[row.names] = row.id
+
+    def counter(self, name: str, connection: Connection, by: int = 1) -> int:
+        """Raise a counter of the database and return its new value. In a write transaction; others wait for it."""
+        row = _NEXT.one(connection, {"key": name, "by": by}).first()
+        if row is None:
+            _NEW_COUNTER.one(connection, {"name": name, "value": by})
+            return by
+        return int(row.value)
+
+    def next_id(self, name: str, connection: Connection) -> int:
+        """A new id of a kind, from a block; gaps are harmless."""
+        start, end = self._blocks.get(name, (0, 0))
+        if start >= end:
+            end = self.counter(name, connection, _BLOCK) + 1
+            start = end - _BLOCK
+        self._blocks[name] = (start + 1, end)
+        return start
+
+    def close(self) -> None:
+        """Close all connections. The store may be used again."""
+        self._engine.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, for tools that read the tables."""
+        return self._engine
+
+
+def _revision(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, schema.VERSION_TABLE):
+        return None
+    row = connection.exec_driver_sql(f"SELECT version_num FROM {schema.VERSION_TABLE}").first()
+    return None if row is None else str(row[0])
+
+
+def _sqlite(url: Any, busy_timeout: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_timeout, "cached_statements": 512})
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the transactions below are ours, not the driver's
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # a commit is on the disk, not only in the log's page cache
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA temp_store=MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        # A writer takes the lock at once: upgrading later could fail in mid-transaction.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: Any, busy_timeout: float) -> Engine:
+    options = f"-c lock_timeout={int(busy_timeout * 1000)}"
+    connect = {"connect_timeout": max(2, int(busy_timeout)), "options": options}
+    return create_engine(url, connect_args=connect, pool_pre_ping=True)
+
+
+_NO_SCHEMA = ("no such table", "no such column", "undefinedtable", "undefinedcolumn")
+
+
+def _translate(error: exc.DBAPIError) -> StoreError:
+    cause = error.orig
+    text = str(cause)
+    if any(word in f"{type(cause).__name__} {text}".lower() for word in _NO_SCHEMA):
+        return SchemaError(f"{text.strip()}: the schema is missing or of another version; run `migrate`")
+    if error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError):
+        return StoreUnavailable(text.strip())
+    return StoreConflict(text.strip())

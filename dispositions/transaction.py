@@ -1,0 +1,316 @@
+"""The write transaction: every change that the dialer, an agent or an import can ask for.
+
+Operations check all their arguments first and raise an `ArgumentError` with nothing changed; they may be replayed, as
+the ids come from the caller. Reading sees what the same transaction has done before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.engine import Connection
+
+from dispositions import adding, blocking, claiming, disposing, finishing, recovery
+from dispositions.attempt import (
+    Applied,
+    AttemptUpdate,
+    CallbackCard,
+    Disposition,
+    Finish,
+    NewAttempt,
+    Recovery,
+)
+from dispositions.contact import AddResult, Claim, NewContact
+from dispositions.errors import ArgumentError, NotLeased, UnknownAttempt, UnknownContact
+from dispositions.outcome import Outcome
+from dispositions.policy import CampaignPolicy
+from dispositions.state import ContactState
+from dispositions.statement import Statement
+from dispositions.work import ATTEMPT_INSERT, PERSONAL, SHARED, Attempt, Contact, Work, upsert
+
+if TYPE_CHECKING:
+    from dispositions.store import Store
+
+from sqlalchemy import bindparam, delete
+
+from dispositions import schema
+
+_SAVE = Statement(
+    lambda dialect: upsert(schema.saved, ["name"], dialect, value=lambda new: new.value), columns=("name", "value")
+)
+_SENT = Statement(delete(schema.outbox).where(schema.outbox.c.id == bindparam("key")))
+
+
+class WriteTransaction:
+    """Made by `Store.write`; not to be kept beyond it."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self.store = store
+        self.connection = connection
+        self.work = Work(connection)
+        self.started: list[str] = []
+        self.forbidden: list[tuple[str, list[int]]] = []
+        self.allowed: list[tuple[str, list[int]]] = []
+
+    # --- the list ------------------------------------------------------------------------------------------------
+
+    def add_contacts(
+        self, campaign: str, list_name: str, contacts: Sequence[NewContact], at: float, **options: Any
+    ) -> list[AddResult]:
+        """Add contacts that the campaign does not have, ready to be dialed; one result each, in order. `options`:
+        `validity`, `default_zone` as `number.normalise` takes them. Best a few thousand at a time."""
+        return adding.add_contacts(self, campaign, list_name, contacts, at, **options)
+
+    def add_do_not_call(self, numbers: Iterable[str | int], source: str, at: float) -> int:
+        """Put numbers (E.164) on the do-not-call list named `source` and withdraw the contacts that have no other
+        number, in every registered campaign that the list binds. The number of those that were not on it. Raises
+        `NumberError`."""
+        return blocking.add_do_not_call(self, numbers, source, at)
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    def claim(self, campaign: str, limit: int, at: float, lease_until: float) -> list[Claim]:
+        """At most `limit` contacts to dial now: due shared callbacks, then due retries, then fresh ones, higher
+        priority first; only such whose every zone is within its hours, under the caps, not on a do-not-call list."""
+        return claiming.claim(self, campaign, limit, at, lease_until)
+
+    def claim_contact(
+        self, campaign: str, contact_id: int, at: float, lease_until: float, *, reserved: bool = False
+    ) -> Claim:
+        """One named contact: a personal callback, a preview. `reserved`: an agent is held for the call, so an
+        abandoned one's delay does not bind. Raises `NotDialable` with the reasons, `UnknownContact`."""
+        return claiming.claim_contact(self, campaign, contact_id, at, lease_until, reserved)
+
+    def release(self, claims: Sequence[Claim], at: float) -> int:
+        """Nothing was sent: back to where they came from. Those no longer leased without an attempt are passed over."""
+        return claiming.release(self, [claim.contact_id for claim in claims], at)
+
+    def start_attempts(self, attempts: Sequence[NewAttempt], at: float) -> None:
+        """Write the attempts down before their INVITEs leave. An attempt that is there already is passed over (a
+        replay). Raises `NotLeased`, `UnknownContact` before anything is written."""
+        self.work.load_attempts([new.attempt_id for new in attempts])
+        self.work.load_contacts([new.contact_id for new in attempts])
+        fresh: list[tuple[NewAttempt, Contact, int]] = []
+        taken: set[int] = set()
+        for new in attempts:
+            if new.attempt_id in self.work.attempts:
+                continue
+            contact = self.work.contacts.get(new.contact_id)
+            if contact is None:
+                raise UnknownContact(f"contact {new.contact_id}")
+            place = contact.place
+            if place.state is not ContactState.LEASED or place.attempt_id is not None or contact.id in taken:
+                raise NotLeased(f"contact {contact.id} is {place.state} and has {place.attempt_id or 'no attempt'}")
+            taken.add(contact.id)
+            fresh.append((new, contact, adding.digits(new.number)))
+        rows = []
+        for new, contact, digits in fresh:
+            row = {
+                "id": new.attempt_id,
+                "campaign_id": contact.campaign_id,
+                "contact_id": contact.id,
+                "number": digits,
+                "call_id": new.call_id,
+                "trunk": new.trunk,
+                "agent": new.agent,
+                "started_at": at,
+            }
+            rows.append(row)
+            self.work.attempts[new.attempt_id] = Attempt(
+                new.attempt_id, contact.campaign_id, contact.id, digits, new.call_id, new.trunk, new.agent, at,
+                None, None, None, None, None,
+            )  # fmt: skip
+            finishing.lease_with(contact, attempt_id=new.attempt_id, sip=new.sip)
+            self.started.append(new.attempt_id)
+        ATTEMPT_INSERT.many(self.connection, rows)
+
+    def prefetch(self, attempt_ids: Sequence[str]) -> None:
+        """Read these attempts in one go, before several operations on them one by one. Unknown ids are passed over."""
+        self.work.load_attempts(attempt_ids)
+
+    def update_attempt(self, attempt_id: str, **values: Any) -> None:
+        """`AttemptUpdate` by keywords."""
+        self.update_attempts([AttemptUpdate(attempt_id, **values)])
+
+    def update_attempts(self, updates: Sequence[AttemptUpdate]) -> None:
+        """What became known of running attempts. Raises `UnknownAttempt` before anything is changed."""
+        self.work.load_attempts([update.attempt_id for update in updates])
+        found = [(update, self.attempt(update.attempt_id)) for update in updates]
+        for update, attempt in found:
+            finishing.update(self, update, attempt)
+
+    def finish_attempt(
+        self,
+        attempt_id: str,
+        outcome: Outcome,
+        at: float,
+        *,
+        cause: str | None = None,
+        talk_seconds: float | None = None,
+    ) -> Applied:
+        """The attempt is over. `answered` leaves the contact in review for the agent's disposition (or applies the
+        one given during the call); every other outcome goes through the table at once. A repetition changes nothing.
+        Raises `UnknownAttempt`, `AlreadyFinished` (with another outcome)."""
+        return self.finish_attempts([Finish(attempt_id, outcome, at, cause, talk_seconds)])[0]
+
+    def finish_attempts(self, ends: Sequence[Finish]) -> list[Applied]:
+        """Many at once: all are checked before the first is applied."""
+        self.work.load_attempts([end.attempt_id for end in ends])
+        checked = [finishing.check(self, end) for end in ends]
+        return [finishing.finish(self, end, attempt) for end, attempt in zip(ends, checked, strict=True)]
+
+    def dispose(
+        self,
+        attempt_id: str,
+        code: str,
+        agent: str,
+        at: float,
+        *,
+        callback_at: float | None = None,
+        callback_personal: bool | None = None,
+        note: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Applied:
+        """The agent's code for a call, during it, after it, or again as a correction. Raises `UnknownAttempt`,
+        `UnknownCode`, `ArgumentError`."""
+        given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields)
+        return self.dispose_attempts([given])[0]
+
+    def dispose_attempts(self, given: Sequence[Disposition]) -> list[Applied]:
+        """Many at once: all are checked before the first is applied."""
+        self.work.load_attempts([one.attempt_id for one in given])
+        checked = [disposing.check(self, one) for one in given]
+        return [disposing.dispose(self, one, attempt) for one, attempt in zip(given, checked, strict=True)]
+
+    # --- time and crashes --------------------------------------------------------------------------------------------
+
+    def recover(self, at: float, campaigns: Sequence[str] | None = None) -> Recovery:
+        """After a crash, before anything is dialed: see `recovery.recover`. `campaigns`: those that this daemon owns;
+        all registered when None."""
+        return recovery.recover(self, at, campaigns)
+
+    def tend_callbacks(self, at: float) -> list[CallbackCard]:
+        """Personal callbacks past their grace become shared, expired ones close; those that changed."""
+        return recovery.tend_callbacks(self, at)
+
+    def tend_reviews(self, at: float) -> list[Applied]:
+        """Calls that nobody disposed in time get the table's `undisposed` rule."""
+        return recovery.tend_reviews(self, at)
+
+    def tend_leases(self, at: float) -> int:
+        """Leases that ran out without an attempt go back: a claim whose commit was confirmed to nobody, a preview
+        left open."""
+        return recovery.tend_leases(self, at)
+
+    def reassign_callback(self, callback_id: int, agent: str | None, at: float) -> CallbackCard:
+        """Give an open callback to another agent; to everybody when None. Raises `UnknownCallback`."""
+        return recovery.reassign_callback(self, callback_id, agent, at)
+
+    # --- messages and saved state ------------------------------------------------------------------------------------
+
+    def outbox_add(self, topic: str, payload: str, at: float) -> None:
+        """A message to be sent after the commit, and kept until `outbox_done`."""
+        self.work.messages.append({"topic": topic, "payload": payload, "at": at})
+
+    def outbox_done(self, ids: Sequence[int]) -> None:
+        """These were delivered. Ids that are gone are passed over."""
+        _SENT.many(self.connection, [{"key": key} for key in ids])
+
+    def save_state(self, key: str, value: Any) -> None:
+        """Keep any JSON value under a name. Raises `ArgumentError` if it is not JSON."""
+        _SAVE.many(self.connection, [{"name": key, "value": to_json(value)}])
+
+    # --- for the modules that do the work -----------------------------------------------------------------------------
+
+    def attempt(self, attempt_id: str) -> Attempt:
+        """The attempt, read if need be. Raises `UnknownAttempt`."""
+        self.work.load_attempts([attempt_id])
+        try:
+            return self.work.attempts[attempt_id]
+        except KeyError:
+            raise UnknownAttempt(f"attempt {attempt_id!r}") from None
+
+    def contact(self, contact_id: int) -> Contact:
+        """The contact, read if need be. Raises `UnknownContact`."""
+        self.work.load_contacts([contact_id])
+        try:
+            return self.work.contacts[contact_id]
+        except KeyError:
+            raise UnknownContact(f"contact {contact_id}") from None
+
+    def policy_of(self, campaign_id: int) -> CampaignPolicy:
+        """The policy of a campaign by its number. Raises `UnknownCampaign`."""
+        return self.store.policy(self.store.campaign_name(campaign_id))
+
+    def blocked(self, digits: int, policy: CampaignPolicy) -> bool:
+        """On a do-not-call list that binds the campaign, this transaction's own marks included."""
+        lists = self.store.lists_of(policy)
+        if any(name in lists and digits in numbers for name, numbers in self.forbidden):
+            return True
+        return self.store.do_not_call.blocked(digits, lists) is not None
+
+    def forbid(self, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float) -> None:
+        """The customer asked for it: every number of the contact, on the campaign's own list."""
+        blocking.forbid(self, contact, attempt_id, policy, at)
+
+    def promise(
+        self,
+        contact: Contact,
+        attempt: Attempt,
+        agent: str,
+        personal: bool,
+        due: float,
+        at: float,
+        policy: CampaignPolicy,
+        note: str | None,
+    ) -> int:
+        """A callback row; its id."""
+        key = self.store.next_id("callback", self.connection)
+        self.work.callbacks[key] = {
+            "id": key,
+            "campaign_id": contact.campaign_id,
+            "contact_id": contact.id,
+            "attempt_id": attempt.id,
+            "agent": agent,
+            "personal": int(personal),
+            "due_at": due,
+            "expires_at": due + policy.callback_expiry,
+            "state": "open",
+            "note": note,
+            "created_at": at,
+            "closed_at": None,
+        }
+        return key
+
+    def sell(self, contact: Contact, attempt: Attempt, agent: str, fields: str, at: float) -> int:
+        """A row of the sale queue, one an attempt; its id."""
+        return disposing.sell(self, contact, attempt, agent, fields, at)
+
+    def flush(self) -> None:
+        """Write what was changed so far."""
+        self.work.flush()
+
+    def renew(self) -> None:
+        """Write, and forget what was read: the next operation changes tables directly."""
+        self.work.flush()
+        self.work.contacts.clear()
+        self.work.attempts.clear()
+
+    def committed(self) -> None:
+        """Called by the store after the commit: make it known in memory."""
+        for name, numbers in self.forbidden:
+            self.store.do_not_call.add(name, numbers)
+        for name, numbers in self.allowed:
+            self.store.do_not_call.remove(name, numbers)
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON. Raises `ArgumentError`."""
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"not JSON: {error}") from error
+
+
+__all__ = ["PERSONAL", "SHARED", "WriteTransaction", "to_json"]

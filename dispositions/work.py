@@ -1,0 +1,454 @@
+"""The unit of work of one write transaction: what was read, what changes, written in few statements at the end.
+
+The dialer puts many operations of many calls into one transaction. Each reads the rows that it concerns once, changes
+them here in memory, and `flush` writes each table with one `executemany`. An operation checks all its arguments
+before it changes anything here, so one that raises an `ArgumentError` leaves no trace."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from dispositions import schema
+from dispositions.errors import StoreConflict
+from dispositions.outcome import Outcome
+from dispositions.progress import Progress
+from dispositions.state import SETTLED, ContactState, Move, after
+from dispositions.statement import ByKeys, Statement
+
+RETRY_KIND, SHARED, PERSONAL = "retry", "shared", "personal"
+_PRIORITIES = 10_000_000
+_CLASSES = {SHARED: 0, PERSONAL: 0, RETRY_KIND: 1, "fresh": 2}
+_ORIGINS = (SHARED, RETRY_KIND, "fresh")
+
+
+def rank_of(origin: str, priority: int) -> int:
+    """The sort key of the ready table, lowest first: callbacks, then retries, then fresh; inside, higher priority
+    first."""
+    return _CLASSES[origin] * _PRIORITIES + (_PRIORITIES // 2 - priority)
+
+
+def origin_of(rank: int) -> str:
+    """Which of the three classes a rank belongs to."""
+    return _ORIGINS[min(rank // _PRIORITIES, 2)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a contact stands: the row in `ready`, `lease`, `waiting`, `review` or `settled`. `when`: lease until, due
+    at, review until, settled at. `kind`: origin of a lease, kind of a wait."""
+
+    state: ContactState
+    when: float = 0.0
+    rank: int = 0
+    kind: str = ""
+    attempt_id: str | None = None
+    sip: str | None = None
+    pending: str | None = None
+    zone_id: int = 0
+
+
+@dataclass(slots=True)
+class Contact:
+    """A contact as this transaction sees it. `stored` is the place in the database; None for one not yet written."""
+
+    id: int
+    campaign_id: int
+    list_name: str
+    external_id: str | None
+    number: int
+    numbers: int
+    zone_id: int
+    priority: int
+    attempts: int
+    progress: Progress
+    callback_id: int | None
+    fields: str
+    place: Place
+    stored: Place
+    dirty: bool = False
+
+    def move(self, move: Move, place: Place) -> None:
+        """Stand elsewhere; the table of moves must allow it."""
+        if after(self.place.state, move) is not place.state:
+            raise StoreConflict(f"{move} leads to {after(self.place.state, move)}, not {place.state}")
+        self.place = place
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt as this transaction sees it."""
+
+    id: str
+    campaign_id: int
+    contact_id: int
+    number: int
+    call_id: str
+    trunk: str | None
+    agent: str | None
+    started_at: float
+    answered_at: float | None
+    connected_at: float | None
+    ended_at: float | None
+    outcome: Outcome | None
+    disposition: str | None
+
+
+_a, _c, _l = schema.attempt.c, schema.contact.c, schema.lease.c
+_w, _r, _s, _ready = schema.waiting.c, schema.review.c, schema.settled.c, schema.ready.c
+
+ATTEMPTS = ByKeys(
+    _a.id,
+    lambda condition, dialect: select(
+        _a.id, _a.campaign_id, _a.contact_id, _a.number, _a.call_id, _a.trunk, _a.agent, _a.started_at, _a.answered_at,
+        _a.connected_at, _a.ended_at, _a.outcome, _a.disposition,
+    ).where(condition),
+)  # fmt: skip
+
+
+def _contacts(condition: Any) -> Any:
+    # The row and, by four look-ups of a primary key, where it stands.
+    return (
+        select(
+            _c.id, _c.campaign_id, _c.list, _c.external_id, _c.number, _c.numbers, _c.zone_id, _c.priority, _c.attempts,
+            _c.progress, _c.callback_id, _c.fields,
+            _l.until, _l.rank, _l.origin, _l.attempt_id, _l.sip, _l.pending,
+            _w.kind, _w.due_at, _w.rank.label("waiting_rank"),
+            _r.attempt_id.label("review_attempt"), _r.until.label("review_until"),
+            _s.state, _s.at,
+        )
+        .select_from(schema.contact)
+        .outerjoin(schema.lease, _l.contact_id == _c.id)
+        .outerjoin(schema.waiting, _w.contact_id == _c.id)
+        .outerjoin(schema.review, _r.contact_id == _c.id)
+        .outerjoin(schema.settled, _s.contact_id == _c.id)
+        .where(condition)
+    )  # fmt: skip
+
+
+CONTACTS = ByKeys(_c.id, lambda condition, dialect: _contacts(condition))
+# On PostgreSQL a writer locks the rows, so that what it read is still so when it writes. SQLite has one writer.
+LOCKED_CONTACTS = ByKeys(_c.id, lambda condition, dialect: _contacts(condition).with_for_update(of=schema.contact))
+
+_READY_AT = Statement(
+    select(_ready.zone_id, _ready.rank).where(
+        _ready.campaign_id == bindparam("campaign_id"),
+        _ready.zone_id == bindparam("zone_id"),
+        _ready.contact_id == bindparam("contact_id"),
+        _ready.rank.in_([bindparam("rank0"), bindparam("rank1"), bindparam("rank2")]),
+    )
+)
+
+ATTEMPT_INSERT = Statement(
+    insert(schema.attempt),
+    columns=("id", "campaign_id", "contact_id", "number", "call_id", "trunk", "agent", "started_at"),
+)
+
+
+def _kept(column: Any) -> Any:
+    """The new value, or what was there."""
+    return func.coalesce(bindparam(f"new_{column.name}", type_=column.type), column)
+
+
+_UPDATED = ("call_id", "trunk", "agent", "ringing_at", "answered_at", "connected_at", "ended_at", "talk_seconds",
+            "outcome", "cause", "disposition", "disposed_at", "note")  # fmt: skip
+_ATTEMPT_UPDATE = Statement(
+    update(schema.attempt).where(_a.id == bindparam("key")).values({name: _kept(_a[name]) for name in _UPDATED})
+)
+_NO_UPDATE: dict[str, Any] = {f"new_{name}": None for name in _UPDATED}
+
+_LEASE_UPDATE = Statement(
+    update(schema.lease)
+    .where(_l.contact_id == bindparam("key"))
+    .values(
+        attempt_id=bindparam("new_attempt_id"),
+        sip=bindparam("new_sip"),
+        pending=bindparam("new_pending"),
+        until=bindparam("new_until"),
+    )
+)
+_CONTACT_UPDATE = Statement(
+    update(schema.contact)
+    .where(_c.id == bindparam("key"))
+    .values(
+        number=bindparam("new_number"),
+        zone_id=bindparam("new_zone_id"),
+        attempts=bindparam("new_attempts"),
+        progress=bindparam("new_progress"),
+        callback_id=bindparam("new_callback_id"),
+    )
+)
+
+_LEAVE = {
+    "ready": Statement(
+        delete(schema.ready).where(
+            and_(
+                _ready.campaign_id == bindparam("campaign_id"),
+                _ready.zone_id == bindparam("zone_id"),
+                _ready.rank == bindparam("rank"),
+                _ready.contact_id == bindparam("contact_id"),
+            )
+        )
+    ),
+    "lease": Statement(delete(schema.lease).where(_l.contact_id == bindparam("contact_id"))),
+    "waiting": Statement(delete(schema.waiting).where(_w.contact_id == bindparam("contact_id"))),
+    "review": Statement(delete(schema.review).where(_r.contact_id == bindparam("contact_id"))),
+    "settled": Statement(delete(schema.settled).where(_s.contact_id == bindparam("contact_id"))),
+}
+_ENTER = {
+    name: Statement(insert(table), columns=[column.name for column in table.columns])
+    for name, table in (
+        ("ready", schema.ready),
+        ("lease", schema.lease),
+        ("waiting", schema.waiting),
+        ("review", schema.review),
+        ("settled", schema.settled),
+    )
+}
+_TABLE_OF = {
+    ContactState.READY: "ready",
+    ContactState.LEASED: "lease",
+    ContactState.WAITING: "waiting",
+    ContactState.CALLBACK: "waiting",
+    ContactState.REVIEW: "review",
+} | dict.fromkeys(SETTLED, "settled")
+
+_CALLBACK_INSERT = Statement(insert(schema.callback), columns=[c.name for c in schema.callback.columns])
+_CALLBACK_CLOSE = Statement(
+    update(schema.callback)
+    .where(schema.callback.c.id == bindparam("key"), schema.callback.c.state == "open")
+    .values(state=bindparam("new_state"), closed_at=bindparam("new_closed_at"))
+)
+
+
+def upsert(table: Any, keys: Sequence[str], dialect: str, **changes: Any) -> Any:
+    """INSERT ... ON CONFLICT of either database; without `changes`, DO NOTHING. `changes` are made from `excluded`."""
+    statement: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    if not changes:
+        return statement.on_conflict_do_nothing(index_elements=list(keys))
+    values = {name: change(statement.excluded) for name, change in changes.items()}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+
+
+_SALE_UPSERT = Statement(
+    lambda dialect: upsert(
+        schema.sale,
+        ["attempt_id"],
+        dialect,
+        agent=lambda new: new.agent,
+        fields=lambda new: new.fields,
+        # a sale that the pipeline has taken up goes its own way
+        state=lambda new: case((schema.sale.c.state == "withdrawn", "queued"), else_=schema.sale.c.state),
+        changed_at=lambda new: new.changed_at,
+    ),
+    columns=[c.name for c in schema.sale.columns],
+)
+_SALE_WITHDRAW = Statement(
+    update(schema.sale)
+    .where(schema.sale.c.attempt_id == bindparam("key"), schema.sale.c.state == "queued")
+    .values(state="withdrawn", changed_at=bindparam("new_changed_at"))
+)
+_TALLY = Statement(
+    lambda dialect: upsert(
+        schema.tally,
+        ["campaign_id", "hour", "outcome"],
+        dialect,
+        calls=lambda new: schema.tally.c.calls + new.calls,
+    ),
+    columns=("campaign_id", "hour", "outcome", "calls"),
+)
+_OUTBOX = Statement(insert(schema.outbox), columns=("topic", "payload", "at"))
+
+
+class Work:
+    """What one transaction has read and changed."""
+
+    def __init__(self, connection: Connection, *, locking: bool = True) -> None:
+        self.connection = connection
+        self._select = LOCKED_CONTACTS if locking else CONTACTS
+        self.contacts: dict[int, Contact] = {}
+        self.attempts: dict[str, Attempt] = {}
+        self.updates: dict[str, dict[str, Any]] = {}
+        self.callbacks: dict[int, dict[str, Any]] = {}
+        self.closed: dict[int, dict[str, Any]] = {}
+        self.sales: dict[str, dict[str, Any]] = {}
+        self.withdrawn: dict[str, dict[str, Any]] = {}
+        self.messages: list[dict[str, Any]] = []
+        self.tally: Counter[tuple[int, int, str]] = Counter()
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def load_attempts(self, ids: Sequence[str]) -> None:
+        """Read attempts and their contacts that are not here yet; unknown ids are passed over."""
+        missing = [key for key in dict.fromkeys(ids) if key not in self.attempts]
+        if not missing:
+            return
+        contacts = []
+        for row in ATTEMPTS.all(self.connection, missing):
+            values = list(row)
+            values[11] = Outcome(values[11]) if values[11] else None
+            self.attempts[row[0]] = Attempt(*values)
+            contacts.append(row[2])
+        self.load_contacts(contacts)
+
+    def load_contacts(self, ids: Sequence[int]) -> None:
+        """Read contacts and where they stand, those that are not here yet; unknown ids are passed over."""
+        missing = [key for key in dict.fromkeys(ids) if key not in self.contacts]
+        for row in self._select.all(self.connection, missing) if missing else ():
+            self.contacts[row[0]] = self._contact(row)
+
+    def _contact(self, row: Any) -> Contact:
+        (key, campaign_id, list_name, external_id, number, numbers, zone_id, priority, attempts, progress, callback_id,
+         fields, until, rank, origin, attempt_id, sip, pending, kind, due_at, waiting_rank, review_attempt,
+         review_until, settled, settled_at) = row  # fmt: skip
+        if until is not None:
+            place = Place(ContactState.LEASED, until, rank, origin, attempt_id, sip, pending)
+        elif kind is not None:
+            state = ContactState.WAITING if kind == RETRY_KIND else ContactState.CALLBACK
+            place = Place(state, due_at, waiting_rank, kind, zone_id=zone_id)
+        elif review_until is not None:
+            place = Place(ContactState.REVIEW, review_until, attempt_id=review_attempt)
+        elif settled is not None:
+            place = Place(ContactState(settled), settled_at)
+        else:
+            place = self._ready_place(key, campaign_id, zone_id, priority)
+        return Contact(
+            key, campaign_id, list_name, external_id, number, numbers, zone_id, priority, attempts,
+            Progress.load(progress), callback_id, fields, place, place,
+        )  # fmt: skip
+
+    def _ready_place(self, key: int, campaign_id: int, zone_id: int, priority: int) -> Place:
+        ranks = {f"rank{n}": rank_of(origin, priority) for n, origin in enumerate(_ORIGINS)}
+        row = _READY_AT.one(
+            self.connection, {"campaign_id": campaign_id, "zone_id": zone_id, "contact_id": key, **ranks}
+        ).first()
+        if row is None:
+            raise StoreConflict(f"contact {key} is in no state")
+        return Place(ContactState.READY, rank=row.rank, zone_id=row.zone_id)
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def update(self, attempt_id: str, **values: Any) -> None:
+        """Set columns of an attempt; None leaves one as it is. Later values win."""
+        row = self.updates.get(attempt_id)
+        if row is None:
+            row = self.updates[attempt_id] = {"key": attempt_id, **_NO_UPDATE}
+        for name, value in values.items():
+            if value is not None:
+                row[f"new_{name}"] = value
+
+    def count(self, campaign_id: int, at: float, outcome: Outcome, calls: int = 1) -> None:
+        """Into the hourly tally."""
+        self.tally[campaign_id, int(at // 3600), str(outcome)] += calls
+
+    def close_callback(self, callback_id: int, state: str, at: float) -> None:
+        """The callback is over."""
+        self.closed[callback_id] = {"key": callback_id, "new_state": state, "new_closed_at": at}
+
+    def flush(self) -> None:
+        """Write everything; afterwards the database and this agree."""
+        run = self.connection
+        _ATTEMPT_UPDATE.many(run, list(self.updates.values()))
+        self.updates.clear()
+        self._flush_places()
+        _CALLBACK_INSERT.many(run, list(self.callbacks.values()))
+        self.callbacks.clear()
+        _CALLBACK_CLOSE.many(run, list(self.closed.values()))
+        self.closed.clear()
+        _SALE_WITHDRAW.many(run, list(self.withdrawn.values()))
+        self.withdrawn.clear()
+        _SALE_UPSERT.many(run, list(self.sales.values()))
+        self.sales.clear()
+        tallies = [
+            {"campaign_id": campaign_id, "hour": hour, "outcome": outcome, "calls": calls}
+            for (campaign_id, hour, outcome), calls in sorted(self.tally.items())
+            if calls
+        ]
+        _TALLY.many(run, tallies)
+        self.tally.clear()
+        _OUTBOX.many(run, self.messages)
+        self.messages = []
+
+    def _flush_places(self) -> None:
+        leaves: dict[str, list[dict[str, Any]]] = {}
+        enters: dict[str, list[dict[str, Any]]] = {}
+        leases: list[dict[str, Any]] = []
+        dirty: list[dict[str, Any]] = []
+        for contact in self.contacts.values():
+            if contact.dirty:
+                contact.dirty = False
+                dirty.append(
+                    {
+                        "key": contact.id,
+                        "new_number": contact.number,
+                        "new_zone_id": contact.zone_id,
+                        "new_attempts": contact.attempts,
+                        "new_progress": contact.progress.dump(),
+                        "new_callback_id": contact.callback_id,
+                    }
+                )
+            old, new = contact.stored, contact.place
+            if old is new:
+                continue
+            contact.stored = new
+            if old.state is ContactState.LEASED and new.state is ContactState.LEASED and old.kind == new.kind:
+                leases.append(
+                    {
+                        "key": contact.id,
+                        "new_attempt_id": new.attempt_id,
+                        "new_sip": new.sip,
+                        "new_pending": new.pending,
+                        "new_until": new.when,
+                    }
+                )
+                continue
+            leave = {"contact_id": contact.id}
+            if old.state is ContactState.READY:
+                leave |= {"campaign_id": contact.campaign_id, "zone_id": old.zone_id, "rank": old.rank}
+            leaves.setdefault(_TABLE_OF[old.state], []).append(leave)
+            enters.setdefault(_TABLE_OF[new.state], []).append(_row(contact, new))
+        _expect(_CONTACT_UPDATE.many(self.connection, dirty), len(dirty), "contact")
+        _expect(_LEASE_UPDATE.many(self.connection, leases), len(leases), "lease")
+        for name, rows in leaves.items():
+            _expect(_LEAVE[name].many(self.connection, rows), len(rows), name)
+        for name, rows in enters.items():
+            _ENTER[name].many(self.connection, rows)
+
+
+def _row(contact: Contact, place: Place) -> dict[str, Any]:
+    row: dict[str, Any] = {"contact_id": contact.id, "campaign_id": contact.campaign_id}
+    match place.state:
+        case ContactState.READY:
+            row |= {"zone_id": place.zone_id, "rank": place.rank}
+        case ContactState.LEASED:
+            row |= {
+                "rank": place.rank,
+                "origin": place.kind,
+                "until": place.when,
+                "attempt_id": place.attempt_id,
+                "sip": place.sip,
+                "pending": place.pending,
+            }
+        case ContactState.WAITING | ContactState.CALLBACK:
+            row |= {
+                "kind": place.kind,
+                "due_at": place.when,
+                "rank": place.rank,
+                "zone_id": place.zone_id,
+            }
+        case ContactState.REVIEW:
+            row |= {"attempt_id": place.attempt_id, "until": place.when}
+        case _:
+            row |= {"state": str(place.state), "at": place.when}
+    return row
+
+
+def _expect(touched: int, wanted: int, table: str) -> None:
+    if touched != wanted:
+        raise StoreConflict(f"{wanted} rows of {table} were to change, {touched} did: is there a second owner?")
