@@ -25,7 +25,7 @@ peers: ## install the real peers that the tests talk to (Debian packages, as roo
 run: setup ## a campaign on real SIP over loopback with a simulated carrier and agents; ARGS="--agents 12 --seconds 60"
 	@$(BIN)/dialer demo $(ARGS)
 
-test: setup-test peers ## every test: the rooms in parallel, then the ones that talk to real peers
+test: setup-test peers ## every test: most in parallel, then those whose timing counts
 	@$(BIN)/python scripts/run_tests.py $(ARGS)
 
 test-rooms: setup-test ## only the tests that need no peer

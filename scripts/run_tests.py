@@ -1,4 +1,4 @@
-"""Run every default test: the rooms in parallel, then the tests that talk to real peers one after another.
+"""Run every default test: most in parallel, then those whose timing counts, against real peers, one by one.
 
 Two runs of pytest, because a peer's timing must not depend on what the neighbouring worker computes. The closing
 line is the second run's; the exit code is not 0 when either failed. Further arguments go to both.
@@ -17,13 +17,13 @@ def main(arguments: list[str]) -> int:
     """Exit code for the shell."""
     pytest = [sys.executable, "-m", "pytest", *arguments]
     workers = ["-n", str(min(os.cpu_count() or 1, 4))]
-    print("tests: the rooms, in parallel", flush=True)
-    rooms = subprocess.call([*pytest, *workers, "-m", "not peer and not soak"])
+    print("tests: in parallel", flush=True)
+    rooms = subprocess.call([*pytest, *workers, "-m", "(parallel or not peer) and not soak"])
     print("tests: against real peers, one after another", flush=True)
-    peers = subprocess.call([*pytest, "-m", "peer and not soak", "--durations=8"])
+    peers = subprocess.call([*pytest, "-m", "peer and not parallel and not soak", "--durations=8"])
     codes = [code for code in (rooms, peers) if code not in (0, NO_TESTS)]
     if codes and not peers:
-        print("tests: the rooms' run above failed", flush=True)
+        print("tests: the parallel run above failed", flush=True)
     return codes[0] if codes else min(rooms, peers)
 
 

@@ -89,9 +89,7 @@ def install(extras):
     print("setup: installing the dialer%s (a minute or so)" % "".join(" + " + e for e in extras), flush=True)
     begun = time.time()
     command = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar=off"]
-    pip = subprocess.Popen(
-        [*command, "--editable", target], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    pip = subprocess.Popen([*command, "--editable", target], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     shown = sys.stdout.isatty()
     lines = []
     seen = 0

@@ -122,6 +122,8 @@ def carrier(settings: CarrierSettings) -> str:
         [
             '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="carrier">\n',
             f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
+            # what a dialer that comes back from a crash may send about a call that never got here
+            '<recv request="CANCEL" optional="true" next="91"/>\n<recv request="BYE" optional="true" next="91"/>\n',
             '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
             '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
             '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>\n',
@@ -214,6 +216,9 @@ def carrier(settings: CarrierSettings) -> str:
             f'<label id="{OPTIONS_LABEL}"/>\n',
             _send("200 OK", tag=TAG),
             '<nop next="98"/>\n',
+            '<label id="91"/>\n',
+            _send("481 Call/Transaction Does Not Exist", tag=TAG),
+            '<nop next="98"/>\n',
             '<label id="97"/>\n',
             _log("BYE_UNKNOWN"),
             '<label id="99"/>\n',
@@ -230,6 +235,7 @@ def agent(media_port: str = "[media_port]") -> str:
         [
             '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="agent">\n',
             f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
+            '<recv request="CANCEL" optional="true" next="91"/>\n<recv request="BYE" optional="true" next="91"/>\n',
             '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
             '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
             '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
@@ -246,6 +252,8 @@ def agent(media_port: str = "[media_port]") -> str:
             '<nop next="98"/>\n',
             f'<label id="{OPTIONS_LABEL}"/>\n',
             _send("200 OK", tag=TAG, user="agent"),
+            '<nop next="98"/>\n<label id="91"/>\n',
+            _send("481 Call/Transaction Does Not Exist", tag=TAG, user="agent"),
             '<label id="98"/>\n<timewait milliseconds="1000"/>\n<Reference variables="line"/>\n</scenario>\n',
         ]
     )

@@ -111,8 +111,8 @@ class CallStory:
 
     @property
     def ended_by_dialer(self) -> bool:
-        """Whether the dialer's BYE or CANCEL ended it."""
-        return "BYE" in self.events or "CANCEL" in self.events
+        """Whether the dialer's BYE or CANCEL ended it, and the carrier did not have to."""
+        return ("BYE" in self.events or "CANCEL" in self.events) and "BYE_SENT" not in self.events
 
 
 def stories(lines: Iterator[CallLine]) -> list[CallStory]:
