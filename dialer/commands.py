@@ -1,6 +1,8 @@
-"""What agents, supervisors and company systems may ask of the dialer: one model per command, whichever door it comes through.
+"""What agents, supervisors and company systems may ask of the dialer: one model per command, whichever door it comes
+through.
 
-HTTP, MQTT and the command line parse their input into these and call `CommandHandler.handle`. It returns a JSON-able dict
+HTTP, MQTT and the command line parse their input into these and call `CommandHandler.handle`. It returns a JSON-able
+dict
 after everything that the answer promises is committed, or raises `CommandError`.
 """
 
@@ -15,7 +17,9 @@ Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n\x00]*$")]
 
 
 class CommandError(Exception):
-    """A command that cannot be carried out. `code` is one of `ERROR_CODES`; `message` is one line that says what to do."""
+    """A command that cannot be carried out. `code` is one of `ERROR_CODES`; `message` is one line that says what to
+    do.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -47,7 +51,9 @@ class _AgentCommand(_Command):
 
 
 class AgentLogin(_AgentCommand):
-    """Log in to `campaign`; the dialer calls the agent's phone and keeps that leg up. Returns once the phone has answered."""
+    """Log in to `campaign`; the dialer calls the agent's phone and keeps that leg up. Returns once the phone has
+    answered.
+    """
 
     command: Literal["login"] = "login"
     campaign: Name | None = None
@@ -73,7 +79,9 @@ class AgentBreak(_AgentCommand):
 
 
 class AgentDispose(_AgentCommand):
-    """Code the agent's current or last call. `callback_at` with codes that promise a call back; `ready=False` stays in wrap-up."""
+    """Code the agent's current or last call. `callback_at` with codes that promise a call back; `ready=False` stays
+    in wrap-up.
+    """
 
     command: Literal["dispose"] = "dispose"
     code: Name

@@ -63,7 +63,8 @@ class CallAnswered(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallConnected(CallEvent):
-    """Customer and agent hear each other. `answer_to_agent` runs from the 200 OK to the answers of both re-INVITEs, seconds;
+    """Customer and agent hear each other. `answer_to_agent` runs from the 200 OK to the answers of both re-INVITEs,
+    seconds;
     `wait` is the part of it in which no agent was free."""
 
     name: ClassVar[str] = "call_connected"
@@ -168,7 +169,9 @@ class TrunkChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided(Event):
-    """One pacing decision that placed or gave up calls, with the numbers behind it. `seconds`: what it took to compute."""
+    """One pacing decision that placed or gave up calls, with the numbers behind it. `seconds`: what it took to
+    compute.
+    """
 
     name: ClassVar[str] = "decision"
     place: int
@@ -198,7 +201,9 @@ class ContactsAdded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAlert(Event):
-    """A part of the dialer is degraded or well again: store_locked, store_ok, media_restarted, broker_lost, config_rejected, ..."""
+    """A part of the dialer is degraded or well again: store_locked, store_ok, media_restarted, broker_lost,
+    config_rejected, ...
+    """
 
     name: ClassVar[str] = "alert"
     alert: str

@@ -39,6 +39,7 @@ from dispositions import schema
 _SAVE = Statement(
     lambda dialect: upsert(schema.saved, ["name"], dialect, value=lambda new: new.value), columns=("name", "value")
 )
+_FORGET = Statement(delete(schema.saved).where(schema.saved.c.name == bindparam("key")))
 _SENT = Statement(delete(schema.outbox).where(schema.outbox.c.id == bindparam("key")))
 
 
@@ -218,7 +219,10 @@ class WriteTransaction:
         _SENT.many(self.connection, [{"key": key} for key in ids])
 
     def save_state(self, key: str, value: Any) -> None:
-        """Keep any JSON value under a name. Raises `ArgumentError` if it is not JSON."""
+        """Keep any JSON value under a name; None forgets it. Raises `ArgumentError` if it is not JSON."""
+        if value is None:
+            _FORGET.many(self.connection, [{"key": key}])
+            return
         _SAVE.many(self.connection, [{"name": key, "value": to_json(value)}])
 
     # --- for the modules that do the work -----------------------------------------------------------------------------

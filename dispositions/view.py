@@ -314,6 +314,19 @@ class ReadView:
         text = self.connection.execute(query).scalar()
         return None if text is None else json.loads(text)
 
+    def load_states(self, prefix: str) -> dict[str, Any]:
+        """Everything that `save_state` kept under names that begin with `prefix`, by name."""
+        name = schema.saved.c.name
+        query = select(name, schema.saved.c.value).where(name.startswith(prefix, autoescape=True)).order_by(name)
+        return {row.name: json.loads(row.value) for row in self.connection.execute(query)}
+
+    def attempt(self, attempt_id: str) -> tuple[str, int, AttemptCard] | None:
+        """One attempt by its id, with its campaign's name and its contact; None when there is none."""
+        row = self.connection.execute(select(schema.attempt).where(schema.attempt.c.id == attempt_id)).first()
+        if row is None:
+            return None
+        return self.store.campaign_name(row.campaign_id), row.contact_id, _attempt_card(row)
+
 
 def _attempt_card(row: Any) -> AttemptCard:
     return AttemptCard(

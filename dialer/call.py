@@ -1,0 +1,163 @@
+"""One attempt on the wire: its states, what moves it, and what must be done at each move.
+
+The table says everything that may happen to a call. Actions are names of methods of `CallControl`; a pair that the
+table does not have is a `CallStateError`: counted and logged by the switchboard, and the call goes on as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dialer.agent import Agent
+    from dialer.leg import Leg
+    from dialer.sip import DialogState, InvitePlan
+    from dialer.trunk import Trunk
+    from dispositions import Claim, Outcome
+
+
+class CallState(StrEnum):
+    """Where an attempt is."""
+
+    PLACED = "placed"
+    RINGING = "ringing"
+    CANCELLING = "cancelling"
+    WAITING = "waiting"
+    CONNECTING = "connecting"
+    TALKING = "talking"
+    STRANDED = "stranded"
+    MESSAGE = "message"
+    ENDING = "ending"
+    OVER = "over"
+
+
+class CallTrigger(StrEnum):
+    """What moves a call."""
+
+    PROGRESS = "progress"
+    ANSWER = "answer"
+    FAIL = "fail"
+    RING_TIMEOUT = "ring_timeout"
+    GIVE_UP = "give_up"
+    AGENT_FOUND = "agent_found"
+    PATIENCE_OVER = "patience_over"
+    BRIDGED = "bridged"
+    AGENT_GONE = "agent_gone"
+    HAND_OVER = "hand_over"
+    HANGUP = "hangup"
+    MESSAGE_OVER = "message_over"
+    CUSTOMER_GONE = "customer_gone"
+
+
+S, T = CallState, CallTrigger
+
+#: (state, trigger) -> (next state, actions in order). Drawn in docs/design/engine.md from here.
+CALL_TABLE: dict[tuple[CallState, CallTrigger], tuple[CallState, tuple[str, ...]]] = {
+    (S.PLACED, T.PROGRESS): (S.RINGING, ("note_ringing",)),
+    (S.PLACED, T.ANSWER): (S.WAITING, ("note_answer", "seek_agent")),
+    (S.PLACED, T.FAIL): (S.OVER, ("note_failure", "close")),
+    (S.PLACED, T.RING_TIMEOUT): (S.CANCELLING, ("note_no_answer", "cancel")),
+    (S.PLACED, T.GIVE_UP): (S.CANCELLING, ("note_given_up", "cancel")),
+    (S.RINGING, T.PROGRESS): (S.RINGING, ()),
+    (S.RINGING, T.ANSWER): (S.WAITING, ("note_answer", "seek_agent")),
+    (S.RINGING, T.FAIL): (S.OVER, ("note_failure", "close")),
+    (S.RINGING, T.RING_TIMEOUT): (S.CANCELLING, ("note_no_answer", "cancel")),
+    (S.RINGING, T.GIVE_UP): (S.CANCELLING, ("note_given_up", "cancel")),
+    (S.CANCELLING, T.PROGRESS): (S.CANCELLING, ()),
+    (S.CANCELLING, T.GIVE_UP): (S.CANCELLING, ()),
+    (S.CANCELLING, T.FAIL): (S.OVER, ("note_cancelled", "close")),
+    # The 200 crossed our CANCEL: somebody is on the line. An agent if one is free, else it is an abandoned call.
+    (S.CANCELLING, T.ANSWER): (S.WAITING, ("note_crossing", "note_answer", "seek_agent_now")),
+    (S.WAITING, T.AGENT_FOUND): (S.CONNECTING, ("connect",)),
+    (S.WAITING, T.PATIENCE_OVER): (S.MESSAGE, ("note_abandoned", "play_message")),
+    (S.WAITING, T.CUSTOMER_GONE): (S.OVER, ("note_abandoned", "close")),
+    (S.CONNECTING, T.BRIDGED): (S.TALKING, ("note_connected",)),
+    (S.CONNECTING, T.AGENT_GONE): (S.WAITING, ("seek_agent",)),
+    (S.CONNECTING, T.CUSTOMER_GONE): (S.OVER, ("note_lost_connecting", "close")),
+    (S.CONNECTING, T.HANGUP): (S.ENDING, ("note_lost_connecting", "hang_up")),
+    (S.TALKING, T.CUSTOMER_GONE): (S.OVER, ("note_talk_over", "close")),
+    (S.TALKING, T.HANGUP): (S.ENDING, ("note_talk_over", "hang_up")),
+    (S.TALKING, T.HAND_OVER): (S.TALKING, ("hand_over",)),
+    (S.TALKING, T.BRIDGED): (S.TALKING, ("note_handed_over",)),
+    # The agent's leg is lost: the customer goes back to our media port and a colleague is sought for `patience`.
+    (S.TALKING, T.AGENT_GONE): (S.STRANDED, ("strand", "seek_agent")),
+    (S.STRANDED, T.AGENT_FOUND): (S.TALKING, ("reconnect",)),
+    (S.STRANDED, T.PATIENCE_OVER): (S.MESSAGE, ("note_stranded", "play_message")),
+    (S.STRANDED, T.CUSTOMER_GONE): (S.OVER, ("note_stranded", "close")),
+    (S.STRANDED, T.HANGUP): (S.ENDING, ("note_stranded", "hang_up")),
+    (S.MESSAGE, T.MESSAGE_OVER): (S.ENDING, ("hang_up",)),
+    (S.MESSAGE, T.CUSTOMER_GONE): (S.OVER, ("close",)),
+    (S.MESSAGE, T.HANGUP): (S.ENDING, ("hang_up",)),
+    (S.ENDING, T.CUSTOMER_GONE): (S.OVER, ("close",)),
+    (S.ENDING, T.HANGUP): (S.ENDING, ()),
+    (S.ENDING, T.MESSAGE_OVER): (S.ENDING, ()),
+    (S.ENDING, T.BRIDGED): (S.ENDING, ()),
+    (S.ENDING, T.AGENT_GONE): (S.ENDING, ()),
+}
+
+
+class CallStateError(Exception):
+    """`trigger` is not in the table for the call's state; the call is as it was."""
+
+    def __init__(self, call: str, state: CallState, trigger: CallTrigger) -> None:
+        super().__init__(f"call {call}: {trigger.value} in state {state.value}")
+        self.state, self.trigger = state, trigger
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """An attempt in progress. `*_at` are epoch seconds, the other times monotonic."""
+
+    id: str
+    campaign: str
+    claim: Claim
+    trunk: Trunk
+    leg: Leg
+    plan: InvitePlan
+    placed: float
+    placed_at: float
+    state: CallState = CallState.PLACED
+    reserved: Agent | None = None
+    """placed for this agent: preview, manual, personal callback"""
+    agent: Agent | None = None
+    incoming: Agent | None = None
+    """the colleague that a hand-over is on its way to"""
+    tried: set[str] = field(default_factory=set)
+    """trunks that this attempt has been refused by"""
+    ringing: float | None = None
+    answered: float | None = None
+    answered_at: float | None = None
+    agent_found: float | None = None
+    connected: float | None = None
+    crossed: bool = False
+    told_pacer: bool = False
+    pacer_agent: str | None = None
+    """whom the pacer was told that the call is connected to"""
+    dialog: DialogState | None = None
+    leg_open: bool = False
+    """an INVITE of this attempt has left and its leg has not failed"""
+    standing: bool = False
+    """the outcome is on disk, and the leg was still up then"""
+    wait_from: float = 0.0
+    """since when the customer waits for an agent"""
+    cause: int | None = None
+    """Q.850 cause that came with the final response"""
+    cancel_outcome: Outcome | None = None
+    outcome: Outcome | None = None
+    status: int = 0
+    timers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def number(self) -> str:
+        """The number dialed, E.164."""
+        return self.claim.number
+
+    def move(self, trigger: CallTrigger) -> tuple[str, ...]:
+        """Make the transition; the names of the actions to run, in order. CallStateError when the table has none."""
+        step = CALL_TABLE.get((self.state, trigger))
+        if step is None:
+            raise CallStateError(self.id, self.state, trigger)
+        self.state = step[0]
+        return step[1]

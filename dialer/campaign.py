@@ -1,0 +1,97 @@
+"""A campaign at work: its settings, agents, calls, and the customers who wait for an agent."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dialer.agent import AgentState
+from dialer.call import Call, CallState
+from dialer.config.model import CampaignTable
+from dialer.pacemaker import Pacemaker
+from dialer.roster import Roster
+from dialer.trunk import Trunk
+from dispositions import CampaignPolicy, Jurisdiction
+from pacing import Snapshot
+
+
+class CampaignState(StrEnum):
+    """Why a campaign dials, or does not."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    NO_AGENTS = "no_agents"
+    NO_CONTACTS = "no_contacts"
+    NO_TRUNK = "no_trunk"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+#: Call states in which the customer rings or has answered and waits: what the pacer knows as ringing or answered.
+IN_THE_AIR = (CallState.PLACED, CallState.RINGING)
+
+
+@dataclass(slots=True, eq=False)
+class Campaign:
+    """One campaign. Durations in seconds (already divided by the time scale); times monotonic unless named `_at`."""
+
+    name: str
+    table: CampaignTable
+    policy: CampaignPolicy
+    jurisdiction: Jurisdiction
+    trunks: list[Trunk]
+    roster: Roster
+    prompt: str
+    prompt_seconds: float
+    ring_floor: float
+    abandon_cap: float
+    window: str
+    pacemaker: Pacemaker | None = None
+    """None: manual and preview dialing"""
+    calls: dict[str, Call] = field(default_factory=dict)
+    waiting: deque[Call] = field(default_factory=deque)
+    paused: bool = False
+    draining: bool = False
+    state: CampaignState = CampaignState.NO_AGENTS
+    reason: str = ""
+    wake: Callable[[], None] = lambda: None
+    totals: Counter[str] = field(default_factory=Counter)
+    budget: tuple[int, int] = (0, 0)
+    """answered and abandoned in the legal window, at the last look"""
+    queue_depths: Mapping[str, int] = field(default_factory=dict)
+    contact_counts: Mapping[str, int] = field(default_factory=dict)
+    last_why: Mapping[str, float] = field(default_factory=dict)
+    decide_seconds: float = 0.0
+
+    def snapshot(self) -> Snapshot:
+        """The truth of now, for a pacer that lost track."""
+        agents = self.roster.agents.values()
+        live = [call for call in self.calls.values() if call.told_pacer]
+        ringing = [call for call in live if call.state in IN_THE_AIR]
+        busy = {
+            agent.name: agent.call.agent_found if agent.call and agent.call.agent_found else agent.since
+            for agent in agents
+            if agent.state is AgentState.TALKING
+        }
+        # an agent being connected is as good as talking; a reserved one without a call of the pacer is nobody's
+        for call in live:
+            if call.state is CallState.CONNECTING and call.agent is not None:
+                busy[call.agent.name] = call.agent_found or call.placed
+        return Snapshot(
+            available=[a.name for a in agents if a.state is AgentState.AVAILABLE],
+            busy=busy,
+            wrap_up={a.name: a.since for a in agents if a.state is AgentState.WRAP_UP},
+            ringing={call.id: call.placed for call in ringing},
+            ring_since={call.id: call.ringing for call in ringing if call.ringing is not None},
+            answered={call.id: call.answered or call.placed for call in live if call.state is CallState.WAITING},
+            segments={call.id: call.claim.list_name for call in live},
+        )
+
+    def agents_at_work(self) -> int:
+        """Agents who are or will be there for a call: everybody logged in and not on a break."""
+        return len(
+            self.roster.in_state(AgentState.AVAILABLE, AgentState.RESERVED, AgentState.TALKING, AgentState.WRAP_UP)
+        )

@@ -1,0 +1,51 @@
+"""Contacts as companies send them through the API: a JSON object -> `NewContact`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dialer.commands import CommandError
+from dispositions import NewContact
+
+#: Keys with a meaning of their own; all others are kept as fields.
+KNOWN = ("number", "numbers", "id", "priority", "timezone", "fields")
+
+
+def new_contact(index: int, record: Mapping[str, Any]) -> NewContact:
+    """The contact in `record`; `number` or `numbers`, and optionally `id`, `priority`, `timezone`, `fields` and any
+    further keys.
+
+    Raises CommandError that names the contact's place in the request.
+    """
+    numbers = record.get("numbers", record.get("number"))
+    if isinstance(numbers, str):
+        numbers = [numbers]
+    if (
+        not isinstance(numbers, list)
+        or not numbers
+        or not all(isinstance(n, str) and 0 < len(n) <= 40 for n in numbers)
+    ):
+        raise _wrong(index, "number", "a phone number as text, or `numbers` as a list of them")
+    if len(numbers) > 10:
+        raise _wrong(index, "numbers", "at most 10 numbers")
+    external = record.get("id")
+    if isinstance(external, int) and not isinstance(external, bool):
+        external = str(external)
+    if external is not None and (not isinstance(external, str) or not 0 < len(external) <= 200):
+        raise _wrong(index, "id", "text of 1 to 200 characters")
+    priority = record.get("priority", 0)
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        raise _wrong(index, "priority", "a whole number")
+    zone = record.get("timezone")
+    if zone is not None and not isinstance(zone, str):
+        raise _wrong(index, "timezone", "a zone such as Europe/Madrid")
+    extra = record.get("fields", {})
+    if not isinstance(extra, Mapping):
+        raise _wrong(index, "fields", "an object")
+    fields = {**{key: value for key, value in record.items() if key not in KNOWN}, **extra}
+    return NewContact(numbers=tuple(numbers), external_id=external, fields=fields, priority=priority, zone=zone)
+
+
+def _wrong(index: int, field: str, wanted: str) -> CommandError:
+    return CommandError("invalid", f"contacts.{index}.{field}: must be {wanted}")

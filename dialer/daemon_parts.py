@@ -1,0 +1,254 @@
+"""The parts of a running daemon, opened and closed in order.
+
+Opened: store, lists, ledger, SIP, media, engine (recovery first), metrics, MQTT, web. Closed the other way round:
+nobody may
+ask for anything any more, then nothing is dialed, then what is on its way is written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from dialer.assembly import make_agents, make_campaign, make_trunks
+from dialer.clock import Clock
+from dialer.config.build import Built, build
+from dialer.config.load import Config
+from dialer.desk import Desk
+from dialer.engine import Engine
+from dialer.events import EventStream, ServiceAlert
+from dialer.ledger import Ledger
+from dialer.lists import import_lists
+from dialer.media import MediaError
+from dialer.media.direct import DirectBackend
+from dialer.metrics import Metrics
+from dialer.mqtt import BridgeConfig, MqttBridge
+from dialer.outbox import StoreOutbox
+from dialer.reload import Reloader
+from dialer.resolve import ResolveError
+from dialer.services import Services
+from dialer.snapshot import gauges
+from dialer.switchboard import Switchboard
+from dialer.trunk import parse_address
+from dialer.udp import UdpEndpoint
+from dialer.web import WebServer, WebTokens
+from dispositions import DispositionsError, Store
+
+log = structlog.get_logger("daemon")
+
+#: Seconds between two refreshes of the metrics' gauges.
+OBSERVE_EVERY = 1.0
+#: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms.
+SWITCH_INTERVAL = 0.0005
+
+
+class StartError(Exception):
+    """The daemon cannot start; the text is one line that says why and what to do."""
+
+
+class Parts:
+    """What the composition root holds while the daemon runs."""
+
+    def __init__(self, config: Config, built: Built, engine: Engine, metrics: Metrics, outbox: StoreOutbox) -> None:
+        self.config = config
+        self.time_scale = built.file.time_scale
+        self.engine = engine
+        self.metrics = metrics
+        self.outbox = outbox
+        self.ledger_task: asyncio.Task[None] | None = None
+        self.reloader: Reloader | None = None
+        self._reloads: set[asyncio.Task[Any]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def reload_soon(self) -> None:
+        """SIGHUP: read the config again; what came of it is in the log."""
+        if self.reloader is not None:
+            task = asyncio.ensure_future(self.reloader.from_signal())
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+
+    def start(self) -> None:
+        """Begin to dial."""
+        self._tasks = [
+            asyncio.create_task(self.engine.run(), name="engine"),
+            asyncio.create_task(self._observe(), name="gauges"),
+        ]
+
+    async def wait(self, *others: asyncio.Task[Any]) -> None:
+        """Until one of `others` is done; a part of the daemon that fails raises its exception here instead."""
+        watched = [*others, *self._tasks, *([self.ledger_task] if self.ledger_task else [])]
+        done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def stop(self) -> None:
+        """No loop of the engine runs any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _observe(self) -> None:
+        while True:
+            self.metrics.observe(gauges(self.engine, self.outbox.waiting))
+            await asyncio.sleep(OBSERVE_EVERY)
+
+
+@asynccontextmanager
+async def open_parts(config: Config) -> AsyncIterator[Parts]:
+    """Everything open and recovered, ready for `Parts.start`. Raises StartError."""
+    built = build(config)
+    file = built.file
+    clock, stream, metrics, counters = Clock(), EventStream(), Metrics(), Counter[str]()
+    loop = asyncio.get_running_loop()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    async with AsyncExitStack() as stack:
+        store = await _open_store(built, clock)
+        stack.callback(store.close)
+        await import_lists(built, store, clock, stream)
+
+        def alert(kind: str) -> Callable[[str], None]:
+            return lambda detail: stream.publish(ServiceAlert(at=clock.at(), campaign="", alert=kind, detail=detail))
+
+        ledger = Ledger(
+            store,
+            interval=file.store.commit_interval,
+            on_refused=lambda error: _refused(counters, error),
+            on_locked=alert("store_locked"),
+            on_restored=lambda: alert("store_ok")("commits go through again"),
+            on_commit=lambda seconds, operations: metrics.store_committed(seconds),
+        )
+        writing = asyncio.create_task(ledger.run(), name="ledger")
+        stack.push_async_callback(ledger.close)
+
+        switch: Switchboard | None = None
+        host, port = parse_address(file.sip.listen)
+        shown = parse_address(file.sip.advertise) if file.sip.advertise else (host, port)
+        try:
+            udp = UdpEndpoint.open(
+                host, port, lambda event: switch.on_event(event) if switch is not None else None, clock=clock.now,
+                user_agent=file.sip.user_agent, **({"host": shown[0], "port": shown[1]} if file.sip.advertise else {}),
+            )  # fmt: skip
+        except OSError as error:
+            raise StartError(f"sip.listen {file.sip.listen}: {error.strerror}: is another dialer running?") from None
+        stack.callback(udp.close)
+        switch = Switchboard(udp, counters)
+
+        engine: Engine | None = None
+        media = DirectBackend(
+            file.media.listen,
+            file.media.port_min,
+            file.media.port_max,
+            prompts=sorted({c.prompt for c in built.campaigns.values()}),
+            on_finished=lambda token, good: engine.message_finished(token, good) if engine is not None else None,
+            on_lost=alert("media_lost"),
+            on_restored=lambda: alert("media_restarted")("the media process is back with its ports"),
+        )
+        try:
+            await media.start()
+        except MediaError as error:
+            raise StartError(str(error)) from None
+        stack.push_async_callback(media.close)
+
+        services = Services(
+            clock=clock, ledger=ledger, switch=switch, media=media, stream=stream, loop=loop,
+            from_host=f"{shown[0]}:{udp.address[1] if not file.sip.advertise else shown[1]}",
+            outbox=file.mqtt is not None, counters=counters,
+        )  # fmt: skip
+        try:
+            engine = await _make_engine(built, services, media)
+        except (ResolveError, MediaError) as error:
+            raise StartError(str(error)) from None
+        stream.subscribe(metrics.on_event)
+        stream.subscribe(engine.on_event)
+        outbox = StoreOutbox(ledger)
+        services.outbox_wake = outbox.wake.set
+        parts = Parts(config, built, engine, metrics, outbox)
+        parts.ledger_task = writing
+        await engine.recover()
+
+        reloader = Reloader(config, engine, stream, clock)
+        parts.reloader = reloader
+        desk = Desk(engine, reloader.from_command)
+        if file.mqtt is not None:
+            bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
+            await bridge.start()
+            stack.push_async_callback(bridge.stop)
+        tokens = WebTokens(supervisor=_supervisor_token(built), agents=built.agent_tokens)
+        web_host, web_port = parse_address(file.http.listen)
+        server = WebServer(desk, metrics, stream, tokens, host=web_host, port=web_port)
+        try:
+            await server.start()
+        except OSError as error:
+            raise StartError(f"http.listen {file.http.listen}: {error.strerror}") from None
+        stack.push_async_callback(server.stop)
+        stack.push_async_callback(parts.stop)
+        stack.push_async_callback(engine.close)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        log.info("running", sip=f"{udp.address[0]}:{udp.address[1]}", http=file.http.listen, store=built.store_shown)
+        yield parts
+
+
+async def _make_engine(built: Built, services: Services, media: DirectBackend) -> Engine:
+    trunks = await make_trunks(built)
+    campaigns = {}
+    for name, campaign in built.campaigns.items():
+        learned = await services.ledger.read(lambda view, name=name: view.load_state(f"pacing/{name}"))  # type:
+        ignore[misc]
+        seconds = await media.load_prompt(campaign.prompt)
+        campaigns[name] = make_campaign(campaign, trunks, seconds, learned, services.clock.now(), services.counters)
+    return Engine(services, campaigns, make_agents(built.file), trunks)
+
+
+async def _open_store(built: Built, clock: Clock) -> Store:
+    try:
+        store = Store(built.store_url)
+        store.migrate()
+        for campaign in built.campaigns.values():
+            store.register(campaign.policy)
+    except DispositionsError as error:
+        raise StartError(f"store {built.store_shown}: {error}") from None
+    return store
+
+
+def _refused(counters: Counter[str], error: DispositionsError) -> None:
+    counters[f"store_refused_{type(error).__name__}"] += 1
+    log.error("the store refused a step of a call", problem=str(error))
+
+
+def _bridge_config(built: Built) -> BridgeConfig:
+    table = built.file.mqtt
+    assert table is not None  # the caller looked
+    password, token = built.mqtt_password, built.mqtt_token
+    return BridgeConfig(
+        host=table.host, port=table.port, client_id=table.client_id, topic=table.topic, username=table.username,
+        password=password.reveal() if password else None, tls=table.tls, commands=table.commands,
+        command_token=token.reveal() if token else None,
+    )  # fmt: skip
+
+
+def _supervisor_token(built: Built) -> str:
+    """The configured token, or the one in the file beside the store, made at the first start (readable by its owner
+    only).
+    """
+    if built.supervisor_token is not None:
+        return built.supervisor_token.reveal()
+    path = Path(built.token_path)
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        token = secrets.token_urlsafe(32)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(token + "\n", encoding="ascii")
+        return token

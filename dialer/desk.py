@@ -1,0 +1,383 @@
+"""Where commands take effect, whichever door they came through: `Desk.handle`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dialer import commands as c
+from dialer.agent import Agent, AgentState, AgentStateError, AgentTrigger
+from dialer.agent_control import LoginFailed
+from dialer.call import Call, CallState, CallTrigger
+from dialer.commands import Command, CommandError
+from dialer.contacts import new_contact
+from dialer.dialing import PREVIEW_LEASE
+from dialer.engine import Engine, Unit
+from dialer.events import ContactsAdded
+from dialer.outcomes import call_fields
+from dialer.snapshot import contact_card, status
+from dispositions import Claim, DispositionsError, NextState, StoreUnavailable, UnknownContact
+
+#: Calls whose codes may still be corrected without looking them up on disk.
+REMEMBERED = 10_000
+
+Reload = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Desk:
+    """The `CommandHandler` of the daemon. `reload` reads the config file again."""
+
+    def __init__(self, engine: Engine, reload: Reload) -> None:
+        self.engine = engine
+        self.services = engine.services
+        self.reload = reload
+        self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        for unit in engine.units.values():
+            self._serve(unit)
+        engine.on_unit = self._serve
+
+    def _serve(self, unit: Unit) -> None:
+        unit.agents.on_wrap_up_over = self._wrap_up_over
+
+    async def handle(self, command: Command) -> dict[str, Any]:
+        """Carry out one command. Raises CommandError."""
+        try:
+            return await _HANDLERS[type(command)](self, command)
+        except AgentStateError as error:
+            raise CommandError("wrong_state", str(error)) from None
+        except StoreUnavailable as error:
+            raise CommandError("unavailable", f"the store is away: {error}") from None
+        except DispositionsError as error:
+            raise CommandError("invalid", str(error)) from None
+
+    # -- agents -----------------------------------------------------------------------------------------------------
+
+    async def login(self, command: c.AgentLogin) -> dict[str, Any]:
+        agent = self._agent(command.agent)
+        unit = self._unit_for_login(agent, command.campaign)
+        if agent.state is not AgentState.LOGGED_OUT:
+            if agent.campaign == unit.campaign.name and agent.state is not AgentState.LOGGING_IN:
+                return self._shown(agent)
+            raise CommandError("wrong_state", f"agent {agent.name} is logged in to {agent.campaign}: log out first")
+        if unit.campaign.draining:
+            raise CommandError("unavailable", "the dialer is shutting down")
+        try:
+            await unit.agents.login(agent)
+        except LoginFailed as error:
+            raise CommandError("unavailable", f"agent {agent.name} cannot log in: {error}") from None
+        return self._shown(agent)
+
+    async def logout(self, command: c.AgentLogout) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        await self._put_back(agent)
+        done = unit.agents.logout(agent)
+        return {**self._shown(agent), "pending": not done}
+
+    async def ready(self, command: c.AgentReady) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        if agent.state is AgentState.AVAILABLE:
+            return self._shown(agent)
+        if agent.undisposed is not None:
+            raise CommandError("wrong_state", f"agent {agent.name} owes a disposition for call {agent.undisposed.id}")
+        unit.agents.ready(agent)
+        return self._shown(agent)
+
+    async def take_break(self, command: c.AgentBreak) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        allowed = unit.campaign.table.break_reasons
+        if allowed and command.reason not in allowed:
+            raise CommandError("invalid", f"reason: {command.reason!r} is not one of {', '.join(allowed)}")
+        await self._put_back(agent)
+        done = unit.agents.take_break(agent, command.reason)
+        return {**self._shown(agent), "pending": not done}
+
+    async def hangup(self, command: c.AgentHangup) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        unit.calls.fire(self._talking(agent), CallTrigger.HANGUP)
+        return self._shown(agent)
+
+    async def hand_over(self, command: c.AgentHandOver) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        call = self._talking(agent)
+        colleague = unit.campaign.roster.agents.get(command.to)
+        if colleague is None:
+            raise CommandError("unknown_agent", f"agent {command.to} is not logged in to {unit.campaign.name}")
+        if colleague.state is not AgentState.AVAILABLE or colleague is agent:
+            raise CommandError("busy", f"agent {command.to} is not available: {colleague.state.value}")
+        if call.incoming is not None:
+            raise CommandError("busy", f"call {call.id} is being handed over already")
+        unit.calls.start_hand_over(call, colleague)
+        return {**self._shown(agent), "call": call.id, "to": colleague.name}
+
+    async def dispose(self, command: c.AgentDispose) -> dict[str, Any]:
+        agent = self._agent(command.agent)
+        owed = agent.undisposed
+        if command.call is None and owed is None:
+            raise CommandError("wrong_state", f"agent {agent.name} owes no disposition; name the call to correct one")
+        fields = await self._call_fields(command.call or (owed.id if owed is not None else ""))
+        unit = self.engine.units.get(fields["campaign"])
+        if unit is None:
+            raise CommandError("unknown_campaign", f"campaign {fields['campaign']} does not run here")
+        rule = unit.campaign.policy.table.codes.get(command.code)
+        if rule is None:
+            known = ", ".join(unit.campaign.policy.table.codes)
+            raise CommandError("unknown_code", f"code {command.code!r} is not one of this campaign's: {known}")
+        if rule.next is NextState.SALE:
+            missing = [f for f in unit.campaign.table.queues.sale_fields if command.fields.get(f) in (None, "")]
+            if missing:
+                raise CommandError("invalid", f"a sale needs the fields {', '.join(missing)}")
+        applied = await self.engine.outcomes.dispose(
+            fields,
+            agent.name,
+            command.code,
+            callback_at=command.callback_at,
+            bound=rule.personal if command.personal is None else command.personal,
+            note=command.note,
+            fields=command.fields,
+        )
+        if owed is not None and agent.undisposed is owed and fields["call"] == owed.id:
+            agent.undisposed = None
+            if command.ready and agent.state is AgentState.WRAP_UP:
+                unit.agents.ready(agent)
+        return {
+            **self._shown(agent), "call": fields["call"], "code": command.code, "contact_state": applied.state.value,
+            "next_at": applied.due_at, "sale": applied.sale_id, "callback": applied.callback_id,
+        }  # fmt: skip
+
+    def _wrap_up_over(self, agent: Agent) -> None:
+        """The longest wrap-up is over: the code is left to the store's `undisposed` rule, the agent is available."""
+        unit = self.engine.unit_of(agent)
+        if unit is None or agent.state is not AgentState.WRAP_UP:
+            return
+        if agent.undisposed is not None:
+            self.services.counters["undisposed"] += 1
+            agent.undisposed = None
+        unit.agents.ready(agent)
+
+    # -- preview and manual -----------------------------------------------------------------------------------------
+
+    async def preview(self, command: c.AgentPreview) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        if unit.campaign.table.pacing.mode != "preview":
+            raise CommandError("wrong_state", f"campaign {unit.campaign.name} does not dial in preview mode")
+        if isinstance(agent.shown, Claim):
+            return self._preview_of(agent, agent.shown)
+        unit.agents.reserve(agent)
+        name, at = unit.campaign.name, self.services.clock.at()
+        claims = await self.services.ledger.write(lambda tx: tx.claim(name, 1, at, at + PREVIEW_LEASE))
+        if not claims or agent.state is not AgentState.RESERVED:
+            if claims:
+                await self.services.ledger.write(lambda tx: tx.release(claims, at))
+            if agent.state is AgentState.RESERVED:
+                unit.agents.unreserve(agent)
+            raise CommandError("unknown_contact", "no contact may be dialed now")
+        agent.shown = claims[0]
+        return self._preview_of(agent, claims[0])
+
+    async def dial(self, command: c.AgentDial) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        shown = agent.shown
+        if isinstance(shown, Claim):
+            agent.shown = None
+            if not await unit.dialing.place_for(shown, agent) or agent.call is None:
+                if agent.state is AgentState.RESERVED and agent.call is None:
+                    unit.agents.unreserve(agent)
+                raise CommandError("unavailable", "no trunk can take the call now")
+            return self._shown(agent)
+        if command.number is None:
+            raise CommandError("wrong_state", "no contact is shown: ask for one with preview, or name a number")
+        if unit.campaign.table.pacing.mode not in ("manual", "preview"):
+            raise CommandError("wrong_state", f"campaign {unit.campaign.name} dials by itself")
+        name, number = unit.campaign.name, command.number
+        try:
+            card = await self.services.ledger.read(lambda view: view.contact(number, name))
+        except UnknownContact:
+            raise CommandError("unknown_contact", f"{number} is no contact of {name}") from None
+        problem = await unit.dialing.dial_for(agent, card.contact_id)
+        if problem is not None:
+            raise CommandError("unavailable", problem)
+        return self._shown(agent)
+
+    async def skip(self, command: c.AgentSkip) -> dict[str, Any]:
+        agent, unit = self._at_work(command.agent)
+        if not isinstance(agent.shown, Claim):
+            raise CommandError("wrong_state", "no contact is shown")
+        await self._put_back(agent)
+        unit.agents.unreserve(agent)
+        return self._shown(agent)
+
+    async def _put_back(self, agent: Agent) -> None:
+        shown, agent.shown = agent.shown, None
+        if isinstance(shown, Claim):
+            at = self.services.clock.at()
+            await self.services.ledger.write(lambda tx: tx.release([shown], at))
+
+    def _preview_of(self, agent: Agent, claim: Claim) -> dict[str, Any]:
+        return {
+            **self._shown(agent),
+            "contact": {
+                "contact": claim.contact_id, "number": claim.number, "id": claim.external_id, "attempts":
+                claim.attempts,
+                "fields": dict(claim.fields),
+            },
+        }  # fmt: skip
+
+    # -- contacts and campaigns -------------------------------------------------------------------------------------
+
+    async def add_contacts(self, command: c.ContactAdd) -> dict[str, Any]:
+        unit = self._unit(command.campaign)
+        contacts = [new_contact(index, record) for index, record in enumerate(command.contacts)]
+        at, name = self.services.clock.at(), command.list_name
+        results = await self.services.ledger.write(lambda tx: tx.add_contacts(unit.campaign.name, name, contacts, at))
+        added = sum(1 for result in results if result.status == "added")
+        if added:
+            unit.dialing.contacts_arrived()
+        self.services.stream.publish(
+            ContactsAdded(at=at, campaign=unit.campaign.name, list_name=name, added=added, refused=len(results) - added)
+        )
+        return {
+            "added": added,
+            "results": [
+                {"status": r.status, "contact": r.contact_id, **({"reason": r.reason} if r.reason else {})}
+                for r in results
+            ],
+        }
+
+    async def do_not_call(self, command: c.DoNotCallAdd) -> dict[str, Any]:
+        at = self.services.clock.at()
+        added = await self.services.ledger.write(lambda tx: tx.add_do_not_call(command.numbers, command.source, at))
+        return {"added": added}
+
+    async def pause(self, command: c.CampaignPause) -> dict[str, Any]:
+        return self._set_paused(command.campaign, True)
+
+    async def resume(self, command: c.CampaignResume) -> dict[str, Any]:
+        return self._set_paused(command.campaign, False)
+
+    def _set_paused(self, name: str, paused: bool) -> dict[str, Any]:
+        unit = self._unit(name)
+        unit.campaign.paused = paused
+        unit.campaign.wake()
+        return {"campaign": name, "paused": paused}
+
+    async def reload_config(self, command: c.ConfigReload) -> dict[str, Any]:
+        return await self.reload()
+
+    async def status(self, command: c.StatusShow) -> dict[str, Any]:
+        return status(self.engine)
+
+    async def contact(self, command: c.ContactShow) -> dict[str, Any]:
+        at = self.services.clock.at()
+        found = []
+        for name in self.engine.units:
+            card = await self.services.ledger.read(lambda view, name=name: contact_card(view, name, command.number,
+            at))  # type: ignore[misc]
+            if card is not None:
+                found.append(card)
+        if not found:
+            raise CommandError("unknown_contact", f"{command.number} is in no campaign that runs here")
+        return {"contacts": found}
+
+    # -- helpers ----------------------------------------------------------------------------------------------------
+
+    def _agent(self, name: str) -> Agent:
+        agent = self.engine.agents.get(name)
+        if agent is None:
+            raise CommandError("unknown_agent", f"agent {name!r} is not in the config file")
+        return agent
+
+    def _at_work(self, name: str) -> tuple[Agent, Unit]:
+        agent = self._agent(name)
+        unit = self.engine.unit_of(agent)
+        if unit is None:
+            raise CommandError("wrong_state", f"agent {name} is not logged in")
+        return agent, unit
+
+    def _unit(self, name: str) -> Unit:
+        unit = self.engine.units.get(name)
+        if unit is None:
+            known = ", ".join(self.engine.units)
+            raise CommandError("unknown_campaign", f"campaign {name!r} does not run here; these do: {known}")
+        return unit
+
+    def _unit_for_login(self, agent: Agent, name: str | None) -> Unit:
+        allowed = [u for u in self.engine.units.values() if self._may_log_in(agent, u)]
+        if name is not None:
+            unit = self._unit(name)
+            if unit not in allowed:
+                raise CommandError("forbidden", f"agent {agent.name} may not log in to {name}")
+            return unit
+        if len(allowed) == 1:
+            return allowed[0]
+        if not allowed:
+            raise CommandError("forbidden", f"agent {agent.name} belongs to no campaign that runs here")
+        raise CommandError("invalid", f"campaign: name one of {', '.join(u.campaign.name for u in allowed)}")
+
+    @staticmethod
+    def _may_log_in(agent: Agent, unit: Unit) -> bool:
+        table, name = unit.campaign.table, unit.campaign.name
+        wanted = table.agents == "all" or agent.name in table.agents
+        return wanted and (not agent.table.campaigns or name in agent.table.campaigns)
+
+    @staticmethod
+    def _talking(agent: Agent) -> Call:
+        if agent.state is not AgentState.TALKING or agent.call is None or agent.call.state is not CallState.TALKING:
+            raise AgentStateError(agent.name, agent.state, AgentTrigger.CALL_OVER)
+        return agent.call
+
+    async def _call_fields(self, attempt: str) -> dict[str, Any]:
+        for unit in self.engine.units.values():
+            call = unit.campaign.calls.get(attempt)
+            if call is not None and call.connected is not None:
+                return self._remember(call_fields(call))
+        for agent in self.engine.agents.values():
+            if agent.undisposed is not None and agent.undisposed.id == attempt:
+                return self._remember(call_fields(agent.undisposed))
+        known = self._recent.get(attempt)
+        if known is not None:
+            return known
+        found = await self.services.ledger.read(lambda view: view.attempt(attempt))
+        if found is None:
+            raise CommandError("unknown_call", f"call {attempt!r} is not known")
+        campaign, contact, card = found
+        return self._remember(
+            {
+                "campaign": campaign, "call": attempt, "sip_call_id": card.call_id, "contact": contact,
+                "number": card.number, "trunk": card.trunk or "",
+            }
+        )  # fmt: skip
+
+    def _remember(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._recent[fields["call"]] = fields
+        self._recent.move_to_end(fields["call"])
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+        return fields
+
+    @staticmethod
+    def _shown(agent: Agent) -> dict[str, Any]:
+        state = "logged_out" if agent.state is AgentState.LOGGING_IN else agent.state.value
+        owed = agent.undisposed.id if agent.undisposed is not None else None
+        return {"agent": agent.name, "state": state, "campaign": agent.campaign, "owes": owed}
+
+
+_HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {
+    c.AgentLogin: Desk.login,
+    c.AgentLogout: Desk.logout,
+    c.AgentReady: Desk.ready,
+    c.AgentBreak: Desk.take_break,
+    c.AgentHangup: Desk.hangup,
+    c.AgentHandOver: Desk.hand_over,
+    c.AgentDispose: Desk.dispose,
+    c.AgentPreview: Desk.preview,
+    c.AgentDial: Desk.dial,
+    c.AgentSkip: Desk.skip,
+    c.ContactAdd: Desk.add_contacts,
+    c.DoNotCallAdd: Desk.do_not_call,
+    c.CampaignPause: Desk.pause,
+    c.CampaignResume: Desk.resume,
+    c.ConfigReload: Desk.reload_config,
+    c.StatusShow: Desk.status,
+    c.ContactShow: Desk.contact,
+}

@@ -1,0 +1,233 @@
+"""The engine: campaigns, agents and trunks at work together, started, drained and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from dialer.agent import Agent, AgentState
+from dialer.agent_control import LEG_KEY, AgentControl, saved_leg
+from dialer.call import CallState, CallTrigger
+from dialer.call_control import CallControl
+from dialer.campaign import Campaign
+from dialer.dialing import Dialing
+from dialer.events import Event
+from dialer.identity import AttemptIds
+from dialer.outcomes import STANDING_KEY, OutcomeDesk
+from dialer.services import Services
+from dialer.trunk import Trunk
+from dialer.trunk_watch import TrunkWatch
+from dialer.window import legal_window
+from dispositions import StoreUnavailable, WriteTransaction
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between two looks at the slow facts: the legal window, queue depths, callbacks past their grace.
+TEND_EVERY = 2.0
+#: Seconds between two savings of what the pacers learned.
+SAVE_EVERY = 30.0
+
+
+@dataclass(slots=True)
+class Unit:
+    """One campaign with the parts that run it."""
+
+    campaign: Campaign
+    agents: AgentControl
+    calls: CallControl
+    dialing: Dialing
+
+
+class Engine:
+    """Runs all campaigns of one daemon. `agents` and `trunks` by name; an agent is in one campaign at a time."""
+
+    def __init__(
+        self,
+        services: Services,
+        campaigns: Mapping[str, Campaign],
+        agents: Mapping[str, Agent],
+        trunks: Mapping[str, Trunk],
+    ) -> None:
+        self.services = services
+        self.trunks = dict(trunks)
+        self.agents = dict(agents)
+        self.outcomes = OutcomeDesk(services)
+        self.units: dict[str, Unit] = {}
+        self.on_unit: Callable[[Unit], None] = lambda unit: None
+        self._ids = AttemptIds(services.clock.at)
+        self._tasks: asyncio.TaskGroup | None = None
+        for campaign in campaigns.values():
+            self.add_campaign(campaign)
+
+    def add_campaign(self, campaign: Campaign) -> None:
+        """One campaign more; while the engine runs it begins to dial at once."""
+        agents = AgentControl(campaign, self.services)
+        calls = CallControl(campaign, self.services, agents, self.outcomes)
+        agents.calls = calls
+        dialing = Dialing(campaign, self.services, agents, calls, self.outcomes, self._ids)
+        unit = Unit(campaign, agents, calls, dialing)
+        self.units[campaign.name] = unit
+        self.on_unit(unit)
+        if self._tasks is not None:
+            self._tasks.create_task(dialing.run(), name=f"dialing {campaign.name}")
+
+    def add_trunk(self, trunk: Trunk) -> None:
+        """One trunk more."""
+        self.trunks[trunk.name] = trunk
+        if self._tasks is not None:
+            self._tasks.create_task(TrunkWatch(trunk, self.services).run(), name=f"trunk {trunk.name}")
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """After a crash: end what still stands, put back what was not sent. Returns the calls that were interrupted."""
+        services = self.services
+        at = services.clock.at()
+        recovery = await services.ledger.write(lambda tx: tx.recover(at))
+        for standing in recovery.interrupted:
+            self._end(standing.sip)
+        for prefix in (LEG_KEY, STANDING_KEY):
+            saved = await services.ledger.read(lambda view, prefix=prefix: view.load_states(prefix))  # type:
+            ignore[misc]
+            for key, leg in saved.items():
+                self._end(leg)
+                services.ledger.post(lambda tx, key=key: tx.save_state(key, None))  # type: ignore[misc]
+        if recovery.interrupted or recovery.released:
+            log.warning("recovered", interrupted=len(recovery.interrupted), released=recovery.released)
+        return len(recovery.interrupted)
+
+    def _end(self, saved: object) -> None:
+        value = saved_leg(saved)
+        if value is not None:
+            self.services.switch.end_orphan(value)
+
+    async def run(self) -> None:
+        """All loops of the engine, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for unit in self.units.values():
+                tasks.create_task(unit.dialing.run(), name=f"dialing {unit.campaign.name}")
+            for trunk in self.trunks.values():
+                tasks.create_task(TrunkWatch(trunk, self.services).run(), name=f"trunk {trunk.name}")
+            tasks.create_task(self._tend(), name="tend")
+
+    async def _tend(self) -> None:
+        saved_at = self.services.clock.now()
+        while True:
+            if not self.services.ledger.locked:
+                at = self.services.clock.at()
+                await self.services.ledger.write(lambda tx, at=at: _tend_store(tx, at))  # type: ignore[misc]
+            for unit in self.units.values():
+                try:
+                    await self.tend(unit)
+                except StoreUnavailable as error:
+                    self.services.counters["store_read_failed"] += 1
+                    log.warning("the store could not be read", problem=str(error))
+            if self.services.clock.now() - saved_at >= SAVE_EVERY:
+                saved_at = self.services.clock.now()
+                self.save_learned()
+            await asyncio.sleep(TEND_EVERY)
+
+    async def tend(self, unit: Unit) -> None:
+        """The slow facts of one campaign."""
+        campaign, clock = unit.campaign, self.services.clock
+        name, at = campaign.name, clock.at()
+        since, left = legal_window(campaign.window, at, campaign.policy.rules.timezone)
+        answered, abandoned = await self.services.ledger.read(lambda view: view.abandonment(name, since))
+        campaign.budget = (answered, abandoned)
+        campaign.queue_depths = await self.services.ledger.read(lambda view: view.queue_depths(name))
+        campaign.contact_counts = await self.services.ledger.read(lambda view: view.counts(name))
+        if campaign.pacemaker is not None:
+            campaign.pacemaker.tell("set_budget", clock.now(), answered, abandoned, left)
+
+    def save_learned(self) -> None:
+        """Write down what the pacers learned, for the next start."""
+        for unit in self.units.values():
+            if unit.campaign.pacemaker is not None:
+                key, state = f"pacing/{unit.campaign.name}", unit.campaign.pacemaker.state()
+                self.services.ledger.post(lambda tx, key=key, state=state: tx.save_state(key, state))  # type: ignore[misc]
+
+    async def drain(self, grace: float, on_progress: Callable[[int], None] = lambda calls: None) -> None:
+        """Place nothing more; ringing calls end at their floor, talks go on for `grace` seconds, then all ends."""
+        for unit in self.units.values():
+            unit.campaign.draining = True
+            unit.campaign.wake()
+        deadline = self.services.clock.now() + grace
+        while self.live_calls() and self.services.clock.now() < deadline:
+            on_progress(self.live_calls())
+            await asyncio.sleep(0.1)
+        self.end_all()
+
+    def end_all(self) -> None:
+        """End every call and every agent's leg now."""
+        for unit in self.units.values():
+            unit.campaign.draining = True
+            for call in list(unit.campaign.calls.values()):
+                if call.state is CallState.WAITING:
+                    unit.calls.fire(call, CallTrigger.PATIENCE_OVER)
+                trigger = _LAST_TRIGGER.get(call.state)
+                if trigger is not None:
+                    unit.calls.fire(call, trigger)
+
+    async def close(self, patience: float = 2.0) -> None:
+        """Log all agents out, wait until the far ends have answered our BYEs, save what was learned."""
+        deadline = self.services.clock.now() + patience
+        while self.live_calls() and self.services.clock.now() < deadline:
+            await asyncio.sleep(0.02)
+        for agent in list(self.agents.values()):
+            unit = self.units.get(agent.campaign)
+            if unit is None or agent.state is AgentState.LOGGED_OUT:
+                continue
+            if not unit.agents.logout(agent):
+                log.warning("agent was still on a call at shutdown", agent=agent.name)
+        while self.services.switch.legs and self.services.clock.now() < deadline:
+            await asyncio.sleep(0.02)
+        self.save_learned()
+
+    def live_calls(self) -> int:
+        """Calls that are not over."""
+        return sum(len(unit.campaign.calls) for unit in self.units.values())
+
+    # -- events from elsewhere --------------------------------------------------------------------------------------
+
+    def message_finished(self, token: str, good: bool) -> None:
+        """The media process has sent the message of the call `token`."""
+        if not good:
+            self.services.counters["message_cut"] += 1
+        for unit in self.units.values():
+            call = unit.campaign.calls.get(token)
+            if call is not None:
+                unit.calls.message_finished(call)
+
+    def unit_of(self, agent: Agent) -> Unit | None:
+        """The campaign that the agent is logged in to."""
+        return self.units.get(agent.campaign) if agent.state is not AgentState.LOGGED_OUT else None
+
+    def on_event(self, event: Event) -> None:
+        """Reader of the stream: totals that status and the live view show."""
+        unit = self.units.get(event.campaign)
+        if unit is not None:
+            unit.campaign.totals[f"event/{event.name}"] += 1
+            outcome = getattr(event, "outcome", None)
+            if event.name == "call_ended" and isinstance(outcome, str):
+                unit.campaign.totals[f"outcome/{outcome}"] += 1
+
+
+def _tend_store(tx: WriteTransaction, at: float) -> None:
+    tx.tend_callbacks(at)
+    tx.tend_reviews(at)
+    tx.tend_leases(at)
+
+
+#: How a call in each state is brought to its end at shutdown.
+_LAST_TRIGGER = {
+    CallState.PLACED: CallTrigger.GIVE_UP,
+    CallState.RINGING: CallTrigger.GIVE_UP,
+    CallState.CONNECTING: CallTrigger.HANGUP,
+    CallState.TALKING: CallTrigger.HANGUP,
+    CallState.STRANDED: CallTrigger.HANGUP,
+    CallState.MESSAGE: CallTrigger.HANGUP,
+}

@@ -1,0 +1,171 @@
+"""The one writer of the store: operations from all calls share a transaction (group commit), in the order they came.
+
+An operation is a function of a write transaction. `write` returns after its commit; `post` calls back after it. A
+locked or
+lost database (`StoreUnavailable`) makes the whole batch wait and try again, so nothing is dropped and nothing is
+acknowledged
+before it is on disk; meanwhile claims do not return and no new call is placed. An operation that the store refuses
+(`DispositionsError`) fails alone. Any other exception is a fault of ours: it ends `run`, and with it the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar
+
+from dispositions import DispositionsError, ReadView, Store, StoreUnavailable, WriteTransaction
+
+T = TypeVar("T")
+Operation = Callable[[WriteTransaction], Any]
+
+FIRST_RETRY, LAST_RETRY = 0.05, 1.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    operation: Operation
+    done: Callable[[Any], None] | None
+    failed: Callable[[DispositionsError], None]
+
+
+class Ledger:
+    """Group commit over a `Store`. `interval`: seconds that the first operation of a batch waits for others, at most
+    0.1.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        interval: float,
+        on_refused: Callable[[DispositionsError], None],
+        on_locked: Callable[[str], None],
+        on_restored: Callable[[], None],
+        on_commit: Callable[[float, int], None] = lambda seconds, operations: None,
+    ) -> None:
+        self.store = store
+        self.locked = False
+        self._interval = interval
+        self._on_refused, self._on_locked, self._on_restored, self._on_commit = (
+            on_refused,
+            on_locked,
+            on_restored,
+            on_commit,
+        )
+        self._queue: list[_Entry] = []
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
+
+    @property
+    def waiting(self) -> int:
+        """Operations not yet committed."""
+        return len(self._queue)
+
+    def post(self, operation: Operation, then: Callable[[Any], None] | None = None) -> None:
+        """Write without waiting; `then(result)` is called in the loop after the commit. A refusal goes to
+        `on_refused`.
+        """
+        self._queue.append(_Entry(operation, then, self._on_refused))
+        self._idle.clear()
+        self._wake.set()
+
+    async def write(self, operation: Callable[[WriteTransaction], T]) -> T:
+        """Return the operation's result after its commit; raises the DispositionsError that refused it."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        def done(result: T) -> None:
+            if not future.done():
+                future.set_result(result)
+
+        def failed(error: DispositionsError) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        self._queue.append(_Entry(operation, done, failed))
+        self._idle.clear()
+        self._wake.set()
+        return await future
+
+    async def read(self, query: Callable[[ReadView], T]) -> T:
+        """Run a query on a snapshot, beside the writer. Raises StoreUnavailable and other DispositionsErrors."""
+
+        def work() -> T:
+            with self.store.read() as view:
+                return query(view)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+
+    async def flush(self) -> None:
+        """Wait until everything posted so far is committed."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Commit batches until `close`. To be run as the daemon's own task."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._queue:
+                self._idle.set()
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            if not self._closing and self._interval > 0:
+                await asyncio.sleep(self._interval)
+            batch, self._queue = self._queue, []
+            started = perf_counter()
+            results = await self._commit_until_it_holds(loop, batch)
+            self._on_commit(perf_counter() - started, len(batch))
+            for entry, (good, value) in zip(batch, results, strict=True):
+                if not good:
+                    entry.failed(value)
+                elif entry.done is not None:
+                    entry.done(value)
+
+    async def _commit_until_it_holds(
+        self, loop: asyncio.AbstractEventLoop, batch: list[_Entry]
+    ) -> list[tuple[bool, Any]]:
+        pause = FIRST_RETRY
+        while True:
+            try:
+                results = await loop.run_in_executor(self._writer, self.commit, batch)
+            except StoreUnavailable as error:
+                if not self.locked:
+                    self.locked = True
+                    self._on_locked(str(error))
+                await asyncio.sleep(pause)
+                pause = min(LAST_RETRY, pause * 2)
+                continue
+            if self.locked:
+                self.locked = False
+                self._on_restored()
+            return results
+
+    def commit(self, batch: list[_Entry]) -> list[tuple[bool, Any]]:
+        """One transaction for the whole batch, in the writer's thread: (True, result) or (False, refusal) for each."""
+        results: list[tuple[bool, Any]] = []
+        with self.store.write() as tx:
+            for entry in batch:
+                try:
+                    results.append((True, entry.operation(tx)))
+                except StoreUnavailable:
+                    raise
+                except DispositionsError as refusal:
+                    results.append((False, refusal))
+        return results
+
+    async def close(self) -> None:
+        """Commit what is left; then `run` returns. Waits until the threads are done."""
+        self._closing = True
+        self._wake.set()
+        await self._idle.wait()
+        self._writer.shutdown()
+        self._reader.shutdown()

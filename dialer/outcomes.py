@@ -1,0 +1,154 @@
+"""What the engine writes down about attempts: every step of an attempt becomes a store operation, and after its
+commit an event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from dialer.agent import Agent
+from dialer.call import Call
+from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRecorded, SaleQueued
+from dialer.mqtt.outbox import outcome_message
+from dialer.services import Services
+from dispositions import Applied, Outcome, WriteTransaction
+
+#: Key of the saved SIP state of a leg that outlives its attempt's outcome, so that a restart can end it.
+STANDING_KEY = "standing_leg/"
+
+
+def call_fields(call: Call) -> dict[str, Any]:
+    """The fields that every event about a call carries."""
+    return {
+        "campaign": call.campaign,
+        "call": call.id,
+        "sip_call_id": call.leg.id,
+        "contact": call.claim.contact_id,
+        "number": call.number,
+        "trunk": call.trunk.name,
+    }
+
+
+class OutcomeDesk:
+    """Writes attempts' steps through the ledger."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def note_answered(self, call: Call) -> None:
+        """The dialog stands: what a BYE after a crash needs goes to disk."""
+        attempt, dialog, at = call.id, call.dialog, call.answered_at
+        saved = json.dumps(dialog.to_dict()) if dialog is not None else None
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at))
+
+    def note_connected(self, call: Call, agent: Agent) -> None:
+        """Customer and agent are joined."""
+        attempt, name, at = call.id, agent.name, self.services.clock.at()
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, connected_at=at, agent=name))
+
+    def note_retargeted(self, call: Call, then: Callable[[], None]) -> None:
+        """The attempt goes on over another trunk: its new INVITE is on disk before `then` sends it."""
+        attempt, plan, trunk = call.id, json.dumps(call.plan.to_dict()), call.trunk.name
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=plan, trunk=trunk), lambda _: then())
+
+    def finish(self, call: Call, outcome: Outcome, *, standing: bool = False) -> None:
+        """The attempt's outcome. `standing`: the leg is still up (a message plays, a BYE is on its way), so a crash
+        must still end it.
+        """
+        services = self.services
+        clock = services.clock
+        call.outcome, call.standing = outcome, standing
+        at = clock.at()
+        ring = (call.answered or clock.now()) - call.placed
+        talk = clock.now() - call.connected if call.connected is not None else None
+        attempt, status, cause, dialog = call.id, call.status, call.cause, call.dialog
+        agent = call.agent.name if call.agent is not None else None
+        fields = call_fields(call)
+
+        def operation(tx: WriteTransaction) -> CallEnded:
+            applied = tx.finish_attempt(attempt, outcome, at, cause=_cause(status, cause), talk_seconds=talk)
+            if standing and dialog is not None:
+                tx.save_state(f"{STANDING_KEY}{attempt}", dialog.to_dict())
+            event = CallEnded(
+                at=at, outcome=outcome.value, status=status, agent=agent, ring_seconds=ring, talk_seconds=talk,
+                next_state=applied.state.value, next_at=applied.due_at, **fields,
+            )  # fmt: skip
+            self._to_outbox(tx, event)
+            return event
+
+        services.ledger.post(operation, self._publish)
+
+    def note_closed(self, call: Call) -> None:
+        """The leg is gone: nothing is left to be ended after a crash."""
+        if not call.standing:
+            return
+        key = f"{STANDING_KEY}{call.id}"
+        self.services.ledger.post(lambda tx: tx.save_state(key, None))
+
+    async def dispose(
+        self,
+        call_fields_of: Mapping[str, Any],
+        agent: str,
+        code: str,
+        *,
+        callback_at: datetime | None = None,
+        bound: bool = False,
+        note: str | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Applied:
+        """An agent's code, applied and on disk when this returns; raises the DispositionsError that refused it.
+
+        `bound`: a callback that the code leads to belongs to this agent.
+        """
+        at = self.services.clock.at()
+        attempt = call_fields_of["call"]
+        due = callback_at.timestamp() if callback_at is not None else None
+
+        def operation(tx: WriteTransaction) -> tuple[Applied, list[CallEvent]]:
+            applied = tx.dispose(
+                attempt, code, agent, at, callback_at=due, callback_personal=bound, note=note, fields=fields or None
+            )
+            events: list[CallEvent] = [
+                DispositionRecorded(
+                    at=at,
+                    agent=agent,
+                    code=code,
+                    next_state=applied.state.value,
+                    next_at=applied.due_at,
+                    **call_fields_of,
+                )
+            ]
+            if applied.callback_id is not None and applied.due_at is not None:
+                owner = agent if bound else None
+                events.append(CallbackScheduled(at=at, due_at=applied.due_at, agent=owner, **call_fields_of))
+            if applied.sale_id is not None:
+                events.append(
+                    SaleQueued(at=at, sale=applied.sale_id, agent=agent, fields=dict(fields or {}), **call_fields_of)
+                )
+            for event in events:
+                self._to_outbox(tx, event)
+            return applied, events
+
+        applied, events = await self.services.ledger.write(operation)
+        for event in events:
+            self._publish(event)
+        return applied
+
+    def _publish(self, event: CallEvent) -> None:
+        self.services.stream.publish(event)
+        if self.services.outbox:
+            self.services.outbox_wake()
+
+    def _to_outbox(self, tx: WriteTransaction, event: CallEvent) -> None:
+        if not self.services.outbox:
+            return
+        message = outcome_message(event)
+        if message is not None:
+            tx.outbox_add(*message, event.at)
+
+
+def _cause(status: int, cause: int | None) -> str:
+    return f"sip {status}" if cause is None else f"sip {status} q850 {cause}"

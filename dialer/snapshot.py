@@ -1,0 +1,140 @@
+"""What is going on right now, as plain values: the `status` command's answer, the metrics' gauges, a contact's card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dialer.agent import AgentState
+from dialer.metrics import AbandonWindow, Gauges
+from dialer.roster import count_states
+from dispositions import ReadView, UnknownContact
+
+if TYPE_CHECKING:
+    from dialer.campaign import Campaign
+    from dialer.engine import Engine
+
+
+def status(engine: Engine) -> dict[str, Any]:
+    """Campaigns, agents, trunks, store: JSON-able. Its shape is in docs/design/contracts.md."""
+    now = engine.services.clock.now()
+    return {
+        "at": engine.services.clock.at(),
+        "campaigns": {name: _campaign(unit.campaign) for name, unit in engine.units.items()},
+        "agents": [
+            {
+                "agent": agent.name,
+                "campaign": agent.campaign if agent.state is not AgentState.LOGGED_OUT else None,
+                "state": "logged_out" if agent.state is AgentState.LOGGING_IN else agent.state.value,
+                "reason": agent.reason,
+                "seconds": round(max(0.0, now - agent.since), 3),
+                "call": agent.call.id if agent.call is not None else None,
+                "owes": agent.undisposed.id if agent.undisposed is not None else None,
+                "calls_taken": agent.calls_taken,
+            }
+            for agent in engine.agents.values()
+        ],
+        "trunks": {
+            trunk.name: {
+                "up": trunk.up,
+                "reason": trunk.down_reason,
+                "rests": round(max(0.0, trunk.blocked_until - now), 3),
+                "lines_in_use": trunk.lines_in_use,
+                "lines": trunk.table.lines,
+                "calls_per_second": trunk.table.calls_per_second,
+                "reserve": trunk.table.reserve,
+            }
+            for trunk in engine.trunks.values()
+        },
+        "store": {"locked": engine.services.ledger.locked, "waiting": engine.services.ledger.waiting},
+        "sip": {"legs": engine.services.switch.legs, "drops": dict(engine.services.switch.udp.drops)},
+        "counters": dict(engine.services.counters),
+    }
+
+
+def _campaign(campaign: Campaign) -> dict[str, Any]:
+    answered, abandoned = campaign.budget
+    totals = campaign.totals
+    return {
+        "state": campaign.state.value,
+        "reason": campaign.reason,
+        "mode": campaign.table.pacing.mode,
+        "agents": campaign.roster.counts(),
+        "calls": dict(Counter(call.state.value for call in campaign.calls.values())),
+        "lines": len(campaign.calls),
+        "placed": totals["placed"],
+        "answered": totals["answered"],
+        "connected": totals["connected"],
+        "abandoned": totals["abandoned"],
+        "outcomes": {
+            key.removeprefix("outcome/"): count for key, count in sorted(totals.items()) if key.startswith("outcome/")
+        },
+        "abandonment": {
+            "window": campaign.window,
+            "answered": answered,
+            "abandoned": abandoned,
+            "rate": abandoned / answered if answered else 0.0,
+            "cap": campaign.abandon_cap,
+        },
+        "queues": dict(campaign.queue_depths),
+        "contacts": dict(campaign.contact_counts),
+        "pacing": {key: float(value) for key, value in campaign.last_why.items()},
+        "decide_seconds": campaign.decide_seconds,
+    }
+
+
+def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
+    """The same for Prometheus."""
+    campaigns = {name: unit.campaign for name, unit in engine.units.items()}
+    services = engine.services
+    logged_out = Counter(
+        agent.campaign or "" for agent in engine.agents.values() if agent.state is AgentState.LOGGED_OUT
+    )
+    agents = {
+        (name, state): count
+        for name, campaign in campaigns.items()
+        for state, count in count_states(campaign.roster.agents.values()).items()
+        if state != "logged_out"
+    }
+    agents.update({(name, "logged_out"): count for name, count in logged_out.items()})
+    calls = Counter(
+        (name, call.state.value) for name, campaign in campaigns.items() for call in campaign.calls.values()
+    )
+    probability = {
+        name: campaign.last_why["answer_rate"]
+        for name, campaign in campaigns.items()
+        if "answer_rate" in campaign.last_why
+    }
+    return Gauges(
+        at=services.clock.at(),
+        agents=agents,
+        calls=calls,
+        lines={t.name: t.lines_in_use for t in engine.trunks.values()},
+        line_limits={t.name: t.table.lines for t in engine.trunks.values()},
+        trunks_up={t.name: t.well(services.clock.now()) for t in engine.trunks.values()},
+        queues={(name, queue): depth for name, c in campaigns.items() for queue, depth in c.queue_depths.items()},
+        contacts={(name, state): count for name, c in campaigns.items() for state, count in c.contact_counts.items()},
+        abandonment={name: AbandonWindow(*c.budget, c.abandon_cap) for name, c in campaigns.items()},
+        answer_probability=probability,
+        campaigns={name: c.state.value for name, c in campaigns.items()},
+        outbox=outbox,
+        degraded={"store": services.ledger.locked, "media": not services.media.stats().alive},
+        sip_drops={**services.switch.udp.drops, **services.switch.udp.errors, **services.counters},
+    )
+
+
+def contact_card(view: ReadView, campaign: str, number: str, at: float) -> dict[str, Any] | None:
+    """A number's contact in one campaign: state, history, and why it is or is not dialable at `at` (epoch seconds)."""
+    try:
+        card = view.contact(number, campaign)
+    except UnknownContact:
+        return None
+    verdict = view.why(card.contact_id, at)
+    record = asdict(card)
+    record["fields"] = dict(card.fields)
+    record["dialable"] = verdict.dialable
+    record["why"] = list(verdict.reasons)
+    record["why_codes"] = list(verdict.codes)
+    record["next_at"] = verdict.next_at
+    return record

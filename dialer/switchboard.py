@@ -1,0 +1,171 @@
+"""Between the SIP endpoint and the engine: every leg's events go to whoever owns the leg.
+
+A refused command (`SipError`) and a trigger that a state table does not have are counted by reason and logged with the
+leg's id; neither stops the others.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from dialer.agent import AgentStateError
+from dialer.call import CallStateError
+from dialer.sip import (
+    Answered,
+    Credentials,
+    Ended,
+    Event,
+    Failed,
+    IncomingCall,
+    InvitePlan,
+    Offered,
+    OptionsAnswered,
+    OptionsFailed,
+    Provisional,
+    Reinvited,
+    ReinviteFailed,
+    SipError,
+)
+from dialer.udp import UdpEndpoint
+
+log = structlog.get_logger(__name__)
+
+
+class LegOwner(Protocol):
+    """Who is told what happens on a leg."""
+
+    def on_provisional(self, event: Provisional) -> None: ...
+    def on_answered(self, event: Answered) -> None: ...
+    def on_failed(self, event: Failed) -> None: ...
+    def on_reinvited(self, event: Reinvited) -> None: ...
+    def on_reinvite_failed(self, event: ReinviteFailed) -> None: ...
+    def on_offered(self, event: Offered) -> None: ...
+    def on_ended(self, event: Ended) -> None: ...
+
+
+class PingOwner(Protocol):
+    """Who is told how an OPTIONS ended."""
+
+    def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None: ...
+
+
+class Switchboard:
+    """Owns the map from legs to their owners; all SIP commands of the engine go through here."""
+
+    def __init__(self, udp: UdpEndpoint, counters: Counter[str]) -> None:
+        self.udp = udp
+        self.counters = counters
+        self._owners: dict[str, LegOwner] = {}
+        self._pings: dict[str, PingOwner] = {}
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Called by the adapter for every event of the endpoint."""
+        if isinstance(event, OptionsAnswered | OptionsFailed):
+            owner = self._pings.pop(event.ping, None)
+            if owner is not None:
+                owner.on_pong(event)
+            return
+        if isinstance(event, IncomingCall):
+            # Nobody is called in yet: inbound and overflow have their own issue. A clear refusal beats silence.
+            self.counters["sip_incoming_refused"] += 1
+            self._try(event.leg, "reject", lambda: self.udp.reject(event.leg, 480))
+            return
+        leg_owner = self._owners.get(event.leg)
+        if leg_owner is None:
+            self._ownerless(event)
+            return
+        try:
+            _TELL[type(event)](leg_owner, event)
+        except (CallStateError, AgentStateError) as error:
+            self.counters["state_table"] += 1
+            log.warning(
+                "event does not fit the state", leg=event.leg, event_type=type(event).__name__, problem=str(error)
+            )
+
+    def _ownerless(self, event: Event) -> None:
+        self.counters["sip_event_without_owner"] += 1
+        if isinstance(event, Answered):
+            # nobody waits for it any more: nobody may be left on an open line
+            self.bye(event.leg)
+        elif isinstance(event, Offered):
+            self._try(event.leg, "reject", lambda: self.udp.reject(event.leg, 488))
+
+    # -- commands -------------------------------------------------------------------------------------------------
+
+    def invite(self, plan: InvitePlan, owner: LegOwner, description: bytes, credentials: Credentials | None) -> bool:
+        """Send the INVITE of a plan that is on disk; its events go to `owner`."""
+        self._owners[plan.call_id] = owner
+        sent = self._try(
+            plan.call_id, "invite", lambda: self.udp.invite(plan, sdp=description, credentials=credentials)
+        )
+        if not sent:
+            self._owners.pop(plan.call_id, None)
+        return sent
+
+    def detach(self, leg: str) -> None:
+        """The owner is done with the leg."""
+        self._owners.pop(leg, None)
+
+    def cancel(self, leg: str) -> bool:
+        """Give up a ringing call."""
+        return self._try(leg, "cancel", lambda: self.udp.cancel(leg))
+
+    def bye(self, leg: str) -> bool:
+        """End a confirmed dialog."""
+        return self._try(leg, "bye", lambda: self.udp.bye(leg))
+
+    def reinvite(self, leg: str, description: bytes) -> bool:
+        """Offer a new session on a confirmed dialog."""
+        return self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
+
+    def answer(self, leg: str, description: bytes) -> bool:
+        """Answer an offer of the far end."""
+        return self._try(leg, "answer", lambda: self.udp.answer(leg, description))
+
+    def ping(self, uri: str, destination: tuple[str, int], owner: PingOwner) -> str | None:
+        """Send OPTIONS; how it ended goes to `owner`."""
+        try:
+            ping = self.udp.options(uri, destination)
+        except SipError as error:
+            self._count(uri, "options", error)
+            return None
+        self._pings[ping] = owner
+        return ping
+
+    def end_orphan(self, saved: Mapping[str, Any]) -> None:
+        """End a call that a daemon before us left behind, from its saved SIP state."""
+        self._try(str(saved.get("call_id")), "end_orphan", lambda: self.udp.end_orphan(dict(saved)))
+
+    @property
+    def legs(self) -> int:
+        """Live legs of the endpoint."""
+        return self.udp.endpoint.legs
+
+    def _try(self, leg: str, command: str, send: Callable[[], object]) -> bool:
+        try:
+            send()
+        except SipError as error:
+            self._count(leg, command, error)
+            return False
+        return True
+
+    def _count(self, leg: str, command: str, error: SipError) -> None:
+        self.counters[f"sip_{command}_refused"] += 1
+        log.warning("sip command refused", leg=leg, command=command, problem=str(error))
+
+
+_TELL: dict[type, Callable[[LegOwner, Event], None]] = {
+    Provisional: lambda owner, event: owner.on_provisional(event),  # type: ignore[arg-type]
+    Answered: lambda owner, event: owner.on_answered(event),  # type: ignore[arg-type]
+    Failed: lambda owner, event: owner.on_failed(event),  # type: ignore[arg-type]
+    Reinvited: lambda owner, event: owner.on_reinvited(event),  # type: ignore[arg-type]
+    ReinviteFailed: lambda owner, event: owner.on_reinvite_failed(event),  # type: ignore[arg-type]
+    Offered: lambda owner, event: owner.on_offered(event),  # type: ignore[arg-type]
+    Ended: lambda owner, event: owner.on_ended(event),  # type: ignore[arg-type]
+}

@@ -1,0 +1,96 @@
+"""A SIP trunk: its lines, its calls per second, the numbers it may be given, and whether it is well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dialer.config.model import TrunkTable
+from dialer.sip import Credentials
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`host:port`, `[v6]:port` or a `sip:` URI of one -> (host, port); 5060 where none is named. ValueError when it
+    is neither.
+    """
+    text = text.split(":", 1)[1] if text.startswith(("sip:", "sips:")) else text
+    text = text.rsplit("@", 1)[-1].split(";", 1)[0].split("?", 1)[0]
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, port = text, "5060"
+    if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"{text!r} is not host:port")
+    return host.strip("[]"), int(port)
+
+
+@dataclass(slots=True)
+class Trunk:
+    """A trunk at work. Times are monotonic seconds."""
+
+    name: str
+    table: TrunkTable
+    destination: tuple[str, int]
+    credentials: Credentials | None = None
+    lines_in_use: int = 0
+    up: bool = True
+    down_reason: str = ""
+    blocked_until: float = 0.0
+    options_missed: int = 0
+    ping: str | None = None
+    _tokens: float = field(default=1.0)
+    _tokens_at: float = field(default=0.0)
+
+    def carries(self, number: str) -> bool:
+        """Whether `number` (E.164) begins with an allowed prefix: the guard against toll fraud."""
+        return any(number.startswith(prefix) for prefix in self.table.prefixes)
+
+    def price(self, number: str) -> float:
+        """The price of the longest route prefix that fits, else the trunk's own."""
+        best, price = -1, self.table.price
+        for route in self.table.routes:
+            if len(route.prefix) > best and number.startswith(route.prefix):
+                best, price = len(route.prefix), route.price
+        return price
+
+    def request_uri(self, number: str) -> str:
+        """What is dialed there: digits after strip and prepend, at the carrier's domain."""
+        digits = number.lstrip("+")[self.table.strip :]
+        host = self.table.domain or self.table.address
+        return f"sip:{self.table.prepend}{digits}@{host}"
+
+    def well(self, now: float) -> bool:
+        """Up, and not resting after a 503 or time-out."""
+        return self.up and now >= self.blocked_until
+
+    def free_lines(self, now: float) -> int:
+        """Calls that it may be given besides those in progress; 0 when it is not well."""
+        return max(0, self.table.lines - self.lines_in_use) if self.well(now) else 0
+
+    def _refill(self, now: float) -> None:
+        rate = self.table.calls_per_second
+        # a tenth of a second's worth at most: a trunk that rested must not be hit by a burst beyond its limit
+        self._tokens = min(max(1.0, rate * 0.1), self._tokens + (now - self._tokens_at) * rate)
+        self._tokens_at = now
+
+    def starts(self, now: float) -> int:
+        """INVITEs that the calls-per-second limit lets out right now."""
+        self._refill(now)
+        return int(self._tokens + 1e-9)
+
+    def next_start(self, now: float) -> float:
+        """When the next INVITE may leave."""
+        self._refill(now)
+        return now + max(0.0, 1.0 - self._tokens) / self.table.calls_per_second
+
+    def seize(self, now: float) -> None:
+        """Take a line and a start of the calls-per-second limit."""
+        self._refill(now)
+        self._tokens -= 1.0
+        self.lines_in_use += 1
+
+    def free(self) -> None:
+        """Give the line back."""
+        self.lines_in_use -= 1
+
+    def rest(self, now: float, seconds: float) -> None:
+        """No calls for `seconds` (Retry-After of a 503, or the configured pause)."""
+        self.blocked_until = max(self.blocked_until, now + seconds)

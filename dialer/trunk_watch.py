@@ -1,0 +1,68 @@
+"""Keep-alive of trunks: OPTIONS at an interval; a trunk that does not answer them counts as down until it does again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from dialer.events import TrunkChanged
+from dialer.services import Services
+from dialer.sip import OptionsAnswered, OptionsFailed
+from dialer.trunk import Trunk
+
+log = structlog.get_logger(__name__)
+
+
+class TrunkWatch:
+    """Watches one trunk. An OPTIONS still unanswered when the next is due is a lost one (its own timer F takes 32 s).
+    """
+
+    def __init__(self, trunk: Trunk, services: Services) -> None:
+        self.trunk = trunk
+        self.services = services
+
+    async def run(self) -> None:
+        """Ping until cancelled; returns at once when the interval is 0."""
+        interval = self.trunk.table.options_interval
+        if interval <= 0:
+            return
+        while True:
+            self.beat()
+            await asyncio.sleep(interval)
+
+    def beat(self) -> None:
+        """One interval has passed: count the OPTIONS that is still out, send the next."""
+        trunk = self.trunk
+        if trunk.ping is not None:
+            self._missed()
+        host = trunk.table.domain or trunk.table.address
+        trunk.ping = self.services.switch.ping(f"sip:{host}", trunk.destination, self)
+
+    def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None:
+        """How an OPTIONS ended. Any answer shows life (RFC 3261 11.2)."""
+        trunk = self.trunk
+        if event.ping == trunk.ping:
+            trunk.ping = None
+        if isinstance(event, OptionsFailed):
+            return  # counted by the beat that found it unanswered
+        trunk.options_missed = 0
+        if not trunk.up:
+            trunk.up, trunk.down_reason = True, ""
+            self._changed("recovered: it answers OPTIONS again")
+
+    def _missed(self) -> None:
+        trunk = self.trunk
+        trunk.options_missed += 1
+        self.services.counters["options_lost"] += 1
+        if trunk.up and trunk.options_missed >= trunk.table.options_lost:
+            trunk.up, trunk.down_reason = False, f"{trunk.options_missed} OPTIONS in a row were not answered"
+            self._changed(trunk.down_reason)
+
+    def _changed(self, reason: str) -> None:
+        trunk = self.trunk
+        log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason)
+        self.services.stream.publish(
+            TrunkChanged(at=self.services.clock.at(), campaign="", trunk=trunk.name, up=trunk.up, reason=reason)
+        )

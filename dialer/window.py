@@ -1,0 +1,29 @@
+"""The legal window over which the abandonment cap is kept: since when it runs, and how much of it is left."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+DAY = 86400.0
+
+
+def legal_window(window: str, at: float, zone: str) -> tuple[float, float]:
+    """(since, seconds left) of the window that `at` (epoch seconds) lies in.
+
+    `day`: the calendar day in `zone`. `24h` and `30d` roll: what happens now stays in the window for its whole length.
+    `call`: the cap must hold at any moment, over what the window of a day has seen, and no later call can be counted
+    on.
+    """
+    if window == "24h":
+        return at - DAY, DAY
+    if window == "30d":
+        return at - 30 * DAY, 30 * DAY
+    local = datetime.fromtimestamp(at, ZoneInfo(zone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    following = (midnight + timedelta(days=1)).replace(tzinfo=ZoneInfo(zone))
+    if window == "call":
+        return midnight.timestamp(), 0.0
+    if window == "day":
+        return midnight.timestamp(), max(0.0, following.timestamp() - at)
+    raise ValueError(f"unknown window {window!r}: call, day, 24h or 30d")
