@@ -111,10 +111,12 @@ PATTERN_WORDS: dict[str, str] = {
     _TOPIC: "a topic without '+' and '#'",
 }
 
+PATH_LENGTH = 4096
+
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=_NAME)]
 Code = Annotated[str, Field(pattern=_CODE)]
 Text = Annotated[str, Field(max_length=500), AfterValidator(_no_controls)]
-Path = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_no_controls)]
+Path = Annotated[str, Field(min_length=1, max_length=PATH_LENGTH), AfterValidator(_no_controls)]
 Clock = Annotated[str, Field(pattern=_CLOCK), BeforeValidator(_clock)]
 Date = Annotated[str, Field(pattern=_DATE), AfterValidator(_real_date), BeforeValidator(_date)]
 Prefix = Annotated[str, Field(pattern=_PREFIX)]
@@ -156,7 +158,7 @@ class SipTable(Table):
     advertise: HostPort | None = Field(
         default=None, description="what Via and Contact show, when it differs from `listen`"
     )
-    user_agent: Text = "predictive-dialer"
+    user_agent: Text = Field(default="predictive-dialer", description="the User-Agent header")
 
 
 class MediaTable(Table):
@@ -166,14 +168,16 @@ class MediaTable(Table):
         default="direct", description="direct: connected parties send audio to each other"
     )
     listen: Annotated[str, Field(max_length=64)] = Field(default="127.0.0.1", description="address of its RTP ports")
-    port_min: int = Field(default=20000, ge=1024, le=65534)
-    port_max: int = Field(default=20999, ge=1025, le=65535)
+    port_min: int = Field(
+        default=20000, ge=1024, le=65534, description="first RTP port; two are used per line in the air"
+    )
+    port_max: int = Field(default=20999, ge=1025, le=65535, description="last RTP port")
 
 
 class RouteTable(Table):
     """A price for numbers beginning with `prefix` on one trunk; the longest prefix counts."""
 
-    prefix: Prefix
+    prefix: Prefix = Field(description="numbers that begin so")
     price: float = Field(default=0.0, ge=0, description="cost per minute, or a mere priority: lower is tried first")
 
 
@@ -185,20 +189,22 @@ class TrunkTable(Table):
         default=None, description="host part of the Request-URI; default: the address"
     )
     lines: int = Field(default=30, ge=1, le=100000, description="calls at once")
-    calls_per_second: float = Field(default=10.0, gt=0, le=10000)
+    calls_per_second: float = Field(default=10.0, gt=0, le=10000, description="new calls a second at most")
     prefixes: list[Prefix] = Field(
         min_length=1, description="numbers may only begin with one of these: the guard against toll fraud"
     )
     price: float = Field(default=0.0, ge=0, description="cost per minute, or a mere priority")
-    routes: list[RouteTable] = Field(default_factory=list)
+    routes: list[RouteTable] = Field(
+        default_factory=list, description='prices by prefix; each entry is { prefix = "+34", price = 0.02 }'
+    )
     reserve: bool = Field(default=False, description="used only when no other trunk can take the call")
     strip: int = Field(default=0, ge=0, le=15, description="leading digits (after the plus) cut from the dialed number")
     prepend: Annotated[str, Field(max_length=20, pattern=_PREPEND)] = Field(
         default="+", description="put before the digits dialed"
     )
-    username: Text | None = None
-    password_env: EnvName | None = None
-    password_file: Path | None = None
+    username: Text | None = Field(default=None, description="user name at the carrier")
+    password_env: EnvName | None = Field(default=None, description="environment variable with the password")
+    password_file: Path | None = Field(default=None, description="file with the password")
     options_interval: Duration = Field(default=30.0, description="OPTIONS keep-alive; 0 turns it off")
     options_lost: int = Field(default=2, ge=1, le=20, description="unanswered OPTIONS until the trunk counts as down")
     retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
@@ -208,23 +214,25 @@ class AgentTable(Table):
     """An agent, known by the table's name."""
 
     phone: SipUri = Field(description="the agent's phone, e.g. sip:ana@192.0.2.7:5060")
-    name: Text | None = None
+    name: Text | None = Field(default=None, description="the agent's full name")
     campaigns: list[Name] = Field(default_factory=list, description="campaigns this agent may log in to; empty: all")
     token_env: EnvName | None = Field(default=None, description="environment variable with the agent's own API token")
-    token_file: Path | None = None
+    token_file: Path | None = Field(default=None, description="file with the agent's own API token")
 
 
 class ColumnsTable(Table):
     """Which CSV column holds what. Columns not named here are kept as fields."""
 
     number: list[Text] = Field(
-        default_factory=lambda: ["number"], min_length=1, description="phone number columns, tried in this order"
+        default_factory=lambda: ["number"],
+        min_length=1,
+        description='phone number columns, tried in this order; default: ["number"]',
     )
     id: Text | None = Field(default=None, description="the company's own key of the contact")
-    name: Text | None = None
-    timezone: Text | None = None
-    priority: Text | None = None
-    language: Text | None = None
+    name: Text | None = Field(default=None, description="column of the contact's name")
+    timezone: Text | None = Field(default=None, description="column of an IANA time zone; it beats the number's own")
+    priority: Text | None = Field(default=None, description="column of a whole number; higher is called first")
+    language: Text | None = Field(default=None, description="column of the contact's language")
 
 
 class ListTable(Table):
@@ -234,7 +242,7 @@ class ListTable(Table):
         default=None, description="the CSV file, relative to this config file; none: filled through the API"
     )
     region: Region = Field(description="ISO country of numbers written without +")
-    columns: ColumnsTable = Field(default_factory=ColumnsTable)
+    columns: ColumnsTable = Field(default_factory=ColumnsTable, description="which column holds what")
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         default=None, description="default: found by looking"
     )
@@ -248,16 +256,16 @@ class ListTable(Table):
 class DoNotCallTable(Table):
     """A do-not-call file: one number per line, or a CSV column."""
 
-    path: Path
-    region: Region
-    column: Text | None = None
+    path: Path = Field(description="the file, relative to this config file")
+    region: Region = Field(description="ISO country of numbers written without +")
+    column: Text | None = Field(default=None, description="the column of a CSV file; none: one number per line")
 
 
 class HoursTable(Table):
     """An opening time of a weekday."""
 
-    start: Clock
-    end: Clock
+    start: Clock = Field(description="from this time on")
+    end: Clock = Field(description='until this time; midnight is "24:00"')
 
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -273,14 +281,17 @@ class ScheduleTable(Table):
         default=None, description="default: what the jurisdiction allows"
     )
     closed: list[Date] = Field(default_factory=list, description="further closed dates")
-    open_at: Date | None = None
-    close_at: Date | None = None
+    open_at: Date | None = Field(default=None, description="first day of the campaign")
+    close_at: Date | None = Field(default=None, description="last day of the campaign")
 
 
 class PacingTable(Table):
     """How many calls are placed. See docs/manager.md."""
 
-    mode: Literal["manual", "preview", "progressive", "power", "predictive", "zero"] = "predictive"
+    mode: Literal["manual", "preview", "progressive", "power", "predictive", "zero"] = Field(
+        default="predictive",
+        description="manual and preview: the agent starts each call; progressive: one call per idle agent; power: a fixed number of them; predictive: as many as the abandonment cap bears; zero: pacing itself abandons nobody",
+    )
     calls_per_agent: float = Field(default=1.5, ge=1.0, le=20.0, description="power mode: calls per idle agent")
     abandon_cap: float | None = Field(
         default=None,
@@ -308,7 +319,9 @@ class PacingTable(Table):
 class NextTable(Table):
     """What becomes of a contact after an outcome or a disposition."""
 
-    next: Literal["done", "retry", "callback", "sale", "do_not_call", "bad_number"]
+    next: Literal["done", "retry", "callback", "sale", "do_not_call", "bad_number"] = Field(
+        description="the contact's next state"
+    )
     after: Duration | None = Field(
         default=None,
         description="retry: wait so long (default: redial_delay); callback: due after so long when the agent gives no time (default: 1d)",
@@ -351,21 +364,21 @@ class CallbacksTable(Table):
 class QueuesTable(Table):
     """The queues behind the calls."""
 
-    callbacks: CallbacksTable = Field(default_factory=CallbacksTable)
+    callbacks: CallbacksTable = Field(default_factory=CallbacksTable, description="how promised callbacks are kept")
     sale_fields: list[Text] = Field(default_factory=list, description="fields a sale must carry; empty: any")
 
 
 class CampaignTable(Table):
     """A campaign, known by the table's name."""
 
-    lists: list[Name] = Field(min_length=1)
-    trunks: list[Name] = Field(min_length=1)
-    agents: list[Name] | Literal["all"] = "all"
+    lists: list[Name] = Field(min_length=1, description="the contact lists; a list belongs to one campaign")
+    trunks: list[Name] = Field(min_length=1, description="the trunks that may carry its calls")
+    agents: list[Name] | Literal["all"] = Field(default="all", description="who may work here")
     caller_id: Number = Field(description="shown to the people called")
     caller_name: Text | None = Field(default=None, description="the client's company, as From's display name")
     jurisdiction: Name = Field(description="a rules file that ships (dialer check lists them), or 'none'")
-    schedule: ScheduleTable = Field(default_factory=ScheduleTable)
-    pacing: PacingTable = Field(default_factory=PacingTable)
+    schedule: ScheduleTable = Field(default_factory=ScheduleTable, description="when it may dial")
+    pacing: PacingTable = Field(default_factory=PacingTable, description="how many calls are placed")
     message: Path | None = Field(
         default=None, description="WAV played to people for whom no agent was free; default: a built-in one"
     )
@@ -373,43 +386,53 @@ class CampaignTable(Table):
     abandoned_redial_delay: Duration | None = Field(
         default=None, description="default: the jurisdiction's (72 h where it has none)"
     )
-    max_attempts: int = Field(default=8, ge=1, le=1000)
-    attempts_per_day: int | None = Field(default=None, ge=1, le=100)
-    do_not_call: list[Name] | Literal["all"] = "all"
-    agent_choice: Literal["longest_idle", "fewest_calls"] = "longest_idle"
+    max_attempts: int = Field(default=8, ge=1, le=1000, description="attempts to one contact in its life")
+    attempts_per_day: int | None = Field(
+        default=None, ge=1, le=100, description="attempts to one contact in a day; default: the jurisdiction's"
+    )
+    do_not_call: list[Name] | Literal["all"] = Field(default="all", description="the do-not-call files that bind it")
+    agent_choice: Literal["longest_idle", "fewest_calls"] = Field(
+        default="longest_idle", description="who gets the next call"
+    )
     wrap_up_max: Duration = Field(default=120.0, description="wrap-up ends by itself after this time; 0: never")
-    break_reasons: list[Text] = Field(default_factory=lambda: ["break", "lunch", "training"])
+    break_reasons: list[Text] = Field(
+        default_factory=lambda: ["break", "lunch", "training"],
+        description="what an agent may give as reason of a break; default: break, lunch, training",
+    )
     outcomes: dict[OutcomeName, NextTable] = Field(
         default_factory=dict, description="what the network's outcomes lead to; missing ones have defaults"
     )
     dispositions: dict[Code, NextTable] = Field(min_length=1, description="the agents' codes")
-    queues: QueuesTable = Field(default_factory=QueuesTable)
+    queues: QueuesTable = Field(default_factory=QueuesTable, description="the queues behind the calls")
 
 
 class HttpTable(Table):
     """The API, the metrics page and the live board's door."""
 
-    listen: HostPort = "127.0.0.1:8080"
+    listen: HostPort = Field(
+        default="127.0.0.1:8080",
+        description="address and TCP port; beyond loopback a token is needed; port 0 takes a free one",
+    )
     token_env: EnvName | None = Field(
         default=None, description="supervisor's token; without one a token file is made beside the store"
     )
-    token_file: Path | None = None
+    token_file: Path | None = Field(default=None, description="file with the supervisor's token")
     allow_metrics_without_token: bool = Field(default=True, description="/metrics needs no token on loopback")
 
 
 class MqttTable(Table):
     """Events to, and commands from, a broker. Leave the table out to do without."""
 
-    host: Text = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
-    client_id: Name = "predictive-dialer"
+    host: Text = Field(default="127.0.0.1", description="the broker; beyond loopback TLS is needed")
+    port: int = Field(default=1883, ge=1, le=65535, description="the broker's TCP port")
+    client_id: Name = Field(default="predictive-dialer", description="must not change, or messages in flight are lost")
     topic: Annotated[str, Field(min_length=1, max_length=200, pattern=_TOPIC)] = Field(
         default="dialer", description="first part of every topic"
     )
-    username: Text | None = None
-    password_env: EnvName | None = None
-    password_file: Path | None = None
-    tls: bool = False
+    username: Text | None = Field(default=None, description="user name at the broker")
+    password_env: EnvName | None = Field(default=None, description="environment variable with the password")
+    password_file: Path | None = Field(default=None, description="file with the password")
+    tls: bool = Field(default=False, description="encrypt and check the broker's certificate")
     commands: bool = Field(default=True, description="take commands from TOPIC/command/#")
     command_token_env: EnvName | None = Field(
         default=None, description="commands must carry this token; needed beyond loopback"
@@ -419,8 +442,8 @@ class MqttTable(Table):
 class LogTable(Table):
     """Structured logs on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
+    format: Literal["text", "json"] = Field(default="text", description="text for people, json for collectors")
 
 
 class ConfigFile(Table):
@@ -433,14 +456,14 @@ class ConfigFile(Table):
         le=100.0,
         description="for demos: every duration of the campaign divided by this (not SIP's own timers)",
     )
-    store: StoreTable = Field(default_factory=StoreTable)
-    sip: SipTable = Field(default_factory=SipTable)
-    media: MediaTable = Field(default_factory=MediaTable)
-    trunks: dict[Name, TrunkTable] = Field(min_length=1)
-    agents: dict[Name, AgentTable] = Field(min_length=1)
-    lists: dict[Name, ListTable] = Field(min_length=1)
-    do_not_call: dict[Name, DoNotCallTable] = Field(default_factory=dict)
-    campaigns: dict[Name, CampaignTable] = Field(min_length=1)
-    http: HttpTable = Field(default_factory=HttpTable)
-    mqtt: MqttTable | None = None
-    log: LogTable = Field(default_factory=LogTable)
+    store: StoreTable = Field(default_factory=StoreTable, description="where contacts, attempts and queues live")
+    sip: SipTable = Field(default_factory=SipTable, description="the dialer's own SIP side")
+    media: MediaTable = Field(default_factory=MediaTable, description="the media process")
+    trunks: dict[Name, TrunkTable] = Field(min_length=1, description="SIP trunks, by name")
+    agents: dict[Name, AgentTable] = Field(min_length=1, description="agents, by name")
+    lists: dict[Name, ListTable] = Field(min_length=1, description="contact lists, by name")
+    do_not_call: dict[Name, DoNotCallTable] = Field(default_factory=dict, description="do-not-call files, by name")
+    campaigns: dict[Name, CampaignTable] = Field(min_length=1, description="campaigns, by name")
+    http: HttpTable = Field(default_factory=HttpTable, description="the API")
+    mqtt: MqttTable | None = Field(default=None, description="the broker")
+    log: LogTable = Field(default_factory=LogTable, description="the logs")

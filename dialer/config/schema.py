@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from dialer.config.model import LONGEST, PATTERN_WORDS, ConfigFile
+from dialer.config.model import LONGEST, PATH_LENGTH, PATTERN_WORDS, ConfigFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION_PATTERN = next(iter(PATTERN_WORDS))
@@ -154,6 +154,8 @@ def _text(node: Schema) -> str:
     words = PATTERN_WORDS.get(node.get("pattern", ""))
     if words is not None:
         return words
+    if node.get("maxLength") == PATH_LENGTH:
+        return "a file name"
     if node.get("maxLength") == 1:
         return "one character"
     return f"text of at most {node['maxLength']} characters" if "maxLength" in node else "text"
@@ -170,7 +172,7 @@ def _limits(node: Schema, unit: str) -> str:
     else:
         end = f"below {_plain(below)}{unit}" if below is not None else ""
     if start and end:
-        return f"{start} {'and ' if above is not None else ''}{end}"
+        return f"{start} {'and ' if below is not None else 'up '}{end}"
     if start:
         return f"{start} {'on' if low is not None else ''}".strip()
     return end
