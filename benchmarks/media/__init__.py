@@ -1,0 +1,1 @@
+"""What audio costs: `python -m benchmarks.media`."""
