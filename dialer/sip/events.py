@@ -71,9 +71,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Reinvited:
-    """Our re-INVITE was accepted; `sdp` is the peer's answer, `rtt` seconds from the last sending of the request to
-    its 2xx.
-    """
+    """Our re-INVITE was accepted; `sdp` is the peer's answer, `rtt` the seconds from its first sending to the 2xx."""
 
     leg: str
     sdp: bytes | None

@@ -50,6 +50,7 @@ class Leg:
         "_glares",
         "_offer",
         "_offer_at",
+        "_offer_client",
         "_reoffer",
         "core",
         "dialog",
@@ -81,6 +82,7 @@ class Leg:
         self._failure: Failed | None = None
         self._offer = b""
         self._offer_at = 0.0
+        self._offer_client: InviteClient | None = None
         self._reoffer = False  # our 2xx carried an offer, its answer comes in the ACK
         self._glares = 0
         self._back_off: Timer | None = None
@@ -116,22 +118,25 @@ class Leg:
         """The dialog as a value. Raises `WrongState` if there is none yet."""
         return self.the_dialog().state()
 
-    def _leave(self) -> None:
+    def _leave(self, now: float) -> None:
         self.legs.pop(self.id, None)
         self.core.timers.cancel(self._back_off)
+        if self._offer_client is not None:
+            self._offer_client.release(now)
+            self._offer_client = None
         if self.invite_server is not None:
-            self.invite_server.hush(0.0)
+            self.invite_server.hush(now)
             self.invite_server = None
 
     def end(self, now: float) -> None:
         if self.offered is not None:
             self.offered.respond(487, now)
             self.offered = None
-        self._leave()
+        self._leave(now)
         self.core.events.append(Ended(self.id, self.ended_by, self.ended_cause))
 
     def fail(self, now: float) -> None:
-        self._leave()
+        self._leave(now)
         if self._failure is not None:
             self.core.events.append(self._failure)
 
@@ -193,11 +198,16 @@ class Leg:
         lines = (
             f"{self.digest.lines('INVITE', head.uri, self._offer)}{core.contact}{core.allow}{core.user_agent}{SDP_TYPE}"
         )
-        self._offer_at = now
-        InviteClient(
-            core, head, head.render("INVITE", lines, self._offer), dialog.destination,
-            self._on_offer_response, self._on_offer_timeout, self._on_offer_fork,
-        ).start(now)  # fmt: skip
+        self._offer_client = InviteClient(
+            core,
+            head,
+            head.render("INVITE", lines, self._offer),
+            dialog.destination,
+            self._on_offer_response,
+            self._on_offer_timeout,
+            self._on_offer_fork,
+        )
+        self._offer_client.start(now)
 
     def send_ack(self, transaction: InviteClient, tag: str, now: float, body: bytes = b"") -> None:
         """The ACK of a 2xx: in the dialog, with the number of its INVITE (RFC 3261 13.2.2.4)."""

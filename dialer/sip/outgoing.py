@@ -176,6 +176,6 @@ class OutgoingLeg(Leg):
     def abandon(self, now: float) -> None:
         self.invite.fire("abandon", now)
 
-    def _leave(self) -> None:
+    def _leave(self, now: float) -> None:
         self.core.timers.cancel(self._cancel_guard)
-        super()._leave()
+        super()._leave(now)

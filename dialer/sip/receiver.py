@@ -71,7 +71,9 @@ class Receiver:
             raise MalformedMessage("no_via") from None
         except MalformedMessage:
             if request.method != "ACK":
-                self._refuse(request, None, addr, (400, "Bad Request: via", ""))
+                self._refuse(
+                    request, None, addr, (400, "Bad Request: via", "") if request.version_ok else (505, None, "")
+                )
             self.core.drops["bad_via"] += 1
             return
         method = request.method

@@ -103,8 +103,12 @@ def _uri(uri: str) -> None:
     scheme, colon, rest = uri.partition(":")
     if not colon or not rest or any(char in uri for char in '<>"') or not scheme[:1].isalpha():
         raise MalformedMessage("request_uri")
-    if scheme.lower() in ("sip", "sips") and "?" in rest.rpartition("@")[2]:
-        raise MalformedMessage("headers_in_request_uri")  # RFC 3261 19.1.1, RFC 4475 3.1.2.11
+    if scheme.lower() in ("sip", "sips"):
+        host = rest.rpartition("@")[2]
+        if "?" in host:
+            raise MalformedMessage("headers_in_request_uri")  # RFC 3261 19.1.1, RFC 4475 3.1.2.11
+        if host[:1] != "[" and host.partition(";")[0].count(":") > 1:
+            raise MalformedMessage("address_without_brackets")  # RFC 5118 4.2
 
 
 def _content(request: Request) -> Refusal | None:

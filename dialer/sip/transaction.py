@@ -100,7 +100,6 @@ class ClientTransaction:
         self.response = None
 
     def resend(self, now: float) -> None:
-        self.sent_at = now if self.timer is None else self.sent_at
         self.core.outbox.append((self.request, self.destination))
 
     def stop_timers(self, now: float) -> None:
@@ -154,6 +153,11 @@ class InviteClient(ClientTransaction):
         self.state = "proceeding"
         self.sent_at = now
         self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self._give_up, "abandon")
+
+    def release(self, now: float) -> None:
+        """The call is over. A peer that said 1xx and then nothing must not keep this waiting for ever."""
+        if self.state in ("calling", "proceeding"):
+            self.core.timers.start(now + 64 * self.core.config.t1, self._give_up, "abandon")
 
     def _give_up(self, name: str, now: float) -> None:
         if self.state in ("calling", "proceeding"):
