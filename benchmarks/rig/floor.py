@@ -26,7 +26,7 @@ from benchmarks.rig.store_peek import StorePeek
 MEDIA_PORTS = 1000
 
 
-def media_ports(random_source: random.Random, count: int = MEDIA_PORTS) -> tuple[int, int]:
+def media_ports(random_source: random.Random, count: int) -> tuple[int, int]:
     """A range for the media process, away from the ephemeral ports that the peers take."""
     first = random_source.randrange(12000, 32000 - count) // 2 * 2
     return first, first + count - 1
@@ -47,6 +47,7 @@ class Floor:
         carrier_address: str | None = None,
         seed: int = 1,
         program: Sequence[str] = (),
+        media_port_count: int = MEDIA_PORTS,
         **campaign: Any,
     ) -> None:
         """`campaign`: further fields of `CampaignSettings`. `reserve`: a second carrier as a reserve trunk.
@@ -78,7 +79,7 @@ class Floor:
             trunks=trunks,
             sip_port=free_port(),
             http_port=free_port(),
-            media_ports=media_ports(random.Random()),
+            media_ports=media_ports(random.Random(), media_port_count),
             **campaign,
         )
         self.config = write(folder, self.settings)

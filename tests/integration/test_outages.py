@@ -1,4 +1,4 @@
-"""What the dialer leans on is taken away in mid-run and given back: it degrades as documented and recovers by itself."""
+"""What the dialer leans on is taken away in mid-run and given back: it degrades as documented, recovers by itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.mosquitto import Mosquitto
