@@ -1,0 +1,232 @@
+"""The figures of a report, computed from the store, the events and, where there is one, the carrier's own log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dialer.report.audit import Audit, CarrierRecord
+from dialer.report.records import StoreRecord
+from dialer.report.timeline import Sample, Timeline, occupancy
+
+#: The order in which outcomes are shown.
+OUTCOMES = (
+    "answered", "abandoned", "machine", "no_answer", "busy", "rejected", "invalid", "congestion", "cancelled",
+    "unknown", "interrupted",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFigures:
+    """One agent's work. Seconds are real ones; `occupancy` is None when nobody knows when the agent was logged in."""
+
+    name: str
+    calls: int
+    talk_seconds: float
+    wrap_up_seconds: float | None
+    idle_seconds: float | None
+    break_seconds: float | None
+    occupancy: float | None
+    codes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything a report shows. Rates are shares of 1; `answer_to_agent` is seconds, one value per connected call."""
+
+    campaign: str
+    seconds: float
+    calls_placed: int
+    answered: int
+    connected: int
+    abandoned: int
+    abandon_cap: float | None
+    occupancy: float | None
+    answer_to_agent: Sequence[float]
+    answer_to_agent_free: Sequence[float]
+    outcomes: Mapping[str, int]
+    codes: Mapping[str, int]
+    contacts: Mapping[str, int]
+    callbacks: Mapping[str, int]
+    sales: int
+    agents: Sequence[AgentFigures]
+    samples: Sequence[Sample] = ()
+    funnel: Mapping[str, int] = field(default_factory=dict)
+    audit: Audit | None = None
+    carrier: CarrierRecord | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    started_at: float = 0.0
+
+    @property
+    def abandon_rate(self) -> float:
+        """Abandoned / answered; 0 before the first answer."""
+        return self.abandoned / self.answered if self.answered else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` of `values` do not exceed (nearest rank); None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    rank = max(1, -int(-share * len(ordered) // 1))
+    return ordered[min(rank, len(ordered)) - 1]
+
+
+def replay(events: Iterable[Mapping[str, Any]], *, points: int = 240) -> tuple[Timeline, tuple[Sample, ...]]:
+    """All events added up, and about `points` samples at equal distances over their time."""
+    ordered = [event for event in events if "at" in event]
+    timeline = Timeline()
+    if not ordered:
+        return timeline, ()
+    first, last = ordered[0]["at"], max(event["at"] for event in ordered)
+    step = max((last - first) / points, 0.1)
+    samples = []
+    due = first
+    for event in ordered:
+        while event["at"] > due:
+            samples.append(timeline.sample(due))
+            due += step
+        timeline.apply(event)
+    samples.append(timeline.sample(last))
+    return timeline, tuple(samples)
+
+
+def figures(
+    store: StoreRecord,
+    events: Iterable[Mapping[str, Any]] = (),
+    *,
+    carrier: CarrierRecord | None = None,
+    audit: Audit | None = None,
+    abandon_cap: float | None = None,
+    list_rows: Mapping[str, int] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Figures:
+    """Join the sources. With a `carrier`, placed and answered calls are its, never ours; without `events` (a store of
+    which no events were kept) occupancy is unknown. `list_rows`: the import's counts.
+    """
+    timeline, samples = replay(events)
+    outcomes = Counter(attempt.outcome for attempt in store.attempts if attempt.outcome)
+    codes = Counter(attempt.disposition for attempt in store.attempts if attempt.disposition)
+    connected = [item for item in store.attempts if item.connected_at is not None]
+    waits = [wait for wait, _ in timeline.answer_to_agent] or [
+        item.connected_at - item.answered_at
+        for item in connected
+        if item.connected_at is not None and item.answered_at is not None
+    ]
+    free = [total - wait for total, wait in timeline.answer_to_agent]
+    begun = min([item.started_at for item in store.attempts] or [0.0])
+    ended = max([item.disposed_at or item.ended_at or item.started_at for item in store.attempts] or [0.0])
+    return Figures(
+        campaign=store.campaign,
+        seconds=(timeline.at - timeline.started) if timeline.started is not None else ended - begun,
+        calls_placed=len(carrier.calls) if carrier else len(store.attempts),
+        answered=carrier.answered if carrier else sum(item.answered_at is not None for item in store.attempts),
+        connected=len(connected),
+        abandoned=outcomes["abandoned"],
+        abandon_cap=abandon_cap,
+        occupancy=occupancy(timeline.spent()),
+        answer_to_agent=waits,
+        answer_to_agent_free=free,
+        outcomes=_ordered(outcomes),
+        codes=dict(codes.most_common()),
+        contacts=store.contacts,
+        callbacks=store.callbacks,
+        sales=sum(count for state, count in store.sales.items() if state != "withdrawn"),
+        agents=_agents(store, timeline),
+        samples=samples,
+        funnel=_funnel(store, list_rows or {}),
+        audit=audit,
+        carrier=carrier,
+        settings=settings or {},
+        started_at=begun,
+    )
+
+
+def _ordered(outcomes: Mapping[str, int]) -> dict[str, int]:
+    known = {name: outcomes[name] for name in OUTCOMES if outcomes.get(name)}
+    return known | {name: count for name, count in outcomes.items() if name not in known and count}
+
+
+def _agents(store: StoreRecord, timeline: Timeline) -> list[AgentFigures]:
+    talked: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    codes: dict[str, Counter[str]] = {}
+    for attempt in store.attempts:
+        if attempt.agent is None:
+            continue
+        calls[attempt.agent] += attempt.connected_at is not None
+        talked[attempt.agent] += attempt.talk_seconds or 0.0  # type: ignore[assignment]
+        if attempt.disposition:
+            codes.setdefault(attempt.agent, Counter())[attempt.disposition] += 1
+    lines = []
+    for name in sorted(set(timeline.agents) | set(calls)):
+        known = timeline.agents.get(name)
+        spent = known.spent(timeline.at) if known else Counter[str]()
+        lines.append(
+            AgentFigures(
+                name,
+                calls[name],
+                spent["talking"] if known else talked[name],
+                spent["wrap_up"] if known else None,
+                spent["available"] + spent["reserved"] if known else None,
+                spent["break"] if known else None,
+                occupancy(spent),
+                codes.get(name, {}),
+            )
+        )
+    return lines
+
+
+def _funnel(store: StoreRecord, rows: Mapping[str, int]) -> dict[str, int]:
+    tried = {attempt.contact for attempt in store.attempts}
+    reached = {attempt.contact for attempt in store.attempts if attempt.answered_at is not None}
+    talked = {attempt.contact for attempt in store.attempts if attempt.connected_at is not None}
+    funnel = {"rows in the file": rows["rows"]} if "rows" in rows else {}
+    return funnel | {
+        "contacts": sum(store.contacts.values()),
+        "may be called": sum(store.contacts.values())
+        - store.contacts.get("do_not_call", 0)
+        - store.contacts.get("bad_number", 0),
+        "tried": len(tried),
+        "answered": len(reached),
+        "talked to": len(talked),
+        "sold": store.contacts.get("sold", 0),
+    }
+
+
+def summary(report: Figures) -> dict[str, Any]:
+    """The figures as one JSON object, without the samples."""
+
+    def milliseconds(values: Sequence[float]) -> dict[str, float | None]:
+        found = {"p50": percentile(values, 0.50), "p99": percentile(values, 0.99)}
+        return {name: None if value is None else round(value * 1000, 2) for name, value in found.items()}
+
+    result: dict[str, Any] = {
+        "campaign": report.campaign,
+        "calls_placed": report.calls_placed,
+        "answered": report.answered,
+        "connected": report.connected,
+        "abandoned": report.abandoned,
+        "abandon_rate": round(report.abandon_rate, 5),
+        "abandon_cap": report.abandon_cap,
+        "occupancy": None if report.occupancy is None else round(report.occupancy, 4),
+        "answer_to_agent_ms": milliseconds(report.answer_to_agent),
+        "agent_free_to_connected_ms": milliseconds(report.answer_to_agent_free),
+        "outcomes": dict(report.outcomes),
+        "dispositions": dict(report.codes),
+        "contacts": dict(report.contacts),
+        "callbacks": sum(report.callbacks.values()),
+        "callbacks_by_state": dict(report.callbacks),
+        "sales": report.sales,
+    }
+    if report.audit is not None:
+        result["lost"] = len(report.audit.lost)
+        result["doubled"] = len(report.audit.doubled)
+        result["do_not_call_dialed"] = len(report.audit.forbidden)
+        result["strays"] = len(report.audit.strays)
+    if report.carrier is not None:
+        result["sip_faults"] = len(report.carrier.faults)
+        result["calls_left_standing"] = report.carrier.standing
+    return result | dict(report.settings)

@@ -1,0 +1,135 @@
+"""What a store remembers of its campaigns, read once for a report. Reading is safe while the daemon runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from dispositions import schema
+
+
+class ReportError(Exception):
+    """The report cannot be made; the message is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt. Times are epoch seconds; `number` is E.164 with its plus."""
+
+    id: str
+    contact: int
+    number: str
+    call_id: str
+    trunk: str | None
+    agent: str | None
+    started_at: float
+    ringing_at: float | None
+    answered_at: float | None
+    connected_at: float | None
+    ended_at: float | None
+    talk_seconds: float | None
+    outcome: str | None
+    disposition: str | None
+    disposed_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """A store's content. `states`: number -> state of its contact; `torn`: contacts in no state or in several."""
+
+    campaign: str
+    attempts: tuple[AttemptRecord, ...]
+    states: Mapping[str, str]
+    contacts: Mapping[str, int]
+    torn: tuple[int, ...] = ()
+    callbacks: Mapping[str, int] = field(default_factory=dict)
+    sales: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_store(url: str, campaign: str | None = None) -> StoreRecord:
+    """Everything about `campaign` (None: the only one of the store). Raises ReportError."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            return _read(connection, campaign)
+    except SQLAlchemyError as error:
+        raise ReportError(f"the store cannot be read: {str(error).splitlines()[0]}") from error
+    finally:
+        engine.dispose()
+
+
+def _read(connection: Connection, campaign: str | None) -> StoreRecord:
+    rows = connection.execute(select(schema.campaign.c.id, schema.campaign.c.name)).all()
+    known: dict[str, int] = {row.name: row.id for row in rows}
+    if campaign is None:
+        if len(known) != 1:
+            raise ReportError(f"the store holds {len(known)} campaigns ({', '.join(sorted(known))}): name one")
+        campaign = next(iter(known))
+    if campaign not in known:
+        raise ReportError(f"the store has no campaign {campaign!r}; it has {', '.join(sorted(known)) or 'none'}")
+    key = known[campaign]
+    places = _places(connection, key)
+    number = schema.number
+    states = {
+        f"+{digits}": places[contact][0]
+        for digits, contact in connection.execute(
+            select(number.c.digits, number.c.contact_id).where(number.c.campaign_id == key)
+        )
+        if places.get(contact)
+    }
+    contacts = (
+        connection.execute(select(schema.contact.c.id).where(schema.contact.c.campaign_id == key)).scalars().all()
+    )
+    return StoreRecord(
+        campaign,
+        _attempts(connection, key),
+        states,
+        Counter(states[0] for states in places.values()),
+        tuple(contact for contact in contacts if len(places.get(contact, ())) != 1),
+        _counted(connection, schema.callback, key),
+        _counted(connection, schema.sale, key),
+    )
+
+
+def _places(connection: Connection, key: int) -> dict[int, list[str]]:
+    """contact -> its states: the tables in which it has a row (see `dispositions.state`)."""
+    places: dict[int, list[str]] = {}
+
+    def put(contact: int, state: str) -> None:
+        places.setdefault(contact, []).append(state)
+
+    for table, state in ((schema.ready, "ready"), (schema.lease, "leased"), (schema.review, "review")):
+        for contact in connection.execute(select(table.c.contact_id).where(table.c.campaign_id == key)).scalars():
+            put(contact, state)
+    waiting, settled = schema.waiting, schema.settled
+    for row in connection.execute(select(waiting.c.contact_id, waiting.c.kind).where(waiting.c.campaign_id == key)):
+        put(row.contact_id, "waiting" if row.kind == "retry" else "callback")
+    for row in connection.execute(select(settled.c.contact_id, settled.c.state).where(settled.c.campaign_id == key)):
+        put(row.contact_id, row.state)
+    return places
+
+
+def _attempts(connection: Connection, key: int) -> tuple[AttemptRecord, ...]:
+    attempt = schema.attempt
+    columns = [
+        attempt.c[name]
+        for name in (
+            "id", "contact_id", "number", "call_id", "trunk", "agent", "started_at", "ringing_at", "answered_at",
+            "connected_at", "ended_at", "talk_seconds", "outcome", "disposition", "disposed_at",
+        )
+    ]  # fmt: skip
+    rows = connection.execute(select(*columns).where(attempt.c.campaign_id == key).order_by(attempt.c.started_at))
+    return tuple(AttemptRecord(row[0], row[1], f"+{row[2]}", *row[3:]) for row in rows)
+
+
+def _counted(connection: Connection, table: Any, key: int) -> dict[str, int]:
+    """state -> rows; callbacks are counted as personal and shared ones too."""
+    counts: Counter[str] = Counter()
+    for state in connection.execute(select(table.c.state).where(table.c.campaign_id == key)).scalars():
+        counts[state] += 1
+    return dict(counts)
