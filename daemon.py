@@ -48,19 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """`daemon.py CAMPAIGN.toml`: 0 after a clean stop, 1 when it could not start, 2 for a config that does not hold."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if len(given) != 1 or given[0].startswith("-"):
-        print("usage: daemon.py CAMPAIGN.toml", file=sys.stderr)
+        sys.stderr.write("usage: daemon.py CAMPAIGN.toml\n")
         return 2
     try:
         config = load(Path(given[0]))
         build(config)
     except ConfigErrors as errors:
-        print(errors, file=sys.stderr)
+        sys.stderr.write(f"{errors}\n")
         return 2
     configure(config.file.log.level, config.file.log.format)
     try:
         return _run(config)
     except StartError as error:
-        print(f"daemon: {error}", file=sys.stderr)
+        sys.stderr.write(f"daemon: {error}\n")
         return 1
 
 

@@ -235,7 +235,7 @@ class AgentControl:
             services.media.release(leg.media_key)
             leg.up = False
             key = f"{LEG_KEY}{agent.name}"
-            services.ledger.post(lambda tx: tx.save_state(key, None))
+            services.ledger.save(key, None)
         if state is not AgentState.LOGGING_IN:
             self._tell("agent_unavailable", agent)
         if alert is not None:
@@ -268,7 +268,7 @@ class AgentControl:
             return
         leg.settle_initial()
         key, dialog = f"{LEG_KEY}{agent.name}", event.dialog.to_dict()
-        self.services.ledger.post(lambda tx: tx.save_state(key, dialog))
+        self.services.ledger.save(key, dialog)
         agent.undisposed = None
         self._hold(leg)
         self.make_available(agent, AgentTrigger.LEG_UP)

@@ -203,8 +203,7 @@ async def _make_engine(built: Built, services: Services, media: DirectBackend) -
     trunks = await make_trunks(built)
     campaigns = {}
     for name, campaign in built.campaigns.items():
-        learned = await services.ledger.read(lambda view, name=name: view.load_state(f"pacing/{name}"))  # type:
-        ignore[misc]
+        learned = await services.ledger.load(f"pacing/{name}")
         seconds = await media.load_prompt(campaign.prompt)
         campaigns[name] = make_campaign(campaign, trunks, seconds, learned, services.clock.now(), services.counters)
     return Engine(services, campaigns, make_agents(built.file), trunks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -89,12 +90,12 @@ class Engine:
         recovery = await services.ledger.write(lambda tx: tx.recover(at))
         for standing in recovery.interrupted:
             self._end(standing.sip)
-        for prefix in (LEG_KEY, STANDING_KEY):
-            saved = await services.ledger.read(lambda view, prefix=prefix: view.load_states(prefix))  # type:
-            ignore[misc]
-            for key, leg in saved.items():
-                self._end(leg)
-                services.ledger.post(lambda tx, key=key: tx.save_state(key, None))  # type: ignore[misc]
+        saved = await services.ledger.read(
+            lambda view: view.load_states(LEG_KEY) | view.load_states(STANDING_KEY)
+        )
+        for key, leg in saved.items():
+            self._end(leg)
+            services.ledger.save(key, None)
         if recovery.interrupted or recovery.released:
             log.warning("recovered", interrupted=len(recovery.interrupted), released=recovery.released)
         return len(recovery.interrupted)
@@ -118,8 +119,7 @@ class Engine:
         saved_at = self.services.clock.now()
         while True:
             if not self.services.ledger.locked:
-                at = self.services.clock.at()
-                await self.services.ledger.write(lambda tx, at=at: _tend_store(tx, at))  # type: ignore[misc]
+                self.services.ledger.post(partial(_tend_store, at=self.services.clock.at()))
             for unit in self.units.values():
                 try:
                     await self.tend(unit)
@@ -145,10 +145,9 @@ class Engine:
 
     def save_learned(self) -> None:
         """Write down what the pacers learned, for the next start."""
-        for unit in self.units.values():
+        for name, unit in self.units.items():
             if unit.campaign.pacemaker is not None:
-                key, state = f"pacing/{unit.campaign.name}", unit.campaign.pacemaker.state()
-                self.services.ledger.post(lambda tx, key=key, state=state: tx.save_state(key, state))  # type: ignore[misc]
+                self.services.ledger.save(f"pacing/{name}", unit.campaign.pacemaker.state())
 
     async def drain(self, grace: float, on_progress: Callable[[int], None] = lambda calls: None) -> None:
         """Place nothing more; ringing calls end at their floor, talks go on for `grace` seconds, then all ends."""

@@ -103,6 +103,14 @@ class Ledger:
 
         return await asyncio.get_running_loop().run_in_executor(self._reader, work)
 
+    def save(self, key: str, value: Any) -> None:
+        """Keep a JSON value under a name; None forgets it."""
+        self.post(lambda tx: tx.save_state(key, value))
+
+    async def load(self, key: str) -> Any:
+        """What `save` kept; None if nothing."""
+        return await self.read(lambda view: view.load_state(key))
+
     async def flush(self) -> None:
         """Wait until everything posted so far is committed."""
         await self._idle.wait()

@@ -85,8 +85,7 @@ class OutcomeDesk:
         """The leg is gone: nothing is left to be ended after a crash."""
         if not call.standing:
             return
-        key = f"{STANDING_KEY}{call.id}"
-        self.services.ledger.post(lambda tx: tx.save_state(key, None))
+        self.services.ledger.save(f"{STANDING_KEY}{call.id}", None)
 
     async def dispose(
         self,

@@ -1,0 +1,97 @@
+"""Trunks and routes, with a clock moved by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from dialer import routing
+from dialer.config.model import RouteTable, TrunkTable
+from dialer.trunk import Trunk, parse_address
+
+
+def trunk(name="main", **keys):
+    keys = {"address": "127.0.0.1:5060", "prefixes": ["+34"], **keys}
+    return Trunk(name, TrunkTable(**keys), ("127.0.0.1", 5060))
+
+
+def test_only_allowed_prefixes_are_carried():
+    one = trunk(prefixes=["+346", "+347"])
+    assert one.carries("+34600000000")
+    assert not one.carries("+34910000000")
+    assert not one.carries("+19005550100")
+
+
+def test_calls_per_second_hold_over_any_second():
+    one = trunk(lines=1000, calls_per_second=20)
+    now, sent = 100.0, []
+    while now < 110.0:
+        while one.starts(now) > 0:
+            one.seize(now)
+            sent.append(now)
+        now += 0.003
+    for start in sent:
+        assert sum(1 for t in sent if start <= t < start + 1.0) <= 20 + 2
+    assert len(sent) == pytest.approx(200, abs=3)
+
+
+def test_next_start_is_when_the_next_token_is_there():
+    one = trunk(calls_per_second=4)
+    one.seize(10.0)
+    assert one.starts(10.0) == 0
+    assert one.starts(one.next_start(10.0)) == 1
+
+
+def test_lines_limit_and_come_back():
+    one = trunk(lines=1)
+    one.seize(1.0)
+    assert one.free_lines(1.0) == 0
+    one.free()
+    assert one.free_lines(1.0) == 1
+
+
+def test_the_cheapest_route_by_longest_prefix_is_chosen():
+    cheap_abroad = trunk("a", prefixes=["+"], price=1.0, routes=[RouteTable(prefix="+34", price=9.0)])
+    cheap_here = trunk("b", prefixes=["+"], price=5.0, routes=[RouteTable(prefix="+346", price=2.0)])
+    both = [cheap_abroad, cheap_here]
+    assert routing.choose(both, "+34600000000", 0.0) is cheap_here
+    assert routing.choose(both, "+15550100", 0.0) is cheap_abroad
+
+
+def test_a_reserve_trunk_is_used_only_when_no_other_can():
+    main, reserve = trunk("main", price=5.0), trunk("spare", price=0.0, reserve=True)
+    assert routing.choose([main, reserve], "+34600000000", 0.0) is main
+    main.rest(0.0, 30.0)
+    assert routing.choose([main, reserve], "+34600000000", 1.0) is reserve
+    assert routing.free_lines([main, reserve], 1.0) == reserve.table.lines
+    assert routing.choose([main, reserve], "+34600000000", 31.0) is main
+
+
+def test_a_trunk_that_refused_this_call_is_not_tried_again():
+    main, spare = trunk("main"), trunk("spare", reserve=True)
+    assert routing.choose([main, spare], "+34600000000", 0.0, {"main"}) is spare
+    assert routing.choose([main, spare], "+34600000000", 0.0, {"main", "spare"}) is None
+
+
+def test_what_is_dialed_after_strip_and_prepend():
+    one = trunk(strip=2, prepend="0", domain="carrier.example")
+    assert one.request_uri("+34600000000") == "sip:0600000000@carrier.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:5070", ("127.0.0.1", 5070)),
+        ("sip:ana@192.0.2.7", ("192.0.2.7", 5060)),
+        ("sip:ana@192.0.2.7:6000;transport=udp", ("192.0.2.7", 6000)),
+        ("[2001:db8::1]:5061", ("2001:db8::1", 5061)),
+        ("sip:ana@[2001:db8::1]", ("2001:db8::1", 5060)),
+    ],
+)
+def test_addresses(text, address):
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["sip:ana@", "host:port", "host:99999", ":5060"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(ValueError, match="host:port"):
+        parse_address(text)

@@ -1,0 +1,40 @@
+"""The legal windows, across a change to summer time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dialer.window import DAY, legal_window
+
+
+def at(*parts):
+    return datetime(*parts, tzinfo=UTC).timestamp()
+
+
+def test_a_day_is_the_local_calendar_day():
+    since, left = legal_window("day", at(2026, 7, 1, 10), "Europe/Madrid")
+    assert since == at(2026, 6, 30, 22)
+    assert left == 12 * 3600
+
+
+def test_the_short_day_of_summer_time_has_23_hours():
+    since, left = legal_window("day", at(2026, 3, 29, 0), "Europe/Madrid")
+    assert since == at(2026, 3, 28, 23)
+    assert left == 22 * 3600
+
+
+def test_rolling_windows():
+    now = at(2026, 7, 1, 10)
+    assert legal_window("24h", now, "UTC") == (now - DAY, DAY)
+    assert legal_window("30d", now, "UTC") == (now - 30 * DAY, 30 * DAY)
+
+
+def test_call_counts_on_no_later_calls():
+    assert legal_window("call", at(2026, 7, 1, 10), "UTC") == (at(2026, 7, 1), 0.0)
+
+
+def test_an_unknown_window_is_named():
+    with pytest.raises(ValueError, match="'week'"):
+        legal_window("week", 0.0, "UTC")
