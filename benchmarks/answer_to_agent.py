@@ -1,8 +1,8 @@
 """Answer to agent: `python -m benchmarks.answer_to_agent --rate 20 --seconds 30`.
 
 From the customer's 200 OK until both re-INVITEs are answered, where an agent was free, by the daemon's own events;
-beside it, in the same run, OPTIONS round trips to the same two SIPp processes, sent from here. What the ratio of their p99
-hides, the carrier's own log shows: from sending its 200 OK to receiving its re-INVITE.
+beside it, in the same run, OPTIONS round trips to the same two SIPp processes, sent from here. The carrier's own log is
+the witness: from sending its 200 OK to receiving its re-INVITE.
 """
 
 from __future__ import annotations
