@@ -1,0 +1,242 @@
+"""From the config's tables to the rooms' own values: policies, tables, rules, pacing, secrets.
+
+All durations of the campaigns come out divided by `time_scale`, those that the file leaves to a default or to the
+jurisdiction's file included.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from dialer.config.errors import ConfigErrors
+from dialer.config.load import Config
+from dialer.config.model import CampaignTable, ConfigFile, NextTable, ScheduleTable
+from dialer.config.scale import scaled
+from dialer.config.secret import Secret, read_secret, secret_from_env
+from dispositions import (
+    AttemptCap,
+    CallingRules,
+    CampaignPolicy,
+    ContactState,
+    Jurisdiction,
+    NextState,
+    Outcome,
+    OutcomeTable,
+    Rule,
+    RulesError,
+    TableError,
+    default_table,
+    load_jurisdiction,
+    week,
+)
+from pacing import ConfigError as PacingConfigError
+from pacing import PacingConfig
+
+#: Where a jurisdiction says nothing: seconds, shares.
+RING_FLOOR, ABANDON_CAP, WINDOW, ABANDONED_REDIAL = 15.0, 0.03, "day", 72 * 3600.0
+#: When a callback's code names no time: due after a day.
+CALLBACK_AFTER = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltCampaign:
+    """One campaign, ready for the engine. `pacing` None: manual or preview. `prompt`: the message's file, or the
+    built-in one's name. Seconds and shares."""
+
+    name: str
+    table: CampaignTable
+    policy: CampaignPolicy
+    jurisdiction: Jurisdiction
+    pacing: PacingConfig | None
+    prompt: str
+    ring_floor: float
+    abandon_cap: float
+    window: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The whole config as values. Secrets hide themselves when printed."""
+
+    file: ConfigFile
+    store_url: str
+    store_shown: str
+    token_path: Path
+    campaigns: Mapping[str, BuiltCampaign]
+    passwords: Mapping[str, Secret]
+    agent_tokens: Mapping[str, Secret]
+    supervisor_token: Secret | None
+    mqtt_password: Secret | None
+    mqtt_token: Secret | None
+
+
+def build(config: Config, environ: Mapping[str, str] | None = None) -> Built:
+    """Everything that the file says, as the rooms want it. Raises ConfigErrors with each mistake's place."""
+    environ = os.environ if environ is None else environ
+    file = scaled(config.file)
+    campaigns: dict[str, BuiltCampaign] = {}
+    errors = []
+    for name, table in file.campaigns.items():
+        try:
+            campaigns[name] = _campaign(name, table, file)
+        except TableError as error:
+            errors += [config.error(("campaigns", name, "dispositions"), problem) for problem in error.problems]
+        except RulesError as error:
+            errors.append(config.error(("campaigns", name, "schedule"), str(error)))
+        except PacingConfigError as error:
+            errors.append(config.error(("campaigns", name, "pacing"), str(error)))
+    if errors:
+        raise ConfigErrors(errors)
+    mqtt = file.mqtt
+    passwords = {n: read_secret(t.password_env, t.password_file, environ) for n, t in file.trunks.items()}
+    tokens = {n: read_secret(a.token_env, a.token_file, environ) for n, a in file.agents.items()}
+    return Built(
+        file=file,
+        store_url=file.store.url,
+        store_shown=shown_url(file.store.url),
+        token_path=token_path(file.store.url, config.path),
+        campaigns=campaigns,
+        passwords={name: secret for name, secret in passwords.items() if secret is not None},
+        agent_tokens={name: secret for name, secret in tokens.items() if secret is not None},
+        supervisor_token=read_secret(file.http.token_env, file.http.token_file, environ),
+        mqtt_password=read_secret(mqtt.password_env, mqtt.password_file, environ) if mqtt else None,
+        mqtt_token=secret_from_env(mqtt.command_token_env, environ) if mqtt and mqtt.command_token_env else None,
+    )
+
+
+def shown_url(url: str) -> str:
+    """A store's URL without its password."""
+    head, at, tail = url.rpartition("@")
+    if not at:
+        return url
+    scheme, _, user = head.rpartition("://")
+    return f"{scheme}://{user.split(':', 1)[0]}:***@{tail}"
+
+
+def token_path(url: str, config_path: Path) -> Path:
+    """Where the API token is kept when none is configured: beside the store, for a server's store beside the config."""
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///")).absolute().parent / "api-token"
+    return config_path.absolute().parent / "api-token"
+
+
+def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaign:
+    scale = file.time_scale
+    place = load_jurisdiction(table.jurisdiction)
+    pacing = table.pacing
+    floor = pacing.ring_floor if pacing.ring_floor is not None else (place.ring_floor or RING_FLOOR) / scale
+    cap = pacing.abandon_cap if pacing.abandon_cap is not None else place.abandon_cap or ABANDON_CAP
+    return BuiltCampaign(
+        name=name,
+        table=table,
+        policy=_policy(name, table, file, place),
+        jurisdiction=place,
+        pacing=_pacing(table, floor, cap, scale),
+        prompt=table.message if table.message is not None else default_prompt(),
+        ring_floor=floor,
+        abandon_cap=cap,
+        window=pacing.window or place.window or WINDOW,
+    )
+
+
+def default_prompt() -> str:
+    """The built-in message's file."""
+    from dialer.media.prompt import DEFAULT_PROMPT
+
+    return DEFAULT_PROMPT
+
+
+def _pacing(table: CampaignTable, floor: float, cap: float, scale: float) -> PacingConfig | None:
+    pacing = table.pacing
+    if pacing.mode in ("manual", "preview"):
+        return None
+    basis = PacingConfig()
+    config = PacingConfig(
+        mode=pacing.mode,
+        power=pacing.calls_per_agent,
+        abandon_cap=cap,
+        patience=pacing.patience,
+        ring_floor=floor,
+        ring_timeout=pacing.ring_timeout,
+        prior_ring=basis.prior_ring / scale,
+        prior_handle=max(1.0, basis.prior_handle / scale),
+    )
+    if pacing.expected_answer_rate is not None:
+        config = replace(config, prior_answer_rate=pacing.expected_answer_rate)
+    if pacing.expected_handle is not None:
+        config = replace(config, prior_handle=pacing.expected_handle)
+    return config
+
+
+def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdiction) -> CampaignPolicy:
+    scale = file.time_scale
+    a_day = [cap for cap in (table.attempts_per_day, place.attempts_per_day) if cap is not None]
+    abandoned = table.abandoned_redial_delay
+    if abandoned is None:
+        abandoned = (place.abandoned_redial_delay or ABANDONED_REDIAL) / scale
+    regions = {file.lists[listed].region for listed in table.lists}
+    return CampaignPolicy(
+        name=name,
+        table=_table(table, scale),
+        rules=_rules(table.schedule, place),
+        redial_delay=table.redial_delay,
+        abandoned_redial_delay=abandoned,
+        callback_grace=table.queues.callbacks.grace,
+        callback_expiry=table.queues.callbacks.expiry,
+        attempts_per_day=min(a_day) if a_day else None,
+        max_attempts=table.max_attempts,
+        caps=tuple(AttemptCap(cap.attempts, cap.window / scale) for cap in place.caps),
+        dnc_lists=tuple(file.do_not_call) if table.do_not_call == "all" else tuple(table.do_not_call),
+        region=regions.pop() if len(regions) == 1 else None,
+    )
+
+
+def _rules(schedule: ScheduleTable, place: Jurisdiction) -> CallingRules:
+    rules = place.rules
+    if schedule.hours is not None:
+        hours = {day: [f"{span.start}-{span.end}" for span in spans] for day, spans in schedule.hours.items()}
+        rules = rules.intersect(CallingRules(hours=week(hours), timezone=rules.timezone))
+    closed = rules.closed | {date.fromisoformat(day) for day in schedule.closed}
+    return replace(rules, closed=closed, timezone=schedule.timezone or rules.timezone)
+
+
+def _table(table: CampaignTable, scale: float) -> OutcomeTable:
+    basis = default_table()
+    outcomes = {outcome: _scaled(rule, scale) for outcome, rule in basis.outcomes.items()}
+    undisposed = _scaled(basis.undisposed, scale)
+    for name, entry in table.outcomes.items():
+        if name == "undisposed":
+            undisposed = _rule(entry, scale)
+        else:
+            outcomes[Outcome(name)] = _rule(entry, scale)
+    return OutcomeTable(
+        outcomes=outcomes,
+        codes={code: _rule(entry, scale) for code, entry in table.dispositions.items()},
+        undisposed=undisposed,
+        undisposed_after=basis.undisposed_after / scale,
+        callback_expired=_scaled(basis.callback_expired, scale),
+    )
+
+
+def _scaled(rule: Rule, scale: float) -> Rule:
+    return rule if rule.after is None else replace(rule, after=rule.after / scale)
+
+
+def _rule(entry: NextTable, scale: float) -> Rule:
+    """`entry` has its durations scaled already; only what it leaves to the default is scaled here."""
+    after = entry.after
+    if after is None and entry.next == "callback":
+        after = CALLBACK_AFTER / scale
+    return Rule(
+        next=NextState(entry.next),
+        after=after,
+        attempts=entry.attempts,
+        exhausted=ContactState(entry.exhausted),
+        personal=entry.personal,
+        relabel=None if entry.person else Outcome.MACHINE,
+        description=entry.label or "",
+    )
