@@ -121,6 +121,9 @@ class OutgoingLeg(Leg):
         self._sdp = self._sdp and b""  # answered: the offer need not be kept, only that there was one
         core.events.append(Answered(self.id, body_of(core, response), dialog.state(), self._crossed))
 
+    def crossed(self, now: float) -> None:
+        self._crossed = True
+
     def acknowledge(self, sdp: bytes, now: float) -> None:
         """Answer an offer that came in the 2xx. Raises `WrongState` if there is none."""
         dialog = self.the_dialog()

@@ -33,7 +33,7 @@ Table = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
 INVITE_CLIENT: Table = {
     "calling": {
         "A": ("calling", ("resend", "back_off")),
-        "B": ("terminated", ("forget", "report_timeout")),
+        "B": ("terminated", ("stop_timers", "forget", "report_timeout")),
         "1xx": ("proceeding", ("stop_timers", "report")),
         "2xx": ("accepted", ("stop_timers", "start_m", "report")),
         "final": ("completed", ("stop_timers", "acknowledge", "start_d", "report")),

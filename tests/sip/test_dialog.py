@@ -1,0 +1,713 @@
+"""Dialogs, CANCEL, forks, glare, digest and orphans, each named after its section."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import pytest
+
+from dialer.sip import (
+    Answered,
+    Credentials,
+    DialogState,
+    Ended,
+    Endpoint,
+    EndpointConfig,
+    Failed,
+    InvitePlan,
+    Offered,
+    Provisional,
+    Reinvited,
+    ReinviteFailed,
+    TooManyLegs,
+    UnknownLeg,
+    UnsafeHeader,
+    WrongState,
+    sdp,
+)  # fmt: skip
+
+A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
+OFFER = sdp.audio("192.0.2.1", 4000)
+ANSWER = sdp.audio("192.0.2.2", 5000)
+SDP = "Content-Type: application/sdp\r\n"
+
+
+class Peer:
+    """An endpoint under test, and a peer whose messages are written by hand."""
+
+    def __init__(self, **options: Any) -> None:
+        self.endpoint = Endpoint(EndpointConfig(*A, **options.pop("settings", {})), seed=b"x")
+        self.plan = self.endpoint.plan_invite(
+            "sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER, **options
+        )
+        self.leg = self.endpoint.invite(self.plan, 0.0)
+        self.now = 0.0
+        self.invite = self.sent()[0]
+
+    def sent(self) -> list[bytes]:
+        self.last = self.endpoint.datagrams_to_send()
+        return [data for data, _ in self.last]
+
+    def events(self) -> list[Any]:
+        taken = []
+        while (event := self.endpoint.next_event()) is not None:
+            taken.append(event)
+        return taken
+
+    def reply(self, request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> list[bytes]:
+        """The peer answers; what we send upon that."""
+        fields = headers(request)
+        to = fields["To"] if "tag=" in fields["To"] or not tag else fields["To"] + f";tag={tag}"
+        head = (
+            f"SIP/2.0 {status}\r\nVia: {fields['Via']}\r\nFrom: {fields['From']}\r\nTo: {to}\r\n"
+            f"Call-ID: {fields['Call-ID']}\r\nCSeq: {fields['CSeq']}\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        )
+        self.endpoint.receive(head.encode() + body, B, self.now)
+        return self.sent()
+
+    def ok(
+        self,
+        request: bytes,
+        tag: str = "t",
+        lines: str = "Contact: <sip:p@192.0.2.2:5070;transport=UDP>\r\n",
+        body: bytes = ANSWER,
+    ) -> list[bytes]:
+        return self.reply(request, "200 OK", tag, lines + (SDP if body else ""), body)
+
+    def request(
+        self,
+        method: str,
+        cseq: int,
+        lines: str = "",
+        body: bytes = b"",
+        tags: tuple[str, str] | None = None,
+        branch: str = "",
+    ) -> list[bytes]:
+        """The peer sends a request in the dialog; what we send upon that."""
+        theirs, ours = tags or ("t", self.plan.from_tag)
+        branch = branch or f"{method}{cseq}"
+        head = (
+            f"{method} sip:dialer@192.0.2.1:5060 SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP 192.0.2.2:5060;rport;branch=z9hG4bK{branch}\r\n"
+            f"From: <sip:1@192.0.2.2>;tag={theirs}\r\nTo: <sip:d@192.0.2.1>;tag={ours}\r\nCall-ID: {self.leg}\r\n"
+            f"CSeq: {cseq} {method}\r\n"
+            f"Max-Forwards: 70\r\n{lines}{SDP if body else ''}Content-Length: {len(body)}\r\n\r\n"
+        )
+        self.endpoint.receive(head.encode() + body, B, self.now)
+        return self.sent()
+
+    def up(self, **options: Any) -> None:
+        """Answered and acknowledged; nothing pending."""
+        self.ok(self.invite, **options)
+        self.events()
+
+    def wait(self, seconds: float) -> list[bytes]:
+        """Let time pass; what is sent meanwhile."""
+        end, sent = self.now + seconds, []
+        while (at := self.endpoint.next_timer()) is not None and at <= end:
+            self.now = max(self.now, at)
+            self.endpoint.handle_timer(self.now)
+            sent += self.sent()
+        self.now = end
+        return sent
+
+
+def headers(data: bytes) -> dict[str, str]:
+    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def start(data: bytes) -> str:
+    return data.split(b"\r\n", 1)[0].decode()
+
+
+def test_rfc3261_12_1_2_ack_and_bye_follow_contact_and_record_route() -> None:
+    peer = Peer()
+    lines = "Record-Route: <sip:192.0.2.21:5061;lr>, <sip:192.0.2.22;lr>\r\nRecord-Route: <sip:192.0.2.23;lr>\r\n"
+    lines += "Contact: <sip:p@192.0.2.99>\r\n"
+    [ack] = peer.ok(peer.invite, lines=lines)
+    assert start(ack) == "ACK sip:p@192.0.2.99 SIP/2.0"
+    assert peer.last[0][1] == ("192.0.2.23", 5060)
+    routes = [line for line in ack.decode().split("\r\n") if line.startswith("Route")]
+    assert routes == ["Route: <sip:192.0.2.23;lr>", "Route: <sip:192.0.2.22;lr>", "Route: <sip:192.0.2.21:5061;lr>"]
+    [event] = peer.events()
+    assert event.dialog.route_set == ("<sip:192.0.2.23;lr>", "<sip:192.0.2.22;lr>", "<sip:192.0.2.21:5061;lr>")
+    peer.endpoint.bye(peer.leg, 1.0)
+    [bye] = peer.sent()
+    assert start(bye) == "BYE sip:p@192.0.2.99 SIP/2.0"
+    assert bye.count(b"\r\nRoute: ") == 3
+    assert headers(bye)["CSeq"] == "2 BYE"
+
+
+def test_rfc3261_12_2_1_1_a_strict_router_takes_the_request_uri() -> None:
+    peer = Peer()
+    [ack] = peer.ok(
+        peer.invite, lines="Record-Route: <sip:192.0.2.22;lr>, <sip:192.0.2.23>\r\nContact: <sip:p@192.0.2.99>\r\n"
+    )
+    assert start(ack) == "ACK sip:192.0.2.23 SIP/2.0"
+    assert [line for line in ack.decode().split("\r\n") if line.startswith("Route")] == [
+        "Route: <sip:192.0.2.22;lr>",
+        "Route: <sip:p@192.0.2.99>",
+    ]
+
+
+def test_rfc3263_a_contact_by_name_is_reached_where_the_invite_went() -> None:
+    peer = Peer()
+    peer.ok(peer.invite, lines="Contact: <sip:p@carrier.example>\r\n")
+    assert peer.last[0][1] == B
+
+
+def test_rfc3261_13_2_2_4_a_repeated_2xx_is_acknowledged_again() -> None:
+    peer = Peer()
+    [ack] = peer.ok(peer.invite)
+    assert peer.ok(peer.invite) == [ack]
+    assert len(peer.events()) == 1
+    peer.wait(31.9)
+    assert peer.ok(peer.invite) == [ack]
+
+
+def test_rfc3261_13_2_2_4_a_second_2xx_from_a_fork_gets_ack_and_bye() -> None:
+    peer = Peer()
+    peer.ok(peer.invite)
+    peer.events()
+    ack, bye = peer.ok(peer.invite, tag="fork", lines="Contact: <sip:q@192.0.2.77>\r\n")
+    assert (start(ack), start(bye)) == ("ACK sip:q@192.0.2.77 SIP/2.0", "BYE sip:q@192.0.2.77 SIP/2.0")
+    assert headers(bye)["To"].endswith(";tag=fork")
+    assert peer.ok(peer.invite, tag="fork", lines="Contact: <sip:q@192.0.2.77>\r\n") == [ack]
+    assert peer.reply(bye, "200 OK") == []
+    assert peer.events() == []
+    assert peer.endpoint.has(peer.leg)
+
+
+def test_rfc3261_12_1_early_dialogs_of_forks_and_the_one_that_answers() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing", tag="one", lines="Contact: <sip:one@192.0.2.31>\r\n")
+    assert peer.endpoint.dialog(peer.leg).remote_tag == "one"
+    peer.reply(
+        peer.invite, "183 Session Progress", tag="two", lines=f"Contact: <sip:two@192.0.2.32>\r\n{SDP}", body=ANSWER
+    )
+    assert peer.endpoint.dialog(peer.leg).remote_target == "sip:two@192.0.2.32"
+    assert peer.events() == [
+        Provisional(peer.leg, 180, "Ringing", None),
+        Provisional(peer.leg, 183, "Session Progress", ANSWER),
+    ]
+    peer.ok(peer.invite, tag="one")
+    [event] = peer.events()
+    assert event.dialog.remote_tag == "one"
+
+
+def test_rfc3261_8_1_3_4_100_trying_is_not_reported_but_counts_as_provisional() -> None:
+    peer = Peer()
+    peer.endpoint.cancel(peer.leg, 0.0)
+    [cancel] = peer.reply(peer.invite, "100 Trying", tag="")
+    assert start(cancel) == "CANCEL sip:1@192.0.2.2 SIP/2.0"
+    assert peer.events() == []
+
+
+def test_rfc3261_9_1_cancel_waits_for_a_provisional_and_repeats_the_invites_identity() -> None:
+    peer = Peer()
+    peer.endpoint.cancel(peer.leg, 0.0, 'SIP;cause=200;text="Call completed elsewhere"')
+    assert peer.sent() == []
+    with pytest.raises(WrongState):
+        peer.endpoint.cancel(peer.leg, 0.0)
+    [cancel] = peer.reply(peer.invite, "180 Ringing")
+    want, got = headers(peer.invite), headers(cancel)
+    for name in ("Via", "From", "To", "Call-ID"):
+        assert got[name] == want[name]
+    assert got["CSeq"] == "1 CANCEL"
+    assert got["Reason"] == 'SIP;cause=200;text="Call completed elsewhere"'
+    assert peer.reply(cancel, "200 OK") == []
+    [ack] = peer.reply(peer.invite, "487 Request Terminated")
+    assert start(ack).startswith("ACK ")
+    assert peer.events()[-1] == Failed(peer.leg, 487, "Request Terminated", kind="cancelled")
+
+
+def test_rfc3261_9_1_a_2xx_that_crosses_the_cancel_is_reported_and_stands() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    peer.endpoint.cancel(peer.leg, 0.0)
+    [cancel] = peer.sent()
+    [ack] = peer.ok(peer.invite)
+    assert start(ack).startswith("ACK ")
+    event = peer.events()[-1]
+    assert isinstance(event, Answered)
+    assert event.crossed_cancel
+    peer.reply(cancel, "481 Call/Transaction Does Not Exist")
+    assert peer.wait(40) == []
+    assert peer.endpoint.has(peer.leg)
+    peer.endpoint.bye(peer.leg, peer.now)
+    [bye] = peer.sent()
+    peer.reply(bye, "200 OK")
+    assert peer.events() == [Ended(peer.leg, "local")]
+
+
+def test_rfc3261_9_1_no_final_response_64_t1_after_cancel() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    peer.endpoint.cancel(peer.leg, 0.0)
+    [cancel] = peer.sent()
+    peer.reply(cancel, "200 OK")
+    peer.wait(31.9)
+    assert peer.endpoint.has(peer.leg)
+    peer.wait(0.2)
+    assert peer.events()[-1] == Failed(peer.leg, 487, "Request Terminated", kind="cancelled")
+    # A 2xx that comes even later is ours by its branch: ACK and BYE.
+    ack, bye = peer.ok(peer.invite)
+    assert (start(ack)[:3], start(bye)[:3]) == ("ACK", "BYE")
+
+
+def test_rfc3261_9_1_another_final_than_487_after_cancel_is_what_it_is() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    peer.endpoint.cancel(peer.leg, 0.0)
+    peer.reply(peer.invite, "486 Busy Here")
+    assert peer.events()[-1] == Failed(peer.leg, 486, "Busy Here")
+
+
+def test_rfc3261_9_2_a_remote_cancel_of_an_incoming_call(link: Any) -> None:
+    leg = link.call()
+    link.run(0.1)
+    link.a.cancel(leg, link.now)
+    link.run()
+    assert link.events[B][-1] == Failed(leg, 487, "Request Terminated", kind="cancelled")
+    assert link.events[A][-1].kind == "cancelled"
+    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+def test_rfc3261_9_2_a_cancel_that_matches_nothing_gets_481() -> None:
+    peer = Peer()
+    [answer] = peer.request("CANCEL", 1)
+    assert start(answer).startswith("SIP/2.0 481 ")
+
+
+def test_rfc3261_12_2_1_2_and_12_2_2_target_refresh_both_ways() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    [invite] = peer.sent()
+    assert start(invite) == "INVITE sip:p@192.0.2.2:5070;transport=UDP SIP/2.0"
+    [ack] = peer.ok(invite, lines="Contact: <sip:p@192.0.2.88>\r\n")
+    assert start(ack) == "ACK sip:p@192.0.2.88 SIP/2.0"
+    peer.request("INVITE", 1, "Contact: <sip:p@192.0.2.89>\r\n", OFFER)
+    peer.endpoint.answer(peer.leg, ANSWER, 0.0)
+    peer.sent()
+    peer.request("ACK", 1)
+    peer.endpoint.bye(peer.leg, 0.0)
+    assert start(peer.sent()[0]) == "BYE sip:p@192.0.2.89 SIP/2.0"
+
+
+def test_rfc3261_12_2_2_cseq_order_and_481_for_wrong_tags() -> None:
+    peer = Peer()
+    peer.up()
+    assert start(peer.request("OPTIONS", 10)[0]) == "SIP/2.0 200 OK"
+    assert start(peer.request("OPTIONS", 9)[0]).startswith("SIP/2.0 500 ")
+    assert start(peer.request("OPTIONS", 10, branch="other")[0]).startswith("SIP/2.0 500 ")
+    assert start(peer.request("BYE", 11, tags=("stranger", peer.plan.from_tag))[0]).startswith("SIP/2.0 481 ")
+    assert start(peer.request("BYE", 11, tags=("t", "stranger"), branch="b2")[0]).startswith("SIP/2.0 481 ")
+    assert peer.endpoint.has(peer.leg)
+    assert start(peer.request("BYE", 12)[0]) == "SIP/2.0 200 OK"
+    assert peer.events() == [Ended(peer.leg, "remote")]
+    assert start(peer.request("BYE", 13)[0]).startswith("SIP/2.0 481 ")
+
+
+def test_rfc3261_8_2_1_405_and_501_name_what_is_allowed() -> None:
+    peer = Peer()
+    peer.up()
+    for method, status in (("REFER", "405"), ("INFO", "405"), ("DANCE", "501")):
+        [answer] = peer.request(method, 5)
+        assert start(answer).startswith(f"SIP/2.0 {status} ")
+        assert headers(answer)["Allow"] == "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE"
+
+
+def test_rfc3261_8_2_2_2_the_same_call_on_a_second_way_gets_482(link: Any) -> None:
+    link.call()
+    link.run(0.1)
+    invite = next(data for _, data in link.sent if data.startswith(b"INVITE"))
+    link.b.receive(invite.replace(b"branch=z9hG4bK", b"branch=z9hG4bKtwin"), A, link.now)
+    [(answer, _)] = link.b.datagrams_to_send()
+    assert start(answer).startswith("SIP/2.0 482 ")
+
+
+def test_rfc3261_14_1_glare_backs_off_by_who_owns_the_call_id(link: Any) -> None:
+    leg = link.confirmed()
+    link.a.reinvite(leg, OFFER, link.now)
+    link.b.reinvite(leg, ANSWER, link.now)
+    link.on_event[A] = lambda event: link.a.answer(leg, OFFER, link.now) if isinstance(event, Offered) else None
+    link.on_event[B] = lambda event: link.b.answer(leg, ANSWER, link.now) if isinstance(event, Offered) else None
+    began = link.now
+    times: list[tuple[float, tuple[str, int]]] = []
+    link.eat = lambda source, data: times.append((link.now - began, source)) if data.startswith(b"INVITE") else None
+    link.run(10)
+    assert [source for _, source in times] == [A, B, B, A]
+    assert 0.0 <= times[2][0] <= 2.1
+    assert 2.1 <= times[3][0] <= 4.1
+    assert [type(event) for event in link.events[A] if not isinstance(event, Offered)] == [Reinvited]
+    assert [type(event) for event in link.events[B] if not isinstance(event, Offered)] == [Reinvited]
+
+
+def test_rfc3261_14_1_a_peer_that_always_says_491_is_given_up() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    invites = peer.sent()
+    for _ in range(50):
+        for invite in invites:
+            peer.reply(invite, "491 Request Pending")
+        invites = [data for data in peer.wait(5) if data.startswith(b"INVITE")]
+    assert peer.events() == [ReinviteFailed(peer.leg, 491)]
+
+
+def test_rfc3261_14_1_a_refused_offer_leaves_the_call_as_it_was() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    with pytest.raises(WrongState):
+        peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    [invite] = peer.sent()
+    assert headers(invite)["CSeq"] == "2 INVITE"
+    assert start(peer.reply(invite, "488 Not Acceptable Here")[0]).startswith("ACK ")
+    assert peer.events() == [ReinviteFailed(peer.leg, 488)]
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    assert headers(peer.sent()[0])["CSeq"] == "3 INVITE"
+
+
+def test_rfc3261_12_2_1_2_481_and_408_end_the_dialog() -> None:
+    for status, farewell in (("481 Gone", []), ("408 Request Timeout", ["BYE"])):
+        peer = Peer()
+        peer.up()
+        peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+        [invite] = peer.sent()
+        ack, *rest = peer.reply(invite, status)
+        assert ack.startswith(b"ACK")
+        assert [start(data)[:3] for data in rest] == farewell
+        assert peer.events() == [Ended(peer.leg, "timeout")]
+
+
+def test_rfc3261_14_1_a_reinvite_without_any_response_ends_the_call() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    peer.sent()
+    sent = peer.wait(32.5)
+    assert start(sent[-1]).startswith("BYE ")
+    assert peer.events() == [Ended(peer.leg, "timeout")]
+
+
+def test_rfc3261_14_2_an_invite_without_offer_gets_ours_and_its_ack_the_answer() -> None:
+    peer = Peer()
+    peer.up()
+    peer.request("INVITE", 5, "Contact: <sip:p@192.0.2.2>\r\n")
+    assert peer.events() == [Offered(peer.leg, None)]
+    peer.endpoint.answer(peer.leg, OFFER, 0.0)
+    [ok] = peer.sent()
+    assert ok.endswith(OFFER)
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)  # waits for the ACK (RFC 3261 14.1)
+    assert peer.sent() == []
+    peer.now = 0.25
+    [invite] = peer.request("ACK", 5, body=ANSWER)
+    assert invite.startswith(b"INVITE")
+    assert peer.events() == [Reinvited(peer.leg, ANSWER, 0.25)]
+
+
+def test_rfc3261_13_2_1_our_invite_without_offer_acknowledges_with_the_answer() -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
+    peer = Peer()
+    peer.endpoint, peer.plan, peer.leg = endpoint, plan, endpoint.invite(plan, 0.0)
+    [invite] = peer.sent()
+    assert b"Content-Type" not in invite
+    assert peer.ok(invite) == []
+    assert peer.events()[0].sdp == ANSWER
+    assert peer.ok(invite) == []  # repeated: still no ACK, and no fork
+    endpoint.acknowledge(peer.leg, OFFER, 0.1)
+    [ack] = peer.sent()
+    assert ack.endswith(OFFER)
+    assert peer.ok(invite) == [ack]
+    with pytest.raises(WrongState):
+        endpoint.acknowledge(peer.leg, OFFER, 0.2)
+
+
+def test_rfc3311_update_with_and_without_offer() -> None:
+    peer = Peer()
+    peer.up()
+    [ok] = peer.request("UPDATE", 5, "Contact: <sip:p@192.0.2.90>\r\n")
+    assert start(ok) == "SIP/2.0 200 OK"
+    assert peer.endpoint.dialog(peer.leg).remote_target == "sip:p@192.0.2.90"
+    assert peer.events() == []
+    assert peer.request("UPDATE", 6, body=OFFER) == []
+    assert peer.events() == [Offered(peer.leg, OFFER)]
+    assert start(peer.request("UPDATE", 7, body=OFFER)[0]).startswith("SIP/2.0 500 ")
+    peer.endpoint.answer(peer.leg, ANSWER, 0.0)
+    assert peer.sent()[0].endswith(ANSWER)
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    peer.sent()
+    assert start(peer.request("UPDATE", 8, body=OFFER)[0]).startswith("SIP/2.0 491 ")
+
+
+def test_rfc3261_15_1_1_bye_is_challenged_and_sent_again() -> None:
+    peer = Peer(credentials=Credentials("u", "p"))
+    peer.up()
+    peer.endpoint.bye(peer.leg, 0.0)
+    [bye] = peer.sent()
+    [again] = peer.reply(
+        bye, "407 Proxy Authentication Required", lines='Proxy-Authenticate: Digest realm="r", nonce="n"\r\n'
+    )
+    assert headers(again)["CSeq"] == "3 BYE"
+    assert "Proxy-Authorization" in headers(again)
+    peer.reply(again, "200 OK")
+    assert peer.events() == [Ended(peer.leg, "local")]
+
+
+def test_rfc3261_15_1_1_a_bye_that_nobody_answers_still_ends_the_leg() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.bye(peer.leg, 0.0)
+    peer.wait(40)
+    assert peer.events() == [Ended(peer.leg, "local")]
+    assert peer.endpoint.drops["bye_unanswered"] == 1
+
+
+def test_rfc3261_15_both_hang_up_at_once(link: Any) -> None:
+    leg = link.confirmed()
+    link.a.bye(leg, link.now)
+    link.b.bye(leg, link.now)
+    link.run()
+    assert link.events == {A: [Ended(leg, "local")], B: [Ended(leg, "local")]}
+
+
+def test_rfc3261_15_the_callee_waits_with_bye_for_the_ack(link: Any) -> None:
+    leg = link.call()
+    link.run(0.1)
+    link.b.answer(leg, ANSWER, link.now)
+    link.b.bye(leg, link.now)
+    link.run()
+    order = [
+        line.split()[0]
+        for source, data in link.sent
+        for line in [data.decode().split("\r\n")[0]]
+        if not line.startswith("SIP")
+    ]
+    assert order == ["INVITE", "ACK", "BYE"]
+    assert link.events[B][-1] == Ended(leg, "local")
+
+
+# Digest
+
+
+def field(value: str, name: str) -> str:
+    match = re.search(rf'\b{name}="?([^",]+)', value)
+    assert match, (name, value)
+    return match[1]
+
+
+def test_rfc3261_22_2_a_401_is_acknowledged_and_answered_with_the_next_cseq() -> None:
+    peer = Peer(credentials=Credentials("user", "pass"))
+    lines = 'WWW-Authenticate: Digest realm="carrier", nonce="abc", qop="auth,auth-int", opaque="op", algorithm=MD5\r\n'
+    ack, again = peer.reply(peer.invite, "401 Unauthorized", lines=lines)
+    assert start(ack).startswith("ACK ")
+    assert headers(again)["CSeq"] == "2 INVITE"
+    assert headers(again)["From"] == headers(peer.invite)["From"]
+    assert headers(again)["Via"] != headers(peer.invite)["Via"]
+    value = headers(again)["Authorization"]
+    ha1 = hashlib.md5(b"user:carrier:pass").hexdigest()
+    ha2 = hashlib.md5(b"INVITE:sip:1@192.0.2.2").hexdigest()
+    nc, cnonce = field(value, "nc"), field(value, "cnonce")
+    assert nc == "00000001"
+    assert field(value, "response") == hashlib.md5(f"{ha1}:abc:{nc}:{cnonce}:auth:{ha2}".encode()).hexdigest()
+    assert field(value, "opaque") == "op"
+    assert peer.events() == []
+    # Known from then on, with a rising nc (RFC 7616 3.4).
+    peer.ok(again)
+    peer.endpoint.bye(peer.leg, 0.0)
+    bye = peer.sent()[-1]
+    assert int(field(headers(bye)["Authorization"], "nc"), 16) > 1
+
+
+def test_rfc3261_22_3_wrong_credentials_do_not_loop_and_stale_gets_one_more_try() -> None:
+    peer = Peer(credentials=Credentials("user", "pass"))
+    challenge = 'Proxy-Authenticate: Digest realm="r", nonce="{}"{}\r\n'
+    _, second = peer.reply(peer.invite, "407 x", lines=challenge.format("one", ""))
+    _, third = peer.reply(second, "407 x", lines=challenge.format("two", ", stale=TRUE"))
+    assert field(headers(third)["Proxy-Authorization"], "nonce") == "two"
+    [ack] = peer.reply(third, "407 Proxy Authentication Required", lines=challenge.format("three", ", stale=true"))
+    assert ack.startswith(b"ACK")
+    assert peer.events() == [Failed(peer.leg, 407, "Proxy Authentication Required")]
+
+
+def test_rfc3261_22_3_a_proxy_and_a_server_both_challenge() -> None:
+    peer = Peer(credentials=Credentials("user", "pass"))
+    _, second = peer.reply(peer.invite, "407 x", lines='Proxy-Authenticate: Digest realm="p", nonce="1"\r\n')
+    _, third = peer.reply(second, "401 x", lines='WWW-Authenticate: Digest realm="s", nonce="2"\r\n')
+    assert {"Authorization", "Proxy-Authorization"} <= set(headers(third))
+
+
+def test_rfc3261_22_without_credentials_a_challenge_is_a_failure() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "401 Unauthorized", lines='WWW-Authenticate: Digest realm="s", nonce="2"\r\n')
+    assert peer.events() == [Failed(peer.leg, 401, "Unauthorized")]
+
+
+def test_rfc3261_22_a_challenge_after_cancel_is_not_answered() -> None:
+    peer = Peer(credentials=Credentials("user", "pass"))
+    peer.endpoint.cancel(peer.leg, 0.0)
+    [ack] = peer.reply(peer.invite, "401 Unauthorized", lines='WWW-Authenticate: Digest realm="s", nonce="2"\r\n')
+    assert ack.startswith(b"ACK")
+    assert peer.events()[0].status == 401
+    assert not peer.endpoint.has(peer.leg)
+
+
+# Plans, fail-over, orphans
+
+
+def test_rfc3263_4_3_fail_over_keeps_the_call_id_and_takes_a_new_branch() -> None:
+    peer = Peer(headers=[("X-Campaign", "spring")])
+    peer.reply(peer.invite, "503 Service Unavailable", lines="Retry-After: 10\r\n")
+    [failed] = peer.events()
+    assert failed.retry_after == 10.0
+    plan = peer.endpoint.retarget(peer.plan, ("192.0.2.3", 5080), "sip:1@192.0.2.3:5080")
+    assert peer.endpoint.invite(plan, 1.0) == peer.leg
+    [invite] = peer.sent()
+    assert peer.last[0][1] == ("192.0.2.3", 5080)
+    assert headers(invite)["CSeq"] == "2 INVITE"
+    assert headers(invite)["From"] == headers(peer.invite)["From"]
+    assert headers(invite)["Via"] != headers(peer.invite)["Via"]
+    assert headers(invite)["X-Campaign"] == "spring"
+    assert invite.endswith(OFFER)
+    # The first trunk repeats its 503: acknowledged by the old transaction, the new call does not notice.
+    [ack] = peer.reply(peer.invite, "503 Service Unavailable")
+    assert headers(ack)["CSeq"] == "1 ACK"
+    assert peer.events() == []
+
+
+def test_a_plan_survives_json_without_secrets() -> None:
+    import json
+
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    plan = endpoint.plan_invite(
+        "sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER,
+        from_display='Bö "x"', headers=[("X-A", "b")], credentials=Credentials("user", "geheim"),
+    )  # fmt: skip
+    text = json.dumps(plan.to_dict())
+    assert "geheim" not in text + repr(plan)
+    back = InvitePlan.from_dict(json.loads(text))
+    assert back.authenticates
+    assert (back.call_id, back.from_tag, back.destination, back.headers) == (
+        plan.call_id,
+        plan.from_tag,
+        B,
+        (("X-A", "b"),),
+    )
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+def test_rfc3261_9_1_an_orphaned_invite_is_cancelled_from_its_plan_alone() -> None:
+    peer = Peer(credentials=Credentials("u", "p"))
+    after = Endpoint(EndpointConfig(*A), seed=b"another process")
+    after.end_orphan(peer.plan.to_dict(), 100.0)
+    first, second = (data for data, _ in after.datagrams_to_send())
+    assert headers(first)["Via"] == headers(peer.invite)["Via"]
+    assert (headers(first)["CSeq"], headers(second)["CSeq"]) == ("1 CANCEL", "2 CANCEL")
+    peer.endpoint = after
+    [ack] = peer.reply(peer.invite, "487 Request Terminated")
+    assert ack.startswith(b"ACK sip:1@192.0.2.2 SIP/2.0")
+    peer.now = 100.0
+    peer.wait(100)
+    assert after.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert peer.events() == []
+
+
+def test_an_orphaned_invite_that_is_answered_gets_ack_and_bye() -> None:
+    peer = Peer()
+    for saved in (True, False):  # with its plan, or only by its branch: a 200 for an INVITE that nobody remembers
+        peer.endpoint = Endpoint(EndpointConfig(*A), seed=b"another process")
+        if saved:
+            peer.endpoint.end_orphan(peer.plan.to_dict(), 0.0)
+            peer.sent()
+        ack, bye = peer.ok(peer.invite)
+        assert start(ack) == "ACK sip:p@192.0.2.2:5070;transport=UDP SIP/2.0"
+        assert headers(bye)["To"] == headers(ack)["To"]
+        assert headers(bye)["CSeq"] == "2 BYE"
+        assert peer.ok(peer.invite) == [ack]
+        peer.reply(bye, "200 OK")
+        peer.wait(100)
+        assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+def test_a_2xx_whose_branch_is_not_ours_is_dropped() -> None:
+    peer = Peer()
+    peer.endpoint = Endpoint(EndpointConfig(*A, branch_key=b"other"), seed=b"another process")
+    assert peer.ok(peer.invite) == []
+    assert peer.endpoint.drops["stray_response"] == 1
+
+
+def test_an_orphaned_dialog_gets_bye_with_a_number_that_was_not_used() -> None:
+    peer = Peer()
+    peer.ok(peer.invite)
+    [event] = peer.events()
+    saved = event.dialog.to_dict()
+    assert DialogState.from_dict(saved) == event.dialog
+    peer.endpoint = Endpoint(EndpointConfig(*A), seed=b"another process")
+    peer.endpoint.end_orphan(saved, 0.0)
+    [bye] = peer.sent()
+    assert start(bye) == "BYE sip:p@192.0.2.2:5070;transport=UDP SIP/2.0"
+    assert int(headers(bye)["CSeq"].split()[0]) > 100
+    peer.reply(bye, "481 Gone")
+    peer.wait(100)
+    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+# Wrong commands
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"headers": [("X-A", "b\r\nInjected: 1")]},
+        {"headers": [("X-A\r\nInjected", "1")]},
+        {"headers": [("Via", "SIP/2.0/UDP elsewhere")]},
+        {"headers": [("", "1")]},
+        {"headers": [("X-A", "\x00")]},
+        {"headers": [("X-A", "\ud800")]},
+        {"from_display": "a\nb"},
+        {"to_uri": "sip:1@192.0.2.2\r\nX: 1"},
+        {"to_uri": "sip:1@192.0.2.2>;tag=1"},
+        {"to_uri": "nothing"},
+        {"from_uri": "sip:a b@c"},
+        {"credentials": Credentials("a\r\nb", "p")},
+    ],
+)
+def test_rfc3261_25_1_nothing_unsafe_leaves(options: dict[str, Any]) -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    options = {"to_uri": "sip:1@192.0.2.2", "from_uri": "sip:d@192.0.2.1", **options}
+    with pytest.raises(UnsafeHeader):
+        endpoint.plan_invite(options.pop("to_uri"), destination=B, **options)
+
+
+def test_wrong_commands_raise_and_change_nothing() -> None:
+    peer = Peer(settings={"max_legs": 1})
+    endpoint, leg = peer.endpoint, peer.leg
+    before = endpoint.pending
+    for command in (
+        lambda: endpoint.bye(leg, 0.0),
+        lambda: endpoint.answer(leg, ANSWER, 0.0),
+        lambda: endpoint.ring(leg, 0.0),
+        lambda: endpoint.reject(leg, 486, 0.0),
+        lambda: endpoint.reject(leg, 200, 0.0),
+        lambda: endpoint.reinvite(leg, OFFER, 0.0),
+        lambda: endpoint.dialog(leg),
+        lambda: endpoint.invite(peer.plan, 0.0),
+    ):
+        with pytest.raises(WrongState):
+            command()
+    with pytest.raises(UnknownLeg):
+        endpoint.cancel("nobody", 0.0)
+    other = endpoint.plan_invite("sip:2@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
+    with pytest.raises(TooManyLegs):
+        endpoint.invite(other, 0.0)
+    with pytest.raises(UnsafeHeader):
+        endpoint.cancel(leg, 0.0, "a\r\nb")
+    assert endpoint.pending == before
+    assert peer.sent() == []
+    endpoint.cancel(leg, 0.0)  # the unsafe reason left the leg as it was
