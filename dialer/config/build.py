@@ -152,7 +152,7 @@ def default_prompt() -> str:
 
 def _pacing(table: CampaignTable, floor: float, cap: float, scale: float) -> PacingConfig | None:
     pacing = table.pacing
-    if pacing.mode in ("manual", "preview"):
+    if pacing.mode == "manual" or pacing.mode == "preview":
         return None
     basis = PacingConfig()
     config = PacingConfig(
@@ -198,7 +198,9 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
 def _rules(schedule: ScheduleTable, place: Jurisdiction) -> CallingRules:
     rules = place.rules
     if schedule.hours is not None:
-        hours = {day: [f"{span.start}-{span.end}" for span in spans] for day, spans in schedule.hours.items()}
+        hours: dict[str, list[str]] = {
+            day: [f"{span.start}-{span.end}" for span in spans] for day, spans in schedule.hours.items()
+        }
         rules = rules.intersect(CallingRules(hours=week(hours), timezone=rules.timezone))
     closed = rules.closed | {date.fromisoformat(day) for day in schedule.closed}
     return replace(rules, closed=closed, timezone=schedule.timezone or rules.timezone)
@@ -206,8 +208,9 @@ def _rules(schedule: ScheduleTable, place: Jurisdiction) -> CallingRules:
 
 def _table(table: CampaignTable, scale: float) -> OutcomeTable:
     basis = default_table()
-    outcomes = {outcome: _scaled(rule, scale) for outcome, rule in basis.outcomes.items()}
-    undisposed = _scaled(basis.undisposed, scale)
+    least = table.redial_delay
+    outcomes = {outcome: _default(rule, scale, least) for outcome, rule in basis.outcomes.items()}
+    undisposed = _default(basis.undisposed, scale, least)
     for name, entry in table.outcomes.items():
         if name == "undisposed":
             undisposed = _rule(entry, scale)
@@ -218,12 +221,13 @@ def _table(table: CampaignTable, scale: float) -> OutcomeTable:
         codes={code: _rule(entry, scale) for code, entry in table.dispositions.items()},
         undisposed=undisposed,
         undisposed_after=basis.undisposed_after / scale,
-        callback_expired=_scaled(basis.callback_expired, scale),
+        callback_expired=_default(basis.callback_expired, scale, 0.0),
     )
 
 
-def _scaled(rule: Rule, scale: float) -> Rule:
-    return rule if rule.after is None else replace(rule, after=rule.after / scale)
+def _default(rule: Rule, scale: float, least: float) -> Rule:
+    """A rule that the file does not name: never sooner than the campaign's re-dial delay."""
+    return rule if rule.after is None else replace(rule, after=max(rule.after / scale, least))
 
 
 def _rule(entry: NextTable, scale: float) -> Rule:
