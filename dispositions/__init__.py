@@ -116,6 +116,15 @@ if TYPE_CHECKING:
     )
     from dispositions.hours import CallingRules as CallingRules
     from dispositions.hours import week as week
+    from dispositions.importer import Head as Head
+    from dispositions.importer import ImportReport as ImportReport
+    from dispositions.importer import ListSpec as ListSpec
+    from dispositions.importer import import_csv as import_csv
+    from dispositions.importer import import_do_not_call as import_do_not_call
+    from dispositions.importer import read_head as read_head
+    from dispositions.jurisdiction import Jurisdiction as Jurisdiction
+    from dispositions.jurisdiction import jurisdictions as jurisdictions
+    from dispositions.jurisdiction import load_jurisdiction as load_jurisdiction
     from dispositions.number import Number as Number
     from dispositions.number import normalise as normalise
     from dispositions.outcome import Outcome as Outcome
@@ -127,6 +136,8 @@ if TYPE_CHECKING:
     from dispositions.table import OutcomeTable as OutcomeTable
     from dispositions.table import Rule as Rule
     from dispositions.table import default_table as default_table
+    from dispositions.transaction import WriteTransaction as WriteTransaction
+    from dispositions.view import ReadView as ReadView
 
 _HOME = {
     "attempt": (
@@ -140,12 +151,16 @@ _HOME = {
         "UnknownAttempt", "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
     ),
     "hours": ("CallingRules", "week"),
+    "importer": ("Head", "ImportReport", "ListSpec", "import_csv", "import_do_not_call", "read_head"),
+    "jurisdiction": ("Jurisdiction", "jurisdictions", "load_jurisdiction"),
     "number": ("Number", "normalise"),
     "outcome": ("Outcome",),
     "policy": ("AttemptCap", "CampaignPolicy"),
     "state": ("ContactState",),
     "store": ("Store",),
     "table": ("NextState", "OutcomeTable", "Rule", "default_table"),
+    "transaction": ("WriteTransaction",),
+    "view": ("ReadView",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE_OF)

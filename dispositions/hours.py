@@ -75,13 +75,16 @@ class CallingRules:
 
     `timezone`: the zone of numbers whose own is not known. `holidays`: (country, subdivision or None) pairs, as the
     `holidays` package names them. `treat_holiday_as`: `closed`, or `sunday` for a place that works holidays like
-    Sundays, or `open`. `closed`: further dates without calls."""
+    Sundays, or `open`. `closed`: further dates without calls.
+    `first`, `last`: the campaign's own days, both included; None: no end."""
 
     hours: Week = ALWAYS
     timezone: str = "UTC"
     holidays: tuple[tuple[str, str | None], ...] = ()
     treat_holiday_as: Literal["closed", "sunday", "open"] = "closed"
     closed: frozenset[date] = frozenset()
+    first: date | None = None
+    last: date | None = None
     _open: dict[tuple[Sequence[str], int], bool] = field(default_factory=dict, init=False, repr=False, compare=False)
     _days: dict[date, tuple[Interval, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _calendars: list[Mapping[date, str]] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -104,7 +107,8 @@ class CallingRules:
         """The intervals of one local date."""
         known = self._days.get(day)
         if known is None:
-            if day in self.closed:
+            outside = (self.first is not None and day < self.first) or (self.last is not None and day > self.last)
+            if outside or day in self.closed:
                 known = ()
             elif self.treat_holiday_as != "open" and any(day in calendar for calendar in self._calendars):
                 known = self.hours[6] if self.treat_holiday_as == "sunday" else ()
@@ -174,6 +178,8 @@ class CallingRules:
             holidays=tuple(dict.fromkeys(self.holidays + other.holidays)),
             treat_holiday_as=strict,
             closed=self.closed | other.closed,
+            first=max((d for d in (self.first, other.first) if d is not None), default=None),
+            last=min((d for d in (self.last, other.last) if d is not None), default=None),
         )
 
 

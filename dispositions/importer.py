@@ -1,0 +1,328 @@
+"""Contact files and do-not-call files into the store, in transactions of some thousand rows.
+
+Everything that takes time (reading, decoding, normalising numbers) is done before a transaction begins, so that a
+campaign that is being dialed waits for an import no longer than the rows take to write. Importing the same file again
+adds nothing, so an import that was cut short is simply run again."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from dispositions.contact import MAX_PRIORITY, AddResult, NewContact
+from dispositions.csvfile import CsvFile, Fault, Format, Record, detect
+from dispositions.errors import ImportFileError, NumberError, RulesError
+from dispositions.hours import zone_info
+from dispositions.number import Number, Validity, normalise
+from dispositions.policy import CampaignPolicy
+from dispositions.store import Store
+
+CHUNK = 10_000
+MAX_COLUMNS = 500
+Progress = Callable[[int, int, int], None]
+"""Called after each chunk with (rows done, bytes done, bytes of the file)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListSpec:
+    """A contact list in a file.
+
+    `numbers`: its number columns, in the order to dial them. `rename`: column -> name of the field; other columns
+    keep their own name. `region`: of numbers without a country code; None: the campaign's. `default_zone`: of numbers
+    whose zone is not known; None: the campaign's. `rejects`: where refused rows go; None: `PATH.rejects.csv`."""
+
+    name: str
+    path: Path
+    numbers: tuple[str, ...] = ("number",)
+    external_id: str | None = None
+    zone: str | None = None
+    priority: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    region: str | None = None
+    validity: Validity = "valid"
+    default_zone: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    rejects: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did. `rows` = added + duplicates + do_not_call + rejected. `reasons`: rejects by reason."""
+
+    rows: int
+    added: int
+    duplicates: int
+    do_not_call: int
+    rejected: int
+    reasons: Mapping[str, int]
+    rejects_file: Path | None
+    seconds: float
+    encoding: str
+    delimiter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a list's file. `missing`: columns that the spec names and the file lacks."""
+
+    columns: tuple[str, ...]
+    missing: tuple[str, ...]
+    form: Format
+
+
+def read_head(spec: ListSpec) -> Head:
+    """Look at the file without importing it. Raises `ImportFileError`."""
+    form = detect(spec.path, spec.encoding, spec.delimiter)
+    _, columns = _header(spec.path, iter(CsvFile(spec.path, form)))
+    return Head(columns, _missing(spec, columns), form)
+
+
+def import_csv(
+    store: Store, campaign: str, spec: ListSpec, at: float, progress: Progress | None = None
+) -> ImportReport:
+    """Add the file's contacts to the campaign. Raises `ImportFileError` for a file that cannot be imported at all,
+    `UnknownCampaign`, `StoreUnavailable` (what was committed stays; run it again)."""
+    started = time.perf_counter()
+    policy = store.policy(campaign)
+    if spec.zone is None and spec.default_zone is not None:
+        zone_info(spec.default_zone)
+    form = detect(spec.path, spec.encoding, spec.delimiter)
+    file = CsvFile(spec.path, form)
+    records = iter(file)
+    _, columns = _header(spec.path, records)
+    missing = _missing(spec, columns)
+    if missing:
+        raise ImportFileError(str(spec.path), 1, f"no column {missing[0]!r}; there are: {', '.join(columns)[:500]}")
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    rows = 0
+    target = spec.rejects or spec.path.with_name(f"{spec.path.name}.rejects.csv")
+    with _Rejects(target) as rejects:
+        for chunk in _chunks(records, CHUNK):
+            reader = _RowReader(spec, policy, columns)
+            good: list[tuple[Record, NewContact]] = []
+            for item in chunk:
+                rows += 1
+                made = Fault(item.line, item.reason, item.text) if isinstance(item, Fault) else reader.read(item)
+                if isinstance(made, Fault):
+                    reasons[made.reason] += 1
+                    rejects.write(made)
+                elif isinstance(item, Record):
+                    good.append((item, made))
+            for (record, _), result in zip(good, _add(store, campaign, spec, good, at), strict=True):
+                counts[result.status] += 1
+                if result.status == "rejected":
+                    reasons[result.reason] += 1
+                    rejects.write(Fault(record.line, result.reason, record.text))
+            if progress is not None:
+                progress(rows, file.bytes_done, form.bytes)
+    return ImportReport(
+        rows=rows,
+        added=counts["added"],
+        duplicates=counts["duplicate"],
+        do_not_call=counts["do_not_call"],
+        rejected=sum(reasons.values()),
+        reasons=dict(reasons),
+        rejects_file=target if reasons else None,
+        seconds=time.perf_counter() - started,
+        encoding=form.encoding,
+        delimiter=form.delimiter,
+    )
+
+
+def _add(
+    store: Store, campaign: str, spec: ListSpec, good: list[tuple[Record, NewContact]], at: float
+) -> list[AddResult]:
+    if not good:
+        return []
+    with store.write() as tx:
+        return tx.add_contacts(campaign, spec.name, [contact for _, contact in good], at)
+
+
+def _chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Record | Fault]]:
+    chunk: list[Record | Fault] = []
+    for item in records:
+        chunk.append(item)
+        if len(chunk) >= size:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def _header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[str, ...]]:
+    first = next(records, None)
+    if first is None:
+        raise ImportFileError(str(path), None, "the file is empty")
+    if isinstance(first, Fault):
+        raise ImportFileError(str(path), first.line, f"the header cannot be read: {first.reason}")
+    columns = tuple(cell.strip().removeprefix("\ufeff") for cell in first.cells)
+    if len(columns) > MAX_COLUMNS:
+        raise ImportFileError(str(path), first.line, f"{len(columns)} columns; at most {MAX_COLUMNS}")
+    named = [column for column in columns if column]
+    twice = [column for column, times in Counter(named).items() if times > 1]
+    if twice:
+        raise ImportFileError(str(path), first.line, f"column {twice[0]!r} is there twice")
+    return first.line, columns
+
+
+def _missing(spec: ListSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
+    wanted = [*spec.numbers, spec.external_id, spec.zone, spec.priority, *spec.rename]
+    return tuple(column for column in wanted if column is not None and column not in columns)
+
+
+class _RowReader:
+    """Cells to a contact."""
+
+    def __init__(self, spec: ListSpec, policy: CampaignPolicy, columns: tuple[str, ...]) -> None:
+        self._columns = columns
+        at = {column: n for n, column in enumerate(columns)}
+        self._numbers = [at[column] for column in spec.numbers]
+        self._external = None if spec.external_id is None else at[spec.external_id]
+        self._zone = None if spec.zone is None else at[spec.zone]
+        self._priority = None if spec.priority is None else at[spec.priority]
+        taken = {*self._numbers, self._external, self._zone, self._priority}
+        self._fields = [(n, spec.rename.get(c, c)) for n, c in enumerate(columns) if c and n not in taken]
+        self._region = spec.region or policy.region
+        self._validity = spec.validity
+        self._default_zone = spec.default_zone or policy.rules.timezone
+
+    def read(self, record: Record) -> NewContact | Fault:
+        """The contact, or why the row is refused."""
+        cells = record.cells
+        if len(cells) > len(self._columns):
+            return Fault(record.line, "too_many_cells", record.text)
+        cells += [""] * (len(self._columns) - len(cells))
+        zone = None if self._zone is None else cells[self._zone].strip() or None
+        if zone is not None:
+            try:
+                zone_info(zone)
+            except RulesError:
+                return Fault(record.line, "bad_zone", record.text)
+        priority = 0
+        if self._priority is not None and cells[self._priority].strip():
+            text = cells[self._priority].strip()
+            if not text.removeprefix("-").isdecimal() or len(text) > 8 or abs(int(text)) > MAX_PRIORITY:
+                return Fault(record.line, "bad_priority", record.text)
+            priority = int(text)
+        numbers: list[str | Number] = []
+        reason = "empty"
+        for column in self._numbers:
+            if not cells[column].strip():
+                continue
+            try:
+                number = normalise(
+                    cells[column],
+                    self._region,
+                    validity=self._validity,
+                    zone=zone,
+                    default_zone=self._default_zone,
+                )
+            except NumberError as error:
+                reason = error.reason if reason == "empty" else reason
+            else:
+                numbers.append(number)
+        if not numbers:
+            return Fault(record.line, reason, record.text)
+        external = None if self._external is None else cells[self._external].strip() or None
+        fields = {name: cells[n] for n, name in self._fields}
+        return NewContact(numbers, external, fields, priority, zone)
+
+
+class _Rejects:
+    """The rejects file, made when the first row is refused, put in place when the import ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> _Rejects:
+        return self
+
+    def write(self, fault: Fault) -> None:
+        """One refused row: line, reason, the row."""
+        if self._file is None:
+            try:
+                self._file = self._part.open("w", encoding="utf-8", newline="", errors="backslashreplace")
+            except OSError as error:
+                raise ImportFileError(str(self._path), None, f"rejects file: {error.strerror}") from error
+            csv.writer(self._file).writerow(("line", "reason", "row"))
+        text = fault.text.rstrip("\r\n").replace("\x00", "\\0")[:10_000]
+        if text.startswith(("=", "+", "-", "@", "\t", "\r")):
+            text = f"'{text}"  # a spreadsheet must not run it
+        csv.writer(self._file).writerow((fault.line, fault.reason, text))
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._file is None:
+            if kind is None:
+                self._path.unlink(missing_ok=True)  # an earlier import's rejects would mislead
+            return
+        self._file.close()
+        if kind is None:
+            self._part.replace(self._path)
+
+
+def import_do_not_call(
+    store: Store,
+    name: str,
+    path: Path,
+    at: float,
+    *,
+    region: str | None = None,
+    column: str | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Put a file's numbers on the do-not-call list `name`: one number a line (no header), or a CSV's `column`. Any
+    possible number is taken but premium ones, which are never dialed anyway. Raises `ImportFileError`,
+    `StoreUnavailable`."""
+    started = time.perf_counter()
+    form = detect(path)
+    file = CsvFile(path, form)
+    records = iter(file)
+    position = 0
+    if column is not None:
+        line, columns = _header(path, records)
+        if column not in columns:
+            raise ImportFileError(str(path), line, f"no column {column!r}; there are: {', '.join(columns)[:500]}")
+        position = columns.index(column)
+    reasons: Counter[str] = Counter()
+    rows = added = marked = 0
+    target = path.with_name(f"{path.name}.rejects.csv")
+    with _Rejects(target) as rejects:
+        for chunk in _chunks(records, CHUNK):
+            digits: list[str | int] = []
+            for item in chunk:
+                rows += 1
+                made = _digits(item, position, region)
+                if isinstance(made, Fault):
+                    reasons[made.reason] += 1
+                    rejects.write(made)
+                else:
+                    digits.append(made)
+            if digits:
+                with store.write() as tx:
+                    added += tx.add_do_not_call(digits, name, at)
+            marked += len(digits)
+            if progress is not None:
+                progress(rows, file.bytes_done, form.bytes)
+    return ImportReport(
+        rows, added, marked - added, 0, sum(reasons.values()), dict(reasons), target if reasons else None,
+        time.perf_counter() - started, form.encoding, form.delimiter,
+    )  # fmt: skip
+
+
+def _digits(item: Record | Fault, position: int, region: str | None) -> int | Fault:
+    if isinstance(item, Fault):
+        return item
+    if len(item.cells) <= position or not item.cells[position].strip():
+        return Fault(item.line, "empty", item.text)
+    try:
+        return normalise(item.cells[position], region, validity="possible", default_zone="UTC").digits
+    except NumberError as error:
+        return Fault(item.line, error.reason, item.text)
