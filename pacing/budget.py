@@ -67,7 +67,7 @@ class Budget:
         the trim corrects it.
         """
         aim = self.aim(now, answered_per_second)
-        base = 0.019 * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.3
+        base = 0.021 * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
         return float(min(0.6, base * math.exp(self.trim)))
 
     def state(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ CAUSES: dict[str, str] = {
 }
 LABELS = ("machine", "fax", "person")
 LOOK_AGAIN = 1.0
-GIVE_UP = 1.5  # a ringing call is given up when its loss exceeds this many times the index
+GIVE_UP = 4.0  # a ringing call is given up when its loss exceeds this many times the index
 
 
 class Pacer:
