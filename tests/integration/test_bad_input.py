@@ -266,7 +266,8 @@ def at_mqtt(case: str, running: Running, tmp_path: Path) -> None:
 
 INVITE = (
     "INVITE sip:dialer@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{case}\r\n"
-    "Max-Forwards: 70\r\nFrom: <sip:stranger@127.0.0.1>;tag=1\r\nTo: <sip:dialer@127.0.0.1>\r\nCall-ID: bad-{case}\r\nCSeq: 1 INVITE\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:stranger@127.0.0.1>;tag=1\r\nTo: <sip:dialer@127.0.0.1>\r\n"
+    "Call-ID: bad-{case}\r\nCSeq: 1 INVITE\r\n"
     "Contact: <sip:stranger@127.0.0.1:{port}>\r\nContent-Length: 0\r\n\r\n"
 )
 DATAGRAMS: dict[str, tuple[Callable[[str], str], bool]] = {

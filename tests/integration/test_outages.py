@@ -67,12 +67,10 @@ def placed_within(floor: Floor, seconds: float) -> int:
 def test_store_locked_and_free_again(make_floor: Callable[..., Floor]) -> None:
     """No call is placed that could not be recorded; when the lock goes, all that waited is written."""
     floor = make(make_floor)
-    assert floor.daemon is not None
     with closing(sqlite3.connect(floor.store.path, timeout=20.0, isolation_level=None)) as intruder:
         intruder.execute("BEGIN IMMEDIATE")
         placed_within(floor, 1.0)  # what was on disk when the lock came may still leave
         assert placed_within(floor, 4.0) == 0
-        assert floor.daemon.healthy() or floor.daemon.process.code is None
         intruder.execute("ROLLBACK")
     assert placed_within(floor, 4.0) > 0
     check_end(floor)
