@@ -14,15 +14,16 @@ from pathlib import Path
 
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import Config
-from dialer.config.model import CampaignTable, ConfigFile, NextTable, ScheduleTable
+from dialer.config.model import CampaignTable, ConfigFile, ListTable, NextTable, ScheduleTable
 from dialer.config.scale import scaled
-from dialer.config.secret import Secret, read_secret, secret_from_env
+from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
 from dispositions import (
     AttemptCap,
     CallingRules,
     CampaignPolicy,
     ContactState,
     Jurisdiction,
+    ListSpec,
     NextState,
     Outcome,
     OutcomeTable,
@@ -88,9 +89,20 @@ def build(config: Config, environ: Mapping[str, str] | None = None) -> Built:
         except RulesError as error:
             errors.append(config.error(("campaigns", name, "schedule"), str(error)))
         except PacingConfigError as error:
-            errors.append(config.error(("campaigns", name, "pacing"), str(error)))
+            problem = f"{error} (divided by time_scale {file.time_scale:g})" if file.time_scale != 1.0 else str(error)
+            errors.append(config.error(("campaigns", name, "pacing"), f"campaigns.{name}.pacing: {problem}"))
     if errors:
         raise ConfigErrors(errors)
+    try:
+        return _built(config, file, campaigns, environ)
+    except SecretError as error:
+        # load has looked, but the file or the variable may have gone since
+        raise ConfigErrors([config.error((), str(error))]) from None
+
+
+def _built(
+    config: Config, file: ConfigFile, campaigns: Mapping[str, BuiltCampaign], environ: Mapping[str, str]
+) -> Built:
     mqtt = file.mqtt
     passwords = {n: read_secret(t.password_env, t.password_file, environ) for n, t in file.trunks.items()}
     tokens = {n: read_secret(a.token_env, a.token_file, environ) for n, a in file.agents.items()}
@@ -128,7 +140,9 @@ def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaig
     scale = file.time_scale
     place = load_jurisdiction(table.jurisdiction)
     pacing = table.pacing
-    floor = pacing.ring_floor if pacing.ring_floor is not None else (place.ring_floor or RING_FLOOR) / scale
+    floor = pacing.ring_floor
+    if floor is None:
+        floor = min((place.ring_floor or RING_FLOOR) / scale, pacing.ring_timeout)
     cap = pacing.abandon_cap if pacing.abandon_cap is not None else place.abandon_cap or ABANDON_CAP
     return BuiltCampaign(
         name=name,
@@ -140,6 +154,30 @@ def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaig
         ring_floor=floor,
         abandon_cap=cap,
         window=pacing.window or place.window or WINDOW,
+    )
+
+
+def list_spec(name: str, table: ListTable) -> ListSpec | None:
+    """How to read a list's file; None for a list without one."""
+    if table.path is None:
+        return None
+    columns = table.columns
+    rename = {columns.name: "name"} if columns.name is not None else {}
+    if columns.language is not None:
+        rename[columns.language] = "language"
+    return ListSpec(
+        name=name,
+        path=Path(table.path),
+        numbers=tuple(columns.number),
+        external_id=columns.id,
+        zone=columns.timezone,
+        priority=columns.priority,
+        rename=rename,
+        region=table.region,
+        validity=table.validity,
+        delimiter=table.delimiter,
+        encoding=table.encoding,
+        rejects=None if table.rejects is None else Path(table.rejects),
     )
 
 
@@ -168,7 +206,7 @@ def _pacing(table: CampaignTable, floor: float, cap: float, scale: float) -> Pac
     if pacing.expected_answer_rate is not None:
         config = replace(config, prior_answer_rate=pacing.expected_answer_rate)
     if pacing.expected_handle is not None:
-        config = replace(config, prior_handle=pacing.expected_handle)
+        config = replace(config, prior_handle=max(1.0, pacing.expected_handle))
     return config
 
 
@@ -203,7 +241,17 @@ def _rules(schedule: ScheduleTable, place: Jurisdiction) -> CallingRules:
         }
         rules = rules.intersect(CallingRules(hours=week(hours), timezone=rules.timezone))
     closed = rules.closed | {date.fromisoformat(day) for day in schedule.closed}
-    return replace(rules, closed=closed, timezone=schedule.timezone or rules.timezone)
+    return replace(
+        rules,
+        closed=closed,
+        timezone=schedule.timezone or rules.timezone,
+        first=_day(schedule.open_at),
+        last=_day(schedule.close_at),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
 
 
 def _table(table: CampaignTable, scale: float) -> OutcomeTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,19 @@ class Limits:
     abandoned_redial_delay: float | None = None
 
 
+@cache
 def limits() -> Mapping[str, Limits]:
-    """The limits of every jurisdiction that ships, and of 'none'."""
-    return {"none": Limits()}
+    """The limits of every jurisdiction that ships, 'none' among them, by name."""
+    from dispositions.jurisdiction import jurisdictions, load_jurisdiction
+
+    found = {}
+    for name in jurisdictions():
+        place = load_jurisdiction(name)
+        found[name] = Limits(
+            abandon_cap=place.abandon_cap,
+            window=place.window,
+            ring_floor=place.ring_floor,
+            patience=place.message_within,
+            abandoned_redial_delay=place.abandoned_redial_delay,
+        )
+    return found

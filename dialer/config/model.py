@@ -295,8 +295,8 @@ class PacingTable(Table):
     calls_per_agent: float = Field(default=1.5, ge=1.0, le=20.0, description="power mode: calls per idle agent")
     abandon_cap: float | None = Field(
         default=None,
-        gt=0,
-        lt=1,
+        ge=0.0001,
+        le=0.5,
         description="share of answered calls that may be abandoned; default and upper limit: the jurisdiction's",
     )
     window: Literal["call", "day", "24h", "30d"] | None = Field(

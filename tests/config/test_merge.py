@@ -118,7 +118,11 @@ def test_all_path_keys_are_known() -> None:
     """A key whose type is Path must be in PATH_KEYS, or it would be resolved against the working directory."""
     definitions = json_schema()["$defs"]
     found = set()
-    tables = {"TrunkTable": ("trunks", "*"), "AgentTable": ("agents", "*"), "ListTable": ("lists", "*")}
+    tables: dict[str, tuple[str, ...]] = {
+        "TrunkTable": ("trunks", "*"),
+        "AgentTable": ("agents", "*"),
+        "ListTable": ("lists", "*"),
+    }
     tables |= {"DoNotCallTable": ("do_not_call", "*"), "CampaignTable": ("campaigns", "*")}
     tables |= {"HttpTable": ("http",), "MqttTable": ("mqtt",)}
     for name, definition in definitions.items():

@@ -39,7 +39,7 @@ def test_every_pattern_has_words() -> None:
     [
         ("trunks.x.lines", "a whole number from 1 to 100000"),
         ("trunks.x.calls_per_second", "a number above 0 up to 10000"),
-        ("campaigns.x.pacing.abandon_cap", "a number above 0 and below 1"),
+        ("campaigns.x.pacing.expected_answer_rate", "a number above 0 and below 1"),
         ("campaigns.x.agents", "a list of: a name of letters, digits, '_', '.' and '-' or 'all'"),
         ("mqtt.tls", "true or false"),
         ("lists.x.delimiter", "one character"),
@@ -61,8 +61,10 @@ def test_limits_of_durations_are_the_models() -> None:
         assert node is not None
         number = node["anyOf"][0]
         assert (number["minimum"], number["maximum"]) == (low, high)
-        for value in (low, high, f"{high}s"):
+        good: list[object] = [low, high, f"{high}s"]
+        bad: list[object] = [high + 1, f"{high + 1}s", -1, True, "1 hour", float("inf")]
+        for value in good:
             PacingTable.model_validate({key: value})
-        for value in (high + 1, f"{high + 1}s", -1, True, "1 hour", float("inf")):
+        for value in bad:
             with pytest.raises(ValueError):
                 PacingTable.model_validate({key: value})
