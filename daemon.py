@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
-from dialer.config.build import build
 
+from dialer.config.build import build
 from dialer.config.load import Config, ConfigErrors, load
 from dialer.daemon_parts import StartError, open_parts
 from dialer.logs import configure

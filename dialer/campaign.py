@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ from dialer.config.model import CampaignTable
 from dialer.pacemaker import Pacemaker
 from dialer.roster import Roster
 from dialer.trunk import Trunk
-from dispositions import CampaignPolicy, Jurisdiction
+from dispositions import CampaignPolicy, ContactState, Jurisdiction
 from pacing import Snapshot
 
 
@@ -62,7 +62,7 @@ class Campaign:
     budget: tuple[int, int] = (0, 0)
     """answered and abandoned in the legal window, at the last look"""
     queue_depths: Mapping[str, int] = field(default_factory=dict)
-    contact_counts: Mapping[str, int] = field(default_factory=dict)
+    contact_counts: Mapping[ContactState, int] = field(default_factory=dict)
     last_why: Mapping[str, float] = field(default_factory=dict)
     decide_seconds: float = 0.0
 
@@ -71,7 +71,7 @@ class Campaign:
         agents = self.roster.agents.values()
         live = [call for call in self.calls.values() if call.told_pacer]
         ringing = [call for call in live if call.state in IN_THE_AIR]
-        busy = {
+        busy: dict[Hashable, float] = {
             agent.name: agent.call.agent_found if agent.call and agent.call.agent_found else agent.since
             for agent in agents
             if agent.state is AgentState.TALKING

@@ -40,7 +40,7 @@ from dialer.snapshot import gauges
 from dialer.switchboard import Switchboard
 from dialer.trunk import parse_address
 from dialer.udp import UdpEndpoint
-from dialer.web import WebServer, WebTokens
+from dialer.web import Tokens, WebServer, create_app
 from dispositions import DispositionsError, Store
 
 log = structlog.get_logger("daemon")
@@ -131,12 +131,17 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         switch: Switchboard | None = None
         host, port = parse_address(file.sip.listen)
-        shown = parse_address(file.sip.advertise) if file.sip.advertise else (host, port)
+        settings: dict[str, Any] = {"user_agent": file.sip.user_agent}
+        if file.sip.advertise is not None:
+            settings["host"], settings["port"] = parse_address(file.sip.advertise)
         try:
             udp = UdpEndpoint.open(
-                host, port, lambda event: switch.on_event(event) if switch is not None else None, clock=clock.now,
-                user_agent=file.sip.user_agent, **({"host": shown[0], "port": shown[1]} if file.sip.advertise else {}),
-            )  # fmt: skip
+                host,
+                port,
+                lambda event: switch.on_event(event) if switch is not None else None,
+                clock=clock.now,
+                **settings,
+            )
         except OSError as error:
             raise StartError(f"sip.listen {file.sip.listen}: {error.strerror}: is another dialer running?") from None
         stack.callback(udp.close)
@@ -160,7 +165,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         services = Services(
             clock=clock, ledger=ledger, switch=switch, media=media, stream=stream, loop=loop,
-            from_host=f"{shown[0]}:{udp.address[1] if not file.sip.advertise else shown[1]}",
+            from_host=f"{settings.get('host', udp.address[0])}:{settings.get('port', udp.address[1])}",
             outbox=file.mqtt is not None, counters=counters,
         )  # fmt: skip
         try:
@@ -182,9 +187,13 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
             await bridge.start()
             stack.push_async_callback(bridge.stop)
-        tokens = WebTokens(supervisor=_supervisor_token(built), agents=built.agent_tokens)
-        web_host, web_port = parse_address(file.http.listen)
-        server = WebServer(desk, metrics, stream, tokens, host=web_host, port=web_port)
+        tokens = _tokens(built)
+        reloader.on_taken = lambda fresh: tokens.replace(*_token_texts(fresh))
+        app = create_app(
+            desk, metrics, tokens, stream, health=lambda: _health(services),
+            metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
+        )  # fmt: skip
+        server = WebServer(app, *parse_address(file.http.listen))
         try:
             await server.start()
         except OSError as error:
@@ -195,7 +204,8 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        log.info("running", sip=f"{udp.address[0]}:{udp.address[1]}", http=file.http.listen, store=built.store_shown)
+        web_address = "{}:{}".format(*server.address)
+        log.info("running", sip=services.from_host, http=web_address, store=built.store_shown)
         yield parts
 
 
@@ -234,6 +244,27 @@ def _bridge_config(built: Built) -> BridgeConfig:
         password=password.reveal() if password else None, tls=table.tls, commands=table.commands,
         command_token=token.reveal() if token else None,
     )  # fmt: skip
+
+
+def _health(services: Services) -> dict[str, str]:
+    """Part -> what is wrong with it; empty when all is well."""
+    trouble = {}
+    if services.ledger.locked:
+        trouble["store"] = "locked: commits wait"
+    if not services.media.stats().alive:
+        trouble["media"] = "the media process is being started again"
+    return trouble
+
+
+def _tokens(built: Built) -> Tokens:
+    try:
+        return Tokens(*_token_texts(built))
+    except ValueError as error:
+        raise StartError(str(error)) from None
+
+
+def _token_texts(built: Built) -> tuple[str, dict[str, str]]:
+    return _supervisor_token(built), {name: token.reveal() for name, token in built.agent_tokens.items()}
 
 
 def _supervisor_token(built: Built) -> str:

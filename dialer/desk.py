@@ -271,8 +271,7 @@ class Desk:
         at = self.services.clock.at()
         found = []
         for name in self.engine.units:
-            card = await self.services.ledger.read(lambda view, name=name: contact_card(view, name, command.number,
-            at))  # type: ignore[misc]
+            card = await self.services.ledger.read(lambda view, name=name: contact_card(view, name, command.number, at))  # type: ignore[misc]
             if card is not None:
                 found.append(card)
         if not found:

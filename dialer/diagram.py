@@ -1,4 +1,6 @@
-"""State tables as Mermaid diagrams, so that docs/design/engine.md is drawn from what runs (a test holds them together)."""
+"""State tables as Mermaid diagrams, so that docs/design/engine.md is drawn from what runs (a test holds them
+together).
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,16 @@ from dialer.call import CALL_TABLE, CallState
 
 
 def draw(initial: StrEnum, arrows: Iterable[tuple[StrEnum, StrEnum, StrEnum]], final: Iterable[StrEnum] = ()) -> str:
-    """A Mermaid state diagram; arrows (from, trigger, to) that share both ends are one. Moves that stay are left out."""
+    """A Mermaid state diagram; arrows (from, trigger, to) that share both ends are one. Moves that stay are left out.
+    """
     joined: dict[tuple[StrEnum, StrEnum], list[str]] = {}
     for source, trigger, target in arrows:
         if source is not target:
             joined.setdefault((source, target), []).append(trigger.value)
     lines = ["stateDiagram-v2", f"    [*] --> {initial.value}"]
-    lines += [f"    {source.value} --> {target.value}: {', '.join(names)}" for (source, target), names in joined.items()]
+    lines += [
+        f"    {source.value} --> {target.value}: {', '.join(names)}" for (source, target), names in joined.items()
+    ]
     lines += [f"    {state.value} --> [*]" for state in final]
     return "\n".join(lines) + "\n"
 

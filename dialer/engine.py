@@ -90,9 +90,7 @@ class Engine:
         recovery = await services.ledger.write(lambda tx: tx.recover(at))
         for standing in recovery.interrupted:
             self._end(standing.sip)
-        saved = await services.ledger.read(
-            lambda view: view.load_states(LEG_KEY) | view.load_states(STANDING_KEY)
-        )
+        saved = await services.ledger.read(lambda view: view.load_states(LEG_KEY) | view.load_states(STANDING_KEY))
         for key, leg in saved.items():
             self._end(leg)
             services.ledger.save(key, None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dialer.media import MediaPort
-from dialer.sip import sdp
+from dialer.sip import SdpError, sdp
 
 #: Times that a leg follows a far end which answers every offer with another port, before it is left as it is.
 MAX_ROUNDS = 4
@@ -71,7 +71,7 @@ class Leg:
             return self.far is not None
         try:
             parsed = sdp.parse(description)
-        except sdp.SdpError:
+        except SdpError:
             return False
         if not parsed.port:
             return False

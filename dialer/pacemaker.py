@@ -22,7 +22,7 @@ class Pacemaker:
 
     def __init__(self, pacer: Pacer, truth: Callable[[], Snapshot], counters: Counter[str]) -> None:
         self.pacer = pacer
-        self._truth = truth
+        self.truth = truth
         self._counters = counters
         self.needs_resync = False
 
@@ -43,7 +43,7 @@ class Pacemaker:
     def decide(self, now: float) -> Decision:
         """The decision of now, after a resync if one is due."""
         if self.needs_resync:
-            self.pacer.resync(self._truth(), now)
+            self.pacer.resync(self.truth(), now)
             self.needs_resync = False
         return self.pacer.decide(now)
 

@@ -78,7 +78,7 @@ def _campaign(campaign: Campaign) -> dict[str, Any]:
             "cap": campaign.abandon_cap,
         },
         "queues": dict(campaign.queue_depths),
-        "contacts": dict(campaign.contact_counts),
+        "contacts": {state.value: count for state, count in campaign.contact_counts.items()},
         "pacing": {key: float(value) for key, value in campaign.last_why.items()},
         "decide_seconds": campaign.decide_seconds,
     }
@@ -114,7 +114,9 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         line_limits={t.name: t.table.lines for t in engine.trunks.values()},
         trunks_up={t.name: t.well(services.clock.now()) for t in engine.trunks.values()},
         queues={(name, queue): depth for name, c in campaigns.items() for queue, depth in c.queue_depths.items()},
-        contacts={(name, state): count for name, c in campaigns.items() for state, count in c.contact_counts.items()},
+        contacts={
+            (name, state.value): count for name, c in campaigns.items() for state, count in c.contact_counts.items()
+        },
         abandonment={name: AbandonWindow(*c.budget, c.abandon_cap) for name, c in campaigns.items()},
         answer_probability=probability,
         campaigns={name: c.state.value for name, c in campaigns.items()},
