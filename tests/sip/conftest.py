@@ -24,11 +24,16 @@ class Link:
     """
 
     def __init__(
-        self, rng: random.Random | None = None, loss: float = 0.0, delay: float = 0.01, **settings: Any
+        self,
+        rng: random.Random | None = None,
+        loss: float = 0.0,
+        delay: float = 0.01,
+        salt: bytes = b"",
+        **settings: Any,
     ) -> None:
         self.now = 1000.0
-        self.a = Endpoint(EndpointConfig(*A, **settings), seed=b"a")
-        self.b = Endpoint(EndpointConfig(*B, **settings), seed=b"b")
+        self.a = Endpoint(EndpointConfig(*A, **settings), seed=b"a" + salt)
+        self.b = Endpoint(EndpointConfig(*B, **settings), seed=b"b" + salt)
         self.ends = {A: self.a, B: self.b}
         self.rng, self.loss, self.delay = rng, loss, delay
         self.wire: list[tuple[float, int, bytes, tuple[str, int], tuple[str, int]]] = []
