@@ -98,9 +98,12 @@ class Stage:
         trunks = [word for address in self._listening("carrier")["addresses"] for word in ("--trunk", address)]
         low, high = free_ports(max(64, scene.agents * 24))
         self.facts = self._ask(
-            [*_callcentre("campaign"), "--dir", str(self.folder), *trunks, "--phones", self._listening("agents")["address"],
-             "--http", self.http, "--agents", str(scene.agents), "--speed", f"{scene.speed:g}", "--mode", scene.mode,
-             "--rows", str(scene.rows), "--media-ports", f"{low},{high}"]
+            [
+                *_callcentre("campaign"), "--dir", str(self.folder), *trunks,
+                "--phones", self._listening("agents")["address"], "--http", self.http,
+                "--agents", str(scene.agents), "--speed", f"{scene.speed:g}", "--mode", scene.mode,
+                "--rows", str(scene.rows), "--media-ports", f"{low},{high}",
+            ]
         )  # fmt: skip
         self._start("daemon", [sys.executable, "-m", "dialer", "run", self.facts["config"]])
 

@@ -46,6 +46,7 @@ class Figures:
     occupancy: float | None
     answer_to_agent: Sequence[float]
     answer_to_agent_free: Sequence[float]
+    talks: Sequence[float]
     outcomes: Mapping[str, int]
     codes: Mapping[str, int]
     contacts: Mapping[str, int]
@@ -129,6 +130,7 @@ def figures(
         occupancy=occupancy(timeline.spent()),
         answer_to_agent=waits,
         answer_to_agent_free=free,
+        talks=[item.talk_seconds for item in connected if item.talk_seconds is not None],
         outcomes=_ordered(outcomes),
         codes=dict(codes.most_common()),
         contacts=store.contacts,
@@ -186,9 +188,6 @@ def _funnel(store: StoreRecord, rows: Mapping[str, int]) -> dict[str, int]:
     funnel = {"rows in the file": rows["rows"]} if "rows" in rows else {}
     return funnel | {
         "contacts": sum(store.contacts.values()),
-        "may be called": sum(store.contacts.values())
-        - store.contacts.get("do_not_call", 0)
-        - store.contacts.get("bad_number", 0),
         "tried": len(tried),
         "answered": len(reached),
         "talked to": len(talked),

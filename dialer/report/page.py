@@ -158,6 +158,17 @@ def _cards(report: Figures) -> list[Card]:
                 note="Calls by the time from the 200 OK until both sides hear each other; real milliseconds.",
             )
         )
+    if report.talks:
+        longest = max(report.talks)
+        edges = chart.ticks(longest, 10) if longest > 0 else [0.0, 1.0]
+        cards.append(
+            Card(
+                "Talk times",
+                chart.histogram(report.talks, edges, title="Talk times", kind="plain", unit="s"),
+                note="Talks by their length in real seconds"
+                + (", as scaled." if report.settings.get("speed", 1) != 1 else "."),
+            )
+        )
     first = next(iter(report.funnel.values()), 0) or 1
     funnel = [Bar(name, count, "plain", percent(count / first)) for name, count in report.funnel.items()]
     cards.append(Card("The list", chart.bars(funnel, title="The list, step by step")))
