@@ -30,6 +30,9 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"dialer.media: file {options.fd} is not a socket: {error.strerror}\n")
         return 2
+    if (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_STREAM):
+        sys.stderr.write(f"dialer.media: file {options.fd} is not a Unix stream socket\n")
+        return 2
     gc.freeze()
     try:
         import uvloop

@@ -62,7 +62,7 @@ class MediaStats:
     sent: int
     received: int
     forwarded: int
-    late: int  # packets of prompts given up because the process got no CPU for 100 ms
+    late: int  # times that a stream was held up by more than 100 ms and skipped ahead
     faults: int  # messages that the process could not carry out
     dropped: Mapping[str, int]
 

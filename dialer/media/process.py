@@ -28,6 +28,7 @@ from dialer.media.messages import FromProcess, Message, Note, Open, Ready, ToPro
 _READY_WITHIN = 20.0  # seconds: thousands of ports on a busy machine
 _SILENCE = 5.0  # seconds without a word (it speaks each second): it hangs
 _PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # seconds before start again, by failures in a row; the last one repeats
+_SECOND_THOUGHT = 0.2  # seconds
 _BRIEF = 10.0  # seconds: a process that lived no longer counts as a failure, too
 _END_WITHIN = 2.0
 
@@ -166,11 +167,17 @@ class MediaProcess:
             log.warning("media process restored", pid=self.pid)
 
     async def _end(self, down: asyncio.Future[str]) -> str:
+        """Returns why the process must be given up, once it must."""
         loop = asyncio.get_running_loop()
+        suspected = False
         while True:
             left = self._heard_at + _SILENCE - loop.time()
-            if left <= 0:
+            if left > 0:
+                suspected = False
+            elif suspected:
                 return f"it said nothing for {_SILENCE:.0f} s"
+            else:  # perhaps it was us who did not listen: read first what has arrived while this loop was held up
+                suspected, left = True, _SECOND_THOUGHT
             done, _ = await asyncio.wait({down}, timeout=left)
             if done:
                 return down.result()

@@ -45,6 +45,16 @@ _DIGIT_GAP = 0.04  # seconds; RFC 4733 section 2.6.1 expects no shorter tones
 _STATS_EVERY = 1.0  # seconds
 
 
+def check_remote(host: str, port: int, payload: int, events: int | None) -> None:
+    """Raises MessageFault for what no packet can be sent to; above all a host name: sending would wait for DNS."""
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except (OSError, ValueError) as error:
+        raise MessageFault(f"Remote: {host[:80]!r} is no IP address") from error
+    if payload not in (PCMU, PCMA) or not 0 < port < 65536 or not 0 <= (events or 0) < 128:
+        raise MessageFault(f"Remote: payload types {payload} and {events}, port {port}")
+
+
 class MediaServer:
     """Everything the child does. `clock` is monotonic, in seconds; `on_end` is called when the parent is gone."""
 
@@ -92,8 +102,7 @@ class MediaServer:
             case PromptPart():
                 self._add_prompt(message)
             case Remote(leg, host, port, payload, events):
-                if payload not in (PCMU, PCMA) or not 0 < port < 65536:
-                    raise MessageFault(f"Remote: payload type {payload}, port {port}")
+                check_remote(host, port, payload, events)
                 self._port(leg).set_remote((host, port), payload, events, self._clock())
             case Play():
                 self._play(message)

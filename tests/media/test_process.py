@@ -6,13 +6,16 @@ import asyncio
 import os
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvloop
 
 from dialer.media import process as process_module
 from dialer.media.direct import DirectBackend
@@ -75,6 +78,24 @@ def test_a_process_that_hangs_is_replaced(
             assert media.backend.pid != before
 
     run(work())
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_dialer_that_was_held_up_does_not_blame_the_process(
+    rig: Any, port_range: Range, phones: Any, prompt: str, monkeypatch: pytest.MonkeyPatch, factory: Any
+) -> None:
+    monkeypatch.setattr(process_module, "_SILENCE", 1.2)
+
+    async def work() -> None:
+        async with rig(port_range(1), [prompt]) as media:
+            media.backend.allocate("a")
+            time.sleep(1.5)  # what an import or a full disk may do to the loop
+            media.backend.play("a", phones().address, 0, prompt, "t")
+            assert await media.call() == ("finished", "t", True)
+            assert media.backend.stats().restarts == 0
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(work(), 20.0))
 
 
 def test_an_interrupt_at_the_terminal_does_not_cut_the_message(
@@ -158,3 +179,25 @@ def test_it_ends_when_its_parent_is_killed(port_range: Range) -> None:
     readable, _, _ = select.select([ended], [], [], 10.0)
     os.close(ended)
     assert readable
+
+
+def test_started_by_hand_it_says_what_it_wants() -> None:
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    reading, writing = os.pipe()
+    for fd, says in (
+        (right.fileno(), "is not a Unix stream socket"),
+        (reading, "is not a socket"),
+        (900, "is not a socket"),
+        ("x", "invalid int"),
+    ):
+        passed = (fd,) if isinstance(fd, int) and fd != 900 else ()
+        done = subprocess.run(
+            [sys.executable, "-m", "dialer.media", "--fd", str(fd)], pass_fds=passed, capture_output=True, text=True
+        )
+        assert done.returncode == 2
+        assert says in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+    left.close()
+    right.close()
+    os.close(reading)
+    os.close(writing)
