@@ -106,6 +106,7 @@ class Dialing:
         if now >= self._personal_at:
             self._personal_at = now + LOOK_AGAIN
             await self._personal_callbacks()
+            now = self.services.clock.now()
         if campaign.pacemaker is None:
             self._enter(state, reason)
             return now + LOOK_AGAIN
