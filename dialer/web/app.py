@@ -1,0 +1,250 @@
+"""The HTTP door: every route parses into a `Command`, the handler carries it out, the answer is one line of JSON."""
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from dialer.commands import COMMAND, ERROR_CODES, Command, CommandError, CommandHandler
+from dialer.doors import DoorError, encode, error_body, one_line, parse_command, parse_object
+from dialer.events import EventStream
+from dialer.logs import get_logger
+from dialer.metrics import Metrics
+from dialer.web.feed import Feed, FeedFull
+from dialer.web.guard import HEADERS, Guard
+from dialer.web.schema import add_schemas, body_of
+from dialer.web.tokens import Caller, Failures, Tokens
+
+#: DoorError code -> HTTP status; a command's own codes are in ERROR_CODES.
+STATUS = {
+    "malformed": 400,
+    "unauthorized": 401,
+    "not_found": 404,
+    "not_allowed": 405,
+    "too_large": 413,
+    "too_many": 429,
+    "internal": 500,
+}
+#: Commands of an agent, each a route under /api/v1/agents/{agent}/.
+AGENT_COMMANDS = (
+    "login",
+    "logout",
+    "ready",
+    "break",
+    "dispose",
+    "hangup",
+    "hand_over",
+    "preview",
+    "dial",
+    "skip",
+)
+_BY_STATUS = {404: "not_found", 405: "not_allowed", 413: "too_large"}
+
+Health = Callable[[], Mapping[str, str]]
+
+
+def reply(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """`body` as one line of JSON."""
+    return Response(encode(body) + b"\n", status, dict(headers or {}), media_type="application/json")
+
+
+def create_app(
+    handler: CommandHandler,
+    metrics: Metrics,
+    tokens: Tokens,
+    stream: EventStream,
+    *,
+    health: Health | None = None,
+    metrics_without_token: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """The application. `health` returns part -> trouble for /healthz, empty when all is well; `clock` is monotonic.
+
+    `app.state.feed` is the stream's reader for server-sent events; close it before the server stops (`WebServer` does).
+    """
+    app = FastAPI(title="Predictive dialer", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard)
+    feed = Feed(stream)
+    app.state.feed = feed
+    failures = Failures()
+    log = get_logger("http")
+
+    def refused(request: Request, code: str) -> None:
+        metrics.refused("http", code)
+        address = request.client.host if request.client else "-"
+        log.info("request_refused", code=code, path=one_line(request.url.path, 200), address=address)
+
+    # who asks
+
+    def caller(request: Request) -> Caller:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            known = tokens.caller(token.strip())
+            if known is not None:
+                return known
+        wait = failures.wrong(request.client.host if request.client else "-", clock())
+        if wait > 0:
+            raise DoorError("too_many", f"too many wrong tokens; again in {wait:.0f} s")
+        raise DoorError("unauthorized", "a bearer token is needed" if not token else "this token is nobody's")
+
+    def supervisor(who: Annotated[Caller, Depends(caller)]) -> Caller:
+        if not who.supervisor:
+            raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
+        return who
+
+    Anybody = Annotated[Caller, Depends(caller)]  # noqa: N806
+    Supervisor = Annotated[Caller, Depends(supervisor)]  # noqa: N806
+
+    def may(who: Caller, command: Command) -> None:
+        agent = getattr(command, "agent", None)
+        if not who.supervisor and (agent is None or agent != who.agent):
+            raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
+
+    async def carry_out(who: Caller, name: str, fields: Mapping[str, Any]) -> Response:
+        command = parse_command(name, fields)
+        may(who, command)
+        return reply(await handler.handle(command))
+
+    async def body(request: Request, *, required: bool = True) -> dict[str, Any]:
+        data = await request.body()
+        return parse_object(data) if data or required else {}
+
+    # errors
+
+    @app.exception_handler(DoorError)
+    async def _door(request: Request, error: DoorError) -> Response:
+        refused(request, error.code)
+        status = STATUS.get(error.code, ERROR_CODES.get(error.code, 422))
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "60"} if status == 429 else {}
+        return reply(error.to_dict(), status, headers)
+
+    @app.exception_handler(CommandError)
+    async def _command(request: Request, error: CommandError) -> Response:
+        refused(request, error.code)
+        return reply(error_body(error.code, error.message), ERROR_CODES[error.code])
+
+    @app.exception_handler(StarletteHTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        code = _BY_STATUS.get(error.status_code, "invalid")
+        refused(request, code)
+        return reply(error_body(code, str(error.detail)), error.status_code, error.headers)
+
+    @app.exception_handler(500)
+    async def _internal(request: Request, _error: Exception) -> Response:
+        # Starlette raises it again after this answer, so the log has the traceback.
+        metrics.refused("http", "internal")
+        return reply(error_body("internal", "the dialer failed; its log says how"), 500, HEADERS)
+
+    # commands
+
+    @app.post("/api/v1/command", openapi_extra=body_of(None), tags=["commands"])
+    async def command(request: Request, who: Anybody) -> Response:
+        """Any command, as `{"command": NAME, ...}`."""
+        fields = await body(request)
+        name = fields.get("command")
+        if not isinstance(name, str):
+            raise DoorError("invalid", "command: missing, or not a string", "command")
+        return await carry_out(who, name, fields)
+
+    def agent_route(name: str) -> None:
+        async def route(request: Request, agent: str, who: Anybody) -> Response:
+            fields = await body(request, required=False)
+            if fields.get("agent", agent) != agent:
+                raise DoorError("invalid", "agent: the address names another one", "agent")
+            return await carry_out(who, name, {**fields, "agent": agent})
+
+        app.add_api_route(
+            f"/api/v1/agents/{{agent}}/{name}",
+            route,
+            methods=["POST"],
+            operation_id=f"agent_{name}",
+            summary=f"Agent: {name.replace('_', ' ')}",
+            tags=["agents"],
+            openapi_extra=body_of(name, without=("agent",)),
+        )
+
+    for name in AGENT_COMMANDS:
+        agent_route(name)
+
+    @app.post(
+        "/api/v1/campaigns/{campaign}/contacts",
+        openapi_extra=body_of("add_contacts", without=("campaign",)),
+        tags=["campaigns"],
+    )
+    async def contacts(request: Request, campaign: str, who: Supervisor) -> Response:
+        """Add contacts; sending the same ones again adds nothing."""
+        return await carry_out(who, "add_contacts", {**await body(request), "campaign": campaign})
+
+    @app.post("/api/v1/campaigns/{campaign}/pause", tags=["campaigns"])
+    async def pause(campaign: str, who: Supervisor) -> Response:
+        """Place no more calls; calls in progress go on."""
+        return await carry_out(who, "pause", {"campaign": campaign})
+
+    @app.post("/api/v1/campaigns/{campaign}/resume", tags=["campaigns"])
+    async def resume(campaign: str, who: Supervisor) -> Response:
+        """Dial again."""
+        return await carry_out(who, "resume", {"campaign": campaign})
+
+    @app.post("/api/v1/do-not-call", openapi_extra=body_of("do_not_call"), tags=["campaigns"])
+    async def do_not_call(request: Request, who: Supervisor) -> Response:
+        """Numbers never to call again."""
+        return await carry_out(who, "do_not_call", await body(request))
+
+    @app.post("/api/v1/reload", tags=["service"])
+    async def reload(who: Supervisor) -> Response:
+        """Read the config file again; a bad file changes nothing."""
+        return await carry_out(who, "reload", {})
+
+    # looking
+
+    @app.get("/api/v1/status", tags=["service"])
+    async def status(who: Supervisor) -> Response:
+        """A snapshot of campaigns, agents, trunks and queues."""
+        return await carry_out(who, "status", {})
+
+    @app.get("/api/v1/contacts/{number}", tags=["campaigns"])
+    async def contact(number: str, who: Supervisor) -> Response:
+        """History, state, and why a number is or is not dialable now."""
+        return await carry_out(who, "contact", {"number": number})
+
+    @app.get("/api/v1/events", tags=["service"])
+    async def sent_events(who: Anybody) -> Response:
+        """Server-sent events; with an agent's token only what concerns that agent."""
+        try:
+            lines = feed.join(who.agent)
+        except FeedFull:
+            raise CommandError("unavailable", "as many clients listen as may") from None
+        return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    @app.get("/metrics", tags=["service"])
+    async def show_metrics(request: Request) -> Response:
+        """For Prometheus. Without a token from loopback only (or not at all, as configured)."""
+        if not (metrics_without_token and _loopback(request)):
+            supervisor(caller(request))
+        page = await asyncio.get_running_loop().run_in_executor(None, metrics.render)
+        return Response(page, media_type=metrics.content_type)
+
+    @app.get("/healthz", tags=["service"])
+    async def healthz() -> Response:
+        """200 while all parts work, 503 with what does not. Needs no token and tells no secrets."""
+        trouble = dict(health()) if health is not None else {}
+        return reply({"status": "degraded" if trouble else "ok", **trouble}, 503 if trouble else 200)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return reply(app.openapi())
+
+    add_schemas(app, COMMAND)
+    return app
+
+
+def _loopback(request: Request) -> bool:
+    try:
+        return request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

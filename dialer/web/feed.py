@@ -1,0 +1,91 @@
+"""Server-sent events: the stream for a browser or a script, bounded for every client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator
+
+from dialer.doors import encode
+from dialer.events import Event, EventStream
+
+#: Events waiting for one client; a slower client misses some, and is told how many.
+WAITING = 1000
+#: Clients at once.
+CLIENTS = 50
+#: Seconds of silence after which a comment keeps proxies from closing the connection.
+HEARTBEAT = 15.0
+
+
+class FeedFull(Exception):
+    """As many clients listen as may."""
+
+
+class _Client:
+    __slots__ = ("agent", "missed", "waiting", "wake")
+
+    def __init__(self, agent: str | None) -> None:
+        self.agent = agent
+        self.waiting: deque[Event] = deque()
+        self.missed = 0
+        self.wake = asyncio.Event()
+
+    def concerns(self, event: Event) -> bool:
+        return self.agent is None or self.agent in (getattr(event, "agent", None), getattr(event, "to_agent", None))
+
+
+class Feed:
+    """One reader of the stream for all clients."""
+
+    def __init__(self, stream: EventStream, waiting: int = WAITING, clients: int = CLIENTS) -> None:
+        self._clients: set[_Client] = set()
+        self._waiting = waiting
+        self._most = clients
+        self._closed = False
+        stream.subscribe(self.on_event)
+
+    def on_event(self, event: Event) -> None:
+        """The stream's reader."""
+        for client in self._clients:
+            if not client.concerns(event):
+                continue
+            if len(client.waiting) >= self._waiting:
+                client.missed += 1
+            else:
+                client.waiting.append(event)
+            client.wake.set()
+
+    def close(self) -> None:
+        """End every client's stream."""
+        self._closed = True
+        for client in self._clients:
+            client.wake.set()
+
+    def join(self, agent: str | None) -> AsyncIterator[bytes]:
+        """The stream for one client, from now on; `agent` limits it to what concerns that agent. Raises FeedFull."""
+        if len(self._clients) >= self._most:
+            raise FeedFull
+        return self._lines(_Client(agent))
+
+    async def _lines(self, client: _Client) -> AsyncIterator[bytes]:
+        self._clients.add(client)  # here, not in `join`: a response that never begins leaves nobody behind
+        try:
+            yield b": welcome\n\n"
+            while not self._closed:
+                client.wake.clear()
+                if client.missed:
+                    missed, client.missed = client.missed, 0
+                    yield b"event: missed\ndata: " + encode({"count": missed}) + b"\n\n"
+                while client.waiting:
+                    event = client.waiting.popleft()
+                    yield f"event: {event.name}\ndata: ".encode() + encode(event.to_dict()) + b"\n\n"
+                if client.missed or self._closed:
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(HEARTBEAT):
+                        await client.wake.wait()
+                        continue
+                yield b": still here\n\n"
+        finally:
+            self._clients.discard(client)
