@@ -1,0 +1,124 @@
+"""CPU of the caller per whole call, ours beside SIPp's uac, both against SIPp's uas, one after the other.
+
+    python -m benchmarks.sip                       # 500 and 1,000 calls/s, 10 s each
+    python -m benchmarks.sip --rate 1000 --seconds 60 --json
+
+A ratio is all that carries over to another machine.
+SIPp's set-up times are whole milliseconds. Exit status 1 if a call of ours failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A UDP port that nobody has at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+@contextmanager
+def uas(sipp: str, folder: Path) -> Iterator[int]:
+    """SIPp's own uas; yields its port."""
+    port = free_port()
+    command = [sipp, "-sn", "uas", "-i", HOST, "-p", str(port), "-nostdin"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def sipp_uac(sipp: str, folder: Path, port: int, rate: float, calls: int) -> dict[str, Any]:
+    """SIPp's own uac; its set-up times come from its -trace_rtt file."""
+    command = [
+        sipp, "-sn", "uac", f"{HOST}:{port}", "-i", HOST, "-p", str(free_port()), "-r", str(int(rate)),
+        "-m", str(calls), "-d", "50", "-l", "10000", "-nostdin", "-trace_rtt", "-rtt_freq", "500",
+    ]  # fmt: skip
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.monotonic() - began
+    cpu = usage.ru_utime + usage.ru_stime
+    times = []
+    for path in folder.glob("uac_*_rtt.csv"):
+        with path.open() as lines:
+            times += [float(row["response_time_ms"]) for row in csv.DictReader(lines, delimiter=";")]
+    times = sorted(times) or [float("nan")]
+    return {
+        "calls": calls,
+        "cpu_us_per_call": cpu / calls * 1e6,
+        "core": cpu / wall,
+        "setup_p50_ms": times[len(times) // 2],
+        "setup_p99_ms": times[int(len(times) * 0.99)],
+        "failures": {} if process.returncode == 0 else {f"exit {process.returncode}": 1},
+    }
+
+
+def ours(port: int, rate: float, calls: int, plain: bool) -> dict[str, Any]:
+    """Our caller in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.sip.client", str(port), "--rate", str(rate), "--calls", str(calls)]
+    if plain:
+        command.append("--asyncio")
+    result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return result
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=float, action="append", help="calls per second; may be repeated (500 and 1000)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each run")
+    parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    options = parser.parse_args()
+    sipp = shutil.which("sipp")
+    if sipp is None:
+        print("sipp is not installed: apt-get install --no-install-recommends sip-tester", file=sys.stderr)
+        return 2
+    results = []
+    for rate in options.rate or [500.0, 1000.0]:
+        calls = int(rate * options.seconds)
+        with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name)) as port:
+            theirs = sipp_uac(sipp, Path(name), port, rate, calls)
+            mine = ours(port, rate, calls, options.asyncio)
+        ratio = mine["cpu_us_per_call"] / theirs["cpu_us_per_call"]
+        results.append({"rate": rate, "sipp": theirs, "ours": mine, "ratio": ratio})
+    if options.json:
+        json.dump(results, sys.stdout, indent=1)
+        print()
+    else:
+        print(f"{'calls/s':>8} {'caller':>6} {'us/call':>8} {'core':>6} {'p50 ms':>7} {'p99 ms':>7}  failures")
+        for result in results:
+            for who in ("sipp", "ours"):
+                row = result[who]
+                print(
+                    f"{result['rate']:8.0f} {who:>6} {row['cpu_us_per_call']:8.1f} {row['core']:6.1%} "
+                    f"{row['setup_p50_ms']:7.2f} {row['setup_p99_ms']:7.2f}  {row['failures'] or 'none'}"
+                )
+            print(f"{'':8} ratio of CPU {result['ratio']:.2f}")
+    return 1 if any(result["ours"]["failures"] for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

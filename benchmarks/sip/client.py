@@ -1,0 +1,130 @@
+"""Our caller as a process of its own: INVITE 180 200 ACK, 50 ms, BYE 200, at a fixed rate. Prints one JSON object.
+
+Only what happens between the first INVITE and the last BYE is counted, as CPU seconds of this process (user
+and system).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+from dialer.sip import Answered, Ended, Event, Failed, sdp
+from dialer.udp import UdpEndpoint
+
+TICK = 0.005
+HOLD = 0.05
+
+
+class Caller:
+    """Places calls, hangs each up after `HOLD` seconds, keeps the set-up times (seconds)."""
+
+    def __init__(self, target: tuple[str, int], rate: float, calls: int) -> None:
+        self.endpoint = UdpEndpoint.open("127.0.0.1", 0, self.on_event)
+        self.target, self.rate, self.calls = target, rate, calls
+        self.offer = sdp.audio("127.0.0.1", 40_000)
+        self.placed: dict[str, float] = {}
+        self.setup: list[float] = []
+        self.failures: Counter[str] = Counter()
+        self.left = calls
+        self.done = asyncio.Event()
+        self.hang_up: asyncio.TimerHandle | None = None
+        self.standing: list[tuple[float, str]] = []
+        self.loop = asyncio.get_running_loop()
+
+    def on_event(self, event: Event) -> None:
+        """One step of one call."""
+        if isinstance(event, Answered):
+            now = time.monotonic()
+            self.setup.append(now - self.placed.pop(event.leg))
+            self.standing.append((now + HOLD, event.leg))
+        elif isinstance(event, Ended | Failed):
+            if isinstance(event, Failed):
+                self.failures[f"{event.status} {event.kind}"] += 1
+            elif event.by != "local":
+                self.failures[event.by] += 1
+            self.left -= 1
+            if self.left == 0:
+                self.done.set()
+
+    async def run(self) -> None:
+        """Until every call has ended."""
+        began, count, gone = time.monotonic(), 0, 0
+        host, port = self.target
+        uri = f"sip:service@{host}:{port}"
+        while count < self.calls or self.left:
+            now = time.monotonic()
+            due = min(self.calls, int((now - began) * self.rate) + 1)
+            while count < due:
+                plan = self.endpoint.plan_invite(
+                    uri, from_uri="sip:bench@127.0.0.1", destination=self.target, sdp=self.offer
+                )
+                self.placed[plan.call_id] = time.monotonic()
+                self.endpoint.invite(plan)
+                count += 1
+            while gone < len(self.standing) and self.standing[gone][0] <= now:
+                self.endpoint.bye(self.standing[gone][1])
+                gone += 1
+            if now - began > self.calls / self.rate + 60:
+                self.failures["stuck"] += self.left
+                return
+            await asyncio.sleep(TICK)
+
+
+async def measure(target: tuple[str, int], rate: float, calls: int) -> dict[str, Any]:
+    """One run as a JSON-able object; times in microseconds and milliseconds."""
+    caller = Caller(target, rate, calls)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+    cpu, wall = time.process_time(), time.monotonic()
+    await caller.run()
+    cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    caller.endpoint.close()
+    setup = sorted(caller.setup) or [float("nan")]
+    return {
+        "calls": calls,
+        "cpu_us_per_call": cpu / calls * 1e6,
+        "core": cpu / wall,
+        "setup_p50_ms": setup[len(setup) // 2] * 1e3,
+        "setup_p99_ms": setup[int(len(setup) * 0.99)] * 1e3,
+        "failures": dict(caller.failures),
+        "drops": dict(caller.endpoint.drops + caller.endpoint.errors),
+    }
+
+
+def run_fast(main: Coroutine[Any, Any, dict[str, Any]], plain: bool) -> dict[str, Any]:
+    """On uvloop unless asked otherwise, or it is not there."""
+    if not plain:
+        try:
+            import uvloop
+        except ModuleNotFoundError:
+            pass
+        else:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(main)
+    return asyncio.run(main)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("port", type=int)
+    parser.add_argument("--rate", type=float, default=500.0, help="calls per second")
+    parser.add_argument("--calls", type=int, default=5_000)
+    parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
+    options = parser.parse_args()
+    result = run_fast(measure(("127.0.0.1", options.port), options.rate, options.calls), options.asyncio)
+    json.dump(result, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
