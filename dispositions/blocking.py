@@ -62,7 +62,7 @@ def _add(tx: WriteTransaction, digits: list[int], name: str, source: str, at: fl
 def _withdraw(tx: WriteTransaction, policy: CampaignPolicy, digits: list[int], at: float) -> None:
     campaign_id = tx.store.campaign_id(policy.name)
     given = {"campaign_id": campaign_id}
-    holders = [(row.contact_id, row.digits) for row in _HOLDERS.all(tx.connection, digits, given)]
+    holders = [(row[0], row[1]) for row in _HOLDERS.all(tx.connection, digits, given)]
     tx.work.load_contacts([contact_id for contact_id, _ in holders])
     for contact_id, number in holders:
         contact = tx.work.contacts[contact_id]

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, bindparam, delete, insert, select, union_all
 
 from dispositions import schema, settle
 from dispositions.contact import Claim
-from dispositions.errors import NotDialable, UnknownContact
+from dispositions.errors import NotDialable, StoreConflict, UnknownContact
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState, Move
 from dispositions.statement import Statement
@@ -75,15 +75,15 @@ _BEST = {size: _best(size) for size in (1, 2, 4, 8, 16, 32, _TOGETHER)}
 
 def promote(tx: WriteTransaction, campaign_id: int, at: float, most: int) -> int:
     """Move due retries and shared callbacks to the ready table; how many."""
-    rows: list[Any] = []
+    rows: list[tuple[Any, ...]] = []
     for kind in (SHARED, RETRY_KIND):
         given = {"campaign_id": campaign_id, "kind": kind, "at": at, "most": most}
-        rows += _DUE.one(tx.connection, given).all()
+        rows += _DUE.rows(tx.connection, given)
     if rows:
-        _LEAVE_WAITING.many(tx.connection, [{"contact_id": row.contact_id} for row in rows])
+        _LEAVE_WAITING.many(tx.connection, [{"contact_id": row[0]} for row in rows])
         entering = [
-            {"campaign_id": campaign_id, "zone_id": row.zone_id, "rank": row.rank, "contact_id": row.contact_id}
-            for row in rows
+            {"campaign_id": campaign_id, "zone_id": zone_id, "rank": rank, "contact_id": contact_id}
+            for contact_id, rank, zone_id in rows
         ]
         _ENTER_READY.many(tx.connection, entering)
     return len(rows)
@@ -98,7 +98,7 @@ def claim(tx: WriteTransaction, campaign: str, limit: int, at: float, lease_unti
     tx.renew()
     tx.store.do_not_call.refresh(tx.connection)
     promote(tx, campaign_id, at, max(_PROMOTED, 2 * limit))
-    zones = [row.zone_id for row in _ZONES.one(tx.connection, {"campaign_id": campaign_id})]
+    zones = [row[0] for row in _ZONES.rows(tx.connection, {"campaign_id": campaign_id})]
     opened = [zone for zone in zones if policy.rules.is_open(tx.store.zones(zone, tx.connection), at)]
     claims: list[Claim] = []
     for _ in range(_ROUNDS):
@@ -106,28 +106,31 @@ def claim(tx: WriteTransaction, campaign: str, limit: int, at: float, lease_unti
             break
         wanted = limit - len(claims)
         found = _candidates(tx, campaign_id, opened, wanted)
-        tx.work.load_contacts([row.contact_id for row in found])
-        for row in found:
-            contact = tx.work.contacts[row.contact_id]
-            contact.place = contact.stored = Place(ContactState.READY, rank=row.rank, zone_id=row.zone_id)
+        places = {key: Place(ContactState.READY, rank=rank, zone_id=zone) for zone, rank, key in found}
+        tx.work.load_contacts(list(places), places)
+        for _, rank, key in found:
+            contact = tx.work.contacts[key]
+            if contact.place.state is not ContactState.READY:
+                raise StoreConflict(f"contact {contact.id} is ready and {contact.place.state}")
             if _refused(tx, contact, policy, at) is None:
-                claims.append(_lease(tx, contact, policy, at, lease_until, origin_of(row.rank)))
+                claims.append(_lease(tx, contact, policy, at, lease_until, origin_of(rank)))
         tx.flush()
         if len(found) < wanted:
             break
     return claims
 
 
-def _candidates(tx: WriteTransaction, campaign_id: int, zones: Sequence[int], most: int) -> list[Any]:
-    rows: list[Any] = []
+def _candidates(tx: WriteTransaction, campaign_id: int, zones: Sequence[int], most: int) -> list[tuple[Any, ...]]:
+    """(zone, rank, contact), best first."""
+    rows: list[tuple[Any, ...]] = []
     for start in range(0, len(zones), _TOGETHER):
         chunk = list(zones[start : start + _TOGETHER])
         size = next(size for size in _BEST if size >= len(chunk))
         given = {"campaign_id": campaign_id, "most": most}
         # the statements come in a few sizes; zone -1 has no rows
         given |= {f"z{n}": chunk[n] if n < len(chunk) else -1 for n in range(size)}
-        rows += _BEST[size].one(tx.connection, given).all()
-    rows.sort(key=lambda row: (row.rank, row.contact_id))
+        rows += _BEST[size].rows(tx.connection, given)
+    rows.sort(key=lambda row: row[1:])
     return rows[:most]
 
 

@@ -2,13 +2,13 @@
 
 Executing a Core construct costs tens of microseconds of Python beyond the database's own; a call's life has about ten
 statements. So each statement is compiled to text on first use and handed to the driver with tuples (SQLite) or
-dicts (psycopg) directly. The driver's errors still come back as SQLAlchemy's, for `Store` to translate.
+dicts (psycopg) directly, in SQLAlchemy's connection and transaction. `Store` translates the driver's errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, bindparam
 from sqlalchemy.engine import Connection
@@ -48,6 +48,18 @@ class Statement:
             params = {**constants, **params}
         return connection.exec_driver_sql(text, params if order is None else tuple([params[n] for n in order]))
 
+    def rows(self, connection: Connection, params: Params) -> list[tuple[Any, ...]]:
+        """All rows as plain tuples, in the order of the columns: for the hot paths."""
+        text, order, constants = self._of(connection)
+        if constants:
+            params = {**constants, **params}
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(text, params if order is None else tuple([params[n] for n in order]))
+            return cast("list[tuple[Any, ...]]", cursor.fetchall())
+        finally:
+            cursor.close()
+
     def many(self, connection: Connection, rows: Sequence[Params]) -> int:
         """Execute for every row of parameters in one call; the number of rows that the database touched."""
         if not rows:
@@ -55,9 +67,13 @@ class Statement:
         text, order, constants = self._of(connection)
         if constants:
             rows = [{**constants, **row} for row in rows]
-        if order is None:
-            return connection.exec_driver_sql(text, list(rows)).rowcount
-        return connection.exec_driver_sql(text, [tuple([row[name] for name in order]) for row in rows]).rowcount
+        given = list(rows) if order is None else [tuple([row[name] for name in order]) for row in rows]
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(text, given)
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
 
 
 _SIZES = (1, 8, 64, 512)
@@ -72,9 +88,9 @@ class ByKeys:
             condition = column.in_([bindparam(f"k{n}", type_=column.type) for n in range(size)])
             self._sizes[size] = Statement(lambda dialect, c=condition: build(c, dialect))  # type: ignore[misc]
 
-    def all(self, connection: Connection, keys: Sequence[Any], params: Params | None = None) -> list[Any]:
+    def all(self, connection: Connection, keys: Sequence[Any], params: Params | None = None) -> list[tuple[Any, ...]]:
         """The rows of all keys (which should be distinct), in no order."""
-        rows: list[Any] = []
+        rows: list[tuple[Any, ...]] = []
         start = 0
         while start < len(keys):
             left = len(keys) - start
@@ -84,6 +100,6 @@ class ByKeys:
             bound = {f"k{n}": key for n, key in enumerate(chunk)}
             if params:
                 bound.update(params)
-            rows += self._sizes[size].one(connection, bound).all()
+            rows += self._sizes[size].rows(connection, bound)
             start += size
         return rows

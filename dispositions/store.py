@@ -61,6 +61,7 @@ class Store:
             raise StoreError("the store needs a file: readers and the writer are different connections")
         self.url = parsed
         self._engine = _sqlite(parsed, busy_timeout) if self.is_sqlite else _postgres(parsed, busy_timeout)
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._writer = threading.Lock()
         self._policies: dict[str, CampaignPolicy] = {}
         self._ids: dict[str, int] = {}
@@ -196,6 +197,8 @@ class Store:
         try:
             yield
         except exc.DBAPIError as error:
+            raise _translate(error.orig, error.connection_invalidated) from error
+        except self._driver_error as error:
             raise _translate(error) from error
         except exc.TimeoutError as error:
             raise StoreUnavailable(f"no free connection: {error}") from error
@@ -289,11 +292,11 @@ def _postgres(url: Any, busy_timeout: float) -> Engine:
 _NO_SCHEMA = ("no such table", "no such column", "undefinedtable", "undefinedcolumn")
 
 
-def _translate(error: exc.DBAPIError) -> StoreError:
-    cause = error.orig
+def _translate(cause: BaseException | None, invalidated: bool = False) -> StoreError:
     text = str(cause)
+    kinds = {kind.__name__ for kind in type(cause).__mro__}  # the same names in every DB-API driver (PEP 249)
     if any(word in f"{type(cause).__name__} {text}".lower() for word in _NO_SCHEMA):
         return SchemaError(f"{text.strip()}: the schema is missing or of another version; run `migrate`")
-    if error.connection_invalidated or isinstance(error, exc.OperationalError | exc.InterfaceError):
+    if invalidated or kinds & {"OperationalError", "InterfaceError"}:
         return StoreUnavailable(text.strip())
     return StoreConflict(text.strip())

@@ -7,7 +7,7 @@ before it changes anything here, so one that raises an `ArgumentError` leaves no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -297,13 +297,15 @@ class Work:
             contacts.append(row[2])
         self.load_contacts(contacts)
 
-    def load_contacts(self, ids: Sequence[int]) -> None:
-        """Read contacts and where they stand, those that are not here yet; unknown ids are passed over."""
+    def load_contacts(self, ids: Sequence[int], ready: Mapping[int, Place] | None = None) -> None:
+        """Read contacts and where they stand, those that are not here yet; unknown ids are passed over. `ready`: the
+        places of those that were just found in the ready table, which are then not looked up again.
+        """
         missing = [key for key in dict.fromkeys(ids) if key not in self.contacts]
         for row in self._select.all(self.connection, missing) if missing else ():
-            self.contacts[row[0]] = self._contact(row)
+            self.contacts[row[0]] = self._contact(row, ready or {})
 
-    def _contact(self, row: Any) -> Contact:
+    def _contact(self, row: Any, ready: Mapping[int, Place]) -> Contact:
         (key, campaign_id, list_name, external_id, number, numbers, zone_id, priority, attempts, progress, callback_id,
          fields, until, rank, origin, attempt_id, sip, pending, kind, due_at, waiting_rank, review_attempt,
          review_until, settled, settled_at) = row  # fmt: skip
@@ -317,7 +319,7 @@ class Work:
         elif settled is not None:
             place = Place(ContactState(settled), settled_at)
         else:
-            place = self._ready_place(key, campaign_id, zone_id, priority)
+            place = ready.get(key) or self._ready_place(key, campaign_id, zone_id, priority)
         return Contact(
             key, campaign_id, list_name, external_id, number, numbers, zone_id, priority, attempts,
             Progress.load(progress), callback_id, fields, place, place,
@@ -325,12 +327,12 @@ class Work:
 
     def _ready_place(self, key: int, campaign_id: int, zone_id: int, priority: int) -> Place:
         ranks = {f"rank{n}": rank_of(origin, priority) for n, origin in enumerate(_ORIGINS)}
-        row = _READY_AT.one(
+        rows = _READY_AT.rows(
             self.connection, {"campaign_id": campaign_id, "zone_id": zone_id, "contact_id": key, **ranks}
-        ).first()
-        if row is None:
-            raise StoreConflict(f"contact {key} is in no state")
-        return Place(ContactState.READY, rank=row.rank, zone_id=row.zone_id)
+        )
+        if len(rows) != 1:
+            raise StoreConflict(f"contact {key} is in {len(rows) or 'no'} places")
+        return Place(ContactState.READY, rank=rows[0][1], zone_id=rows[0][0])
 
     # --- changing --------------------------------------------------------------------------------------------------
 
