@@ -40,13 +40,20 @@ def _nothing(*_: object) -> None:
     return None
 
 
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        raise MediaRefused(f"media address {host[:80]!r} is no IP address") from None
+
+
 class DirectBackend:
     """A `MediaBackend` over one media process. See `backend.MediaBackend` for what its methods promise.
 
     host: IP address that the RTP ports are bound to; advertise: the one that `allocate` returns, when it differs
     (NAT, 0.0.0.0). port_min..port_max: RTP on the even ports, RTCP on the odd ones. prompts: WAV files to load at
     `start` (DEFAULT_PROMPT always is). quarantine: seconds a port rests between legs. events: the telephone-event
-    payload type of our own SDP. Raises ValueError for addresses that are none.
+    payload type of our own SDP. Raises MediaRefused for addresses that are none.
     """
 
     def __init__(
@@ -65,11 +72,10 @@ class DirectBackend:
         quarantine: float = 2.0,
         events: int = 101,
     ) -> None:
-        self._host = str(ipaddress.ip_address(host))
-        self._version = ipaddress.ip_address(host).version
-        self._advertise = str(ipaddress.ip_address(advertise or host))
-        if ipaddress.ip_address(self._advertise).is_unspecified:
-            raise ValueError(f"media address {host}: name the address that parties send to (advertise)")
+        bound, told = _address(host), _address(advertise or host)
+        if told.is_unspecified:
+            raise MediaRefused(f"media address {host}: name the address that parties send to (advertise)")
+        self._host, self._advertise, self._version = str(bound), str(told), bound.version
         self._range = range(port_min + port_min % 2, port_max, 2)  # the RTCP port above must be inside, too
         self._paths = dict.fromkeys([DEFAULT_PROMPT, *prompts])
         self._on_finished = on_finished

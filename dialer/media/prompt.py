@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dialer.media.backend import MediaError
 from dialer.media.g711 import PCMA as PCMA
 from dialer.media.g711 import PCMU as PCMU
 from dialer.media.g711 import SILENCE, alaw_decode, transcode, ulaw_decode, ulaw_encode
@@ -21,7 +22,7 @@ _MAX_BYTES = 128 * 1024 * 1024  # five minutes of 16-bit stereo at 96 kHz fit
 DEFAULT_PROMPT = str(Path(__file__).parent / "prompts" / "no-agent-free.wav")
 
 
-class PromptError(Exception):
+class PromptError(MediaError):
     """A prompt cannot be used; one line: `file: what is wrong`."""
 
 

@@ -155,7 +155,7 @@ def test_two_phones_with_different_codecs_hear_each_other(
         await asyncio.wait_for(enough, 20)
         for call in calls.values():
             await call.end()
-        assert set(backend.stats().dropped) <= {"rtcp_port", "idle_port"}
+        assert set(backend.stats().dropped) <= {"rtcp_port", "idle_port", "unheard"}  # before the bridge was made
         await backend.close()
 
     run(work())

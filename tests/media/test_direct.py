@@ -256,8 +256,8 @@ def test_ipv6(run: Run, phones: Any, prompt: str) -> None:
 
 
 def test_addresses_are_checked_when_it_is_built() -> None:
-    with pytest.raises(ValueError, match="advertise"):
+    with pytest.raises(MediaRefused, match="advertise"):
         DirectBackend("0.0.0.0", 40000, 40010)
-    with pytest.raises(ValueError):
+    with pytest.raises(MediaRefused, match="no IP address"):
         DirectBackend("localhost", 40000, 40010)
     DirectBackend("0.0.0.0", 40000, 40010, advertise="192.0.2.1")
