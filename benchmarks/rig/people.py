@@ -65,6 +65,7 @@ class People:
         self._client.headers["Authorization"] = f"Bearer {token_path.read_text().strip()}"
         async with self._client.stream("GET", "/api/v1/events", timeout=httpx2.Timeout(5.0, read=None)) as stream:
             if stream.status_code != 200:
+                print(f"no events: HTTP {stream.status_code} {(await stream.aread())[:200]!r}", flush=True)
                 await asyncio.sleep(AGAIN)
                 return
             for agent in self._agents:
