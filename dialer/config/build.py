@@ -77,27 +77,34 @@ class Built:
 
 def build(config: Config, environ: Mapping[str, str] | None = None) -> Built:
     """Everything that the file says, as the rooms want it. Raises ConfigErrors with each mistake's place."""
-    environ = os.environ if environ is None else environ
     file = scaled(config.file)
+    campaigns = build_campaigns(config, file)
+    try:
+        return _built(config, file, campaigns, os.environ if environ is None else environ)
+    except SecretError as error:
+        # load has looked, but the file or the variable may have gone since
+        raise ConfigErrors([config.error((), str(error))]) from None
+
+
+def build_campaigns(config: Config, file: ConfigFile | None = None) -> dict[str, BuiltCampaign]:
+    """The campaigns alone, which need no secret. `file`: the scaled model, if it is at hand. Raises ConfigErrors."""
+    file = scaled(config.file) if file is None else file
     campaigns: dict[str, BuiltCampaign] = {}
     errors = []
     for name, table in file.campaigns.items():
         try:
             campaigns[name] = _campaign(name, table, file)
         except TableError as error:
-            errors += [config.error(("campaigns", name, "dispositions"), problem) for problem in error.problems]
+            at = ("campaigns", name, "dispositions")
+            errors += [config.error(at, f"campaigns.{name}: {problem}") for problem in error.problems]
         except RulesError as error:
-            errors.append(config.error(("campaigns", name, "schedule"), str(error)))
+            errors.append(config.error(("campaigns", name, "schedule"), f"campaigns.{name}.schedule: {error}"))
         except PacingConfigError as error:
             problem = f"{error} (divided by time_scale {file.time_scale:g})" if file.time_scale != 1.0 else str(error)
             errors.append(config.error(("campaigns", name, "pacing"), f"campaigns.{name}.pacing: {problem}"))
     if errors:
         raise ConfigErrors(errors)
-    try:
-        return _built(config, file, campaigns, environ)
-    except SecretError as error:
-        # load has looked, but the file or the variable may have gone since
-        raise ConfigErrors([config.error((), str(error))]) from None
+    return campaigns
 
 
 def _built(

@@ -1,0 +1,194 @@
+"""`dialer check`: is this config fit to be run, and what would it dial now?"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dialer.cli.output import config_argument, json_option, print_json, seconds, show, table
+
+if TYPE_CHECKING:
+    from dialer.config.build import BuiltCampaign
+    from dialer.config.load import Config
+    from dispositions import OutcomeTable, Rule
+
+
+@click.command()
+@config_argument
+@click.option("--options", "ask", is_flag=True, help="Also send OPTIONS to every trunk and show the round trip.")
+@click.option("--no-lists", is_flag=True, help="Do not read the contact lists.")
+@json_option
+def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
+    """Check CONFIG and everything that it points at, and say what would be dialable now and what not, and why.
+
+    Nothing is changed: lists that are not imported yet are read into a temporary store. Ends with 0 when all is well,
+    1 when there are problems, 2 for wrong usage.
+    """
+    from dialer.cli.funnel import funnels, heads
+    from dialer.cli.probe import probe
+    from dialer.config.build import build
+    from dialer.config.load import load
+
+    config = load(config_path)
+    built = build(config)
+    problems: list[str] = []
+    lists = heads(config, problems)
+    trunks = probe(built.file) if ask else {}
+    problems += [
+        f"{config.place('trunks', name).file}:{config.place('trunks', name).line}:"
+        f"{config.place('trunks', name).column}: trunk {name}: {answer['problem']}"
+        for name, answer in trunks.items()
+        if answer.get("problem")
+    ]
+    at = time.time()
+    counted = {} if no_lists or problems else funnels(config, built.campaigns, at, quiet=as_json)
+    if as_json:
+        print_json(_json(config, built.campaigns, lists, trunks, counted, problems, at))
+    else:
+        _show(config, built.campaigns, lists, trunks, counted, at)
+        for problem in problems:
+            click.echo(problem, err=True)
+        if not problems:
+            show(f"{config_path}: fit to run")
+    return 1 if problems else 0
+
+
+def _json(
+    config: Config,
+    campaigns: dict[str, BuiltCampaign] | Any,
+    lists: dict[str, Any],
+    trunks: dict[str, Any],
+    counted: dict[str, dict[str, int]],
+    problems: list[str],
+    at: float,
+) -> dict[str, Any]:
+    return {
+        "ok": not problems,
+        "problems": problems,
+        "files": [str(file) for file in config.files],
+        "lists": lists,
+        "trunks": {name: trunks.get(name, {}) for name in config.file.trunks},
+        "campaigns": {
+            name: {
+                "jurisdiction": campaign.jurisdiction.name,
+                "abandon_cap": campaign.abandon_cap,
+                "window": campaign.window,
+                "opens_at": _opens(campaign, at),
+                "contacts": counted.get(name, {}),
+                "table": [dict(zip(_TABLE, row, strict=True)) for row in _rows(campaign.policy.table)],
+            }
+            for name, campaign in campaigns.items()
+        },
+    }
+
+
+def _opens(campaign: BuiltCampaign, at: float) -> float | None:
+    """When the campaign's own zone may next be dialed (epoch seconds; `at` when it may now)."""
+    return campaign.policy.rules.next_open((campaign.policy.rules.timezone,), at)
+
+
+def _show(
+    config: Config,
+    campaigns: dict[str, BuiltCampaign] | Any,
+    lists: dict[str, Any],
+    trunks: dict[str, Any],
+    counted: dict[str, dict[str, int]],
+    at: float,
+) -> None:
+    for name, campaign in campaigns.items():
+        show(table(f"Campaign {name}: what becomes of a contact", _TABLE, _rows(campaign.policy.table)))
+        show(*_rules(campaign, at))
+    show(_trunks(config, trunks))
+    columns = ("list", "columns", "encoding", "delimiter")
+    rows = [
+        (name, ", ".join(head["columns"]), head["encoding"], repr(head["delimiter"])) for name, head in lists.items()
+    ]
+    show(table("Lists", columns, rows))
+    if counted:
+        funnel = [
+            (name, count, reason, _MEANING.get(reason, ""))
+            for name, found in counted.items()
+            for reason, count in found.items()
+            if count
+        ]
+        show(table("Contacts now", ("campaign", "contacts #", "state", ""), funnel or [("none", 0, "", "")]))
+
+
+#: The funnel's words for people.
+_MEANING = {
+    "dialable": "would be dialed now",
+    "closed": "outside calling hours where they are",
+    "leased": "being dialed",
+    "waiting": "wait out a delay",
+    "callback": "promised a callback later",
+    "callback_due": "their own agent calls them back",
+    "review": "wait for the agent's code",
+    "done": "finished",
+    "sold": "bought",
+    "do_not_call": "on a do-not-call list",
+    "bad_number": "no such number",
+    "exhausted": "tried as often as allowed",
+}
+
+
+def _rules(campaign: BuiltCampaign, at: float) -> list[str]:
+    """The campaign's limits in a few lines."""
+    place, policy = campaign.jurisdiction, campaign.policy
+    opens = _opens(campaign, at)
+    zone = policy.rules.timezone
+    if opens is None:
+        hours = "never opens in the year to come"
+    elif opens <= at:
+        hours = "open now"
+    else:
+        from zoneinfo import ZoneInfo
+
+        hours = f"closed, opens {datetime.fromtimestamp(opens, ZoneInfo(zone)):%a %d %b %H:%M}"
+    caps = [f"{cap.attempts} in {seconds(cap.window)}" for cap in policy.caps]
+    if policy.attempts_per_day:
+        caps.append(f"{policy.attempts_per_day} a day")
+    caps.append(f"{policy.max_attempts} in all")
+    return [
+        f"  rules: {place.title} (version {place.version}, {place.date}); {hours} in {zone}",
+        f"  abandoned: at most {100 * campaign.abandon_cap:g} % per {campaign.window}; ring at least"
+        f" {seconds(campaign.ring_floor)}; patience {seconds(campaign.table.pacing.patience)}",
+        f"  attempts: {', '.join(caps)}; again after {seconds(policy.redial_delay)},"
+        f" after an abandoned call {seconds(policy.abandoned_redial_delay)}",
+    ]
+
+
+_TABLE = ("result", "meaning", "next", "after", "times", "then")
+
+
+def _rows(outcomes: OutcomeTable) -> list[tuple[str, str, str, str, str, str]]:
+    """The disposition table: the network's outcomes first, then the agents' codes."""
+    rows = [_row(str(outcome), rule, "network") for outcome, rule in outcomes.outcomes.items()]
+    rows += [_row(code, rule, "agent") for code, rule in outcomes.codes.items()]
+    rows.append(_row("undisposed", outcomes.undisposed, f"no code within {seconds(outcomes.undisposed_after)}"))
+    return rows
+
+
+def _row(name: str, rule: Rule, source: str) -> tuple[str, str, str, str, str, str]:
+    after = "re-dial delay" if rule.next == "retry" and rule.after is None else seconds(rule.after)
+    kind = f"{'personal' if rule.personal else 'shared'} callback" if rule.next == "callback" else str(rule.next)
+    then = str(rule.exhausted) if rule.attempts is not None else ""
+    times = "" if rule.attempts is None else str(rule.attempts)
+    return name, rule.description or source, kind, after, times, then
+
+
+def _trunks(config: Config, answers: dict[str, Any]) -> Any:
+    rows = []
+    for name, trunk in config.file.trunks.items():
+        answer = answers.get(name)
+        if answer is None:
+            reach = "not asked (--options)"
+        elif answer["problem"]:
+            reach = answer["problem"]
+        else:
+            reach = f"{answer['status']} in {1000 * answer['rtt']:.1f} ms"
+        role = "reserve" if trunk.reserve else ""
+        rows.append((name, trunk.address, ", ".join(trunk.prefixes), trunk.lines, trunk.calls_per_second, role, reach))
+    return table("Trunks", ("trunk", "address", "prefixes", "lines #", "calls/s #", "", "OPTIONS"), rows)

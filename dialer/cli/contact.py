@@ -1,0 +1,85 @@
+"""`dialer contact`: a number's history, and why it is or is not dialable. From the store when no dialer runs."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+import click
+
+from dialer.cli.client import Daemon, token_option
+from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table
+
+
+@click.command()
+@config_argument
+@click.argument("number")
+@token_option
+@json_option
+def contact(config_path: str, number: str, token_file: str | None, as_json: bool) -> None:
+    """Show NUMBER's state, its history, and why it is or is not dialable now.
+
+    Asks the running dialer; when none runs, reads the store.
+    """
+    daemon = Daemon(config_path, token_file)
+    try:
+        cards = daemon.contact(number).get("contacts", [])
+    except Failure as failure:
+        if failure.code != "not_running":
+            raise
+        cards = _from_store(config_path, number)
+    if as_json:
+        print_json({"contacts": cards})
+        return
+    for card in cards:
+        _show(card)
+
+
+def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
+    from dialer.cli.stores import opened
+    from dialer.config.build import build_campaigns
+    from dialer.config.load import load
+    from dialer.snapshot import contact_card
+    from dispositions.errors import NumberError
+
+    config = load(config_path, outside=False)
+    campaigns = build_campaigns(config)
+    with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.read() as view:
+        at = time.time()
+        try:
+            found = [contact_card(view, campaign, number, at) for campaign in campaigns]
+        except NumberError as error:
+            text = f"{number} is not a number ({error.reason}); write it as +34600000001"
+            raise Failure(text, code="invalid") from None
+    cards = [card for card in found if card is not None]
+    if not cards:
+        raise Failure(f"{number} is in no campaign of {config_path}", code="unknown_contact")
+    return cards
+
+
+def _when(at: float | None) -> str:
+    """An instant in this machine's zone, to the second."""
+    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="seconds")
+
+
+def _show(card: dict[str, Any]) -> None:
+    dialable = "dialable now" if card.get("dialable") else "not dialable now"
+    key = f", id {card['external_id']}" if card.get("external_id") else ""
+    show(f"{card.get('number')} in {card.get('campaign')}, list {card.get('list_name')}{key}")
+    show(f"  {card.get('state')}, {card.get('attempts')} attempts, {dialable}")
+    for reason in card.get("why", []):
+        show(f"  - {reason}")
+    if card.get("next_at") and not card.get("dialable"):
+        show(f"  next: {_when(card['next_at'])}")
+    for name, value in (card.get("fields") or {}).items():
+        show(f"  {name}: {value}")
+    keys = ("number", "trunk", "outcome", "cause", "agent", "disposition", "note")
+    rows = [
+        (_when(a.get("started_at")), seconds(a.get("talk_seconds")), *(a.get(key) for key in keys))
+        for a in card.get("history") or []
+    ]
+    if rows:
+        show(table("History", ("started", "talk", *keys), rows))
+    else:
+        show("  never dialed")

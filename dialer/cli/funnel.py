@@ -1,0 +1,101 @@
+"""What would be dialable now, without changing anything: counted in a copy of the store with the lists read into it."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dialer.cli.lists import progress
+from dialer.cli.output import Failure
+from dialer.cli.stores import opened
+from dialer.config.build import BuiltCampaign, list_spec
+from dialer.config.load import Config
+from dialer.config.merge import sqlite_file
+from dispositions import ImportFileError, Store
+from dispositions.importer import import_csv, import_do_not_call, read_head
+
+#: A larger store is counted where it is, without the lists' new rows: a copy would take too long.
+LARGEST_COPY = 512 * 1024 * 1024
+
+
+def heads(config: Config, problems: list[str]) -> dict[str, dict[str, Any]]:
+    """List -> its columns, encoding and delimiter; what is wrong with a file is added to `problems`, with its place."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, listed in config.file.lists.items():
+        spec = list_spec(name, listed)
+        if spec is None:
+            continue
+        try:
+            head = read_head(spec)
+        except ImportFileError as error:
+            problems.append(str(config.error(("lists", name, "path"), f"lists.{name}.path: {error}")))
+            continue
+        found[name] = {
+            "columns": list(head.columns),
+            "encoding": head.form.encoding,
+            "delimiter": head.form.delimiter,
+        }
+        for column in head.missing:
+            place = config.error(("lists", name, "columns"), "")
+            there = ", ".join(head.columns)[:300]
+            text = f"lists.{name}.columns: {listed.path} has no column {column!r}; allowed: {there}"
+            problems.append(str(replace(place, message=text)))
+    return found
+
+
+def funnels(
+    config: Config, campaigns: Mapping[str, BuiltCampaign], at: float, *, quiet: bool
+) -> dict[str, dict[str, int]]:
+    """Campaign -> contacts by reason at `at` (epoch seconds), as a daemon started now would find them."""
+    url = config.file.store.url
+    file = sqlite_file(url)
+    exists = file is None or file.is_file()
+    if exists and (file is None or file.stat().st_size > LARGEST_COPY):
+        with opened(url, (c.policy for c in campaigns.values())) as store:
+            return _count(store, campaigns, at)
+    with tempfile.TemporaryDirectory(prefix="dialer-check-") as directory:
+        copy = Path(directory) / "store.db"
+        if file is not None and exists:
+            _copy(file, copy)
+        with opened(f"sqlite:///{copy}", (c.policy for c in campaigns.values()), create=True) as store:
+            _read_lists(config, campaigns, store, Path(directory), at, quiet)
+            return _count(store, campaigns, at)
+
+
+def _count(store: Store, campaigns: Mapping[str, BuiltCampaign], at: float) -> dict[str, dict[str, int]]:
+    with store.read() as view:
+        return {name: {str(reason): n for reason, n in view.funnel(name, at).items()} for name in campaigns}
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A consistent copy, also of a store that a daemon is writing."""
+    try:
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)) as old,
+            closing(sqlite3.connect(target)) as new,
+        ):
+            old.backup(new)
+    except sqlite3.Error as error:
+        raise Failure(f"store {source}: {error}", code="store") from None
+
+
+def _read_lists(
+    config: Config, campaigns: Mapping[str, BuiltCampaign], store: Store, scratch: Path, at: float, quiet: bool
+) -> None:
+    for name, marks in config.file.do_not_call.items():
+        # Rejects go beside the file: let that be the scratch directory.
+        alias = scratch / f"do-not-call-{name}"
+        alias.symlink_to(Path(marks.path).absolute())
+        with progress(f"do not call: {name}", quiet) as tell:
+            import_do_not_call(store, name, alias, at, region=marks.region, column=marks.column, progress=tell)
+    for campaign, unit in campaigns.items():
+        for name in unit.table.lists:
+            spec = list_spec(name, config.file.lists[name])
+            if spec is not None:
+                with progress(f"{campaign}: {name}", quiet) as tell:
+                    import_csv(store, campaign, replace(spec, rejects=scratch / f"{name}.rejects.csv"), at, tell)
