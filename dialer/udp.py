@@ -4,7 +4,8 @@
 is empty, because at a
 thousand calls a second the way through the loop costs more than a parse. Socket errors are counted by name in
 `errors`, never raised:
-SIP over UDP recovers by its own retransmissions.
+SIP over UDP recovers by its own retransmissions. Destinations must be literal addresses: a name would make the send
+wait for DNS.
 """
 
 from __future__ import annotations
@@ -149,6 +150,7 @@ class UdpEndpoint:
             return
         self._busy = True
         endpoint = self.endpoint
+        finished = False
         try:
             while not self._closed:
                 self._transmit()
@@ -156,10 +158,13 @@ class UdpEndpoint:
                 if event is None:
                     break
                 self._on_event(event)
+            finished = True
         finally:
             self._busy = False
-        if not self._closed:
-            self._arm()
+            if not self._closed:
+                self._arm()
+                if not finished:  # `on_event` raised: the loop reports that, and the events after it still come
+                    self._loop.call_soon(self._flush)
 
     def _transmit(self) -> None:
         for data, addr in self.endpoint.datagrams_to_send():

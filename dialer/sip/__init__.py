@@ -9,7 +9,16 @@ from dialer.sip import sdp
 from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.dialog import DialogState
 from dialer.sip.endpoint import Endpoint
-from dialer.sip.errors import SdpError, SipError, TooManyLegs, UndefinedTransition, UnknownLeg, UnsafeHeader, WrongState
+from dialer.sip.errors import (
+    BadDestination,
+    SdpError,
+    SipError,
+    TooManyLegs,
+    UndefinedTransition,
+    UnknownLeg,
+    UnsafeHeader,
+    WrongState,
+)
 from dialer.sip.events import (
     Answered,
     Ended,
@@ -27,6 +36,7 @@ from dialer.sip.plan import InvitePlan
 
 __all__ = [
     "Answered",
+    "BadDestination",
     "Credentials",
     "DialogState",
     "Ended",

@@ -16,9 +16,10 @@ from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
-from dialer.sip.errors import TooManyLegs, UnknownLeg, WrongState
+from dialer.sip.errors import BadDestination, TooManyLegs, UnknownLeg, WrongState
 from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell
+from dialer.sip.grammar import literal_address
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
 from dialer.sip.orphan import adopt
@@ -29,6 +30,13 @@ from dialer.sip.receiver import Receiver
 from dialer.sip.wire import checked_headers, checked_uri, checked_value
 
 __all__ = ["Endpoint"]
+
+
+def _checked_destination(destination: tuple[str, int]) -> tuple[str, int]:
+    host, port = destination
+    if not literal_address(host) or not 0 < port < 65_536:
+        raise BadDestination(f"not an address and a port: {host!r}, {port!r}")
+    return host, port
 
 
 class Endpoint:
@@ -142,7 +150,7 @@ class Endpoint:
             from_uri=checked_uri(from_uri),
             from_display=from_display,
             to_uri=to_uri,
-            destination=destination,
+            destination=_checked_destination(destination),
             sent_by=core.sent_by,
             headers=tuple((name, value) for name, value in headers),
             authenticates=credentials is not None,
@@ -163,7 +171,7 @@ class Endpoint:
             cseq=plan.cseq + step,
             request_uri=to_uri,
             to_uri=to_uri,
-            destination=destination,
+            destination=_checked_destination(destination),
             authenticates=False,
             credentials=None,
         )
@@ -181,6 +189,7 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
+        _checked_destination(plan.destination)
         for text in (plan.request_uri, plan.to_uri, plan.from_uri):
             checked_uri(text)
         for text in (plan.call_id, plan.from_tag, plan.sent_by):
@@ -250,7 +259,7 @@ class Endpoint:
         """Ask a peer whether it lives; returns the id that `OptionsAnswered` or `OptionsFailed` names. Raises
         `UnsafeHeader`.
         """
-        return Ping(self._core, checked_uri(uri), destination, now).id
+        return Ping(self._core, checked_uri(uri), _checked_destination(destination), now).id
 
     def end_orphan(self, saved: Mapping[str, Any], now: float, *, credentials: Credentials | None = None) -> None:
         """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.

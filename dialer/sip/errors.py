@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BadDestination",
     "MalformedMessage",
     "SdpError",
     "SipError",
@@ -32,6 +33,10 @@ class WrongState(SipError):
 
 class UnsafeHeader(SipError):
     """A header name, header value or URI that must not reach the wire: CR, LF, other control characters, bad names."""
+
+
+class BadDestination(SipError):
+    """Not an IP address and a port of 1 to 65535: names are resolved by those who have a network."""
 
 
 class TooManyLegs(SipError):

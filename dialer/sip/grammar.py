@@ -18,6 +18,7 @@ __all__ = [
     "Via",
     "address_of",
     "branch_of",
+    "literal_address",
     "name_addr",
     "parameters",
     "split_list",
@@ -263,3 +264,8 @@ def address_of(uri: str) -> tuple[str, int] | None:
                 instead = _literal(value)
                 return (instead[0], address[1] if address else 5060) if instead else address
     return address
+
+
+def literal_address(host: str) -> bool:
+    """True for an IPv4 or IPv6 address without brackets."""
+    return bool(_IPV4.fullmatch(host)) or (":" in host and bool(_IPV6.fullmatch(host)))

@@ -97,14 +97,15 @@ class OutgoingLeg(Leg):
             self.fire("challenged", now)
             self.invite = self._send_invite(transaction.head.cseq + 1, now)
         else:
-            kind = "cancelled" if status == 487 and self.state in ("held", "cancelling") else "response"
+            # A challenge to an INVITE that nobody wants any more is not answered: that, too, is a cancelled call.
+            cancelled = self.state in ("held", "cancelling") and status in (401, 407, 487)
             self._failure = Failed(
                 self.id,
                 status,
                 response.reason,
                 retry_after(response),
                 q850_cause(response),
-                "cancelled" if kind == "cancelled" else "response",
+                "cancelled" if cancelled else "response",
             )
             self.fire("refused", now)
 

@@ -10,6 +10,7 @@ import pytest
 
 from dialer.sip import (
     Answered,
+    BadDestination,
     Credentials,
     DialogState,
     Ended,
@@ -554,7 +555,7 @@ def test_rfc3261_22_a_challenge_after_cancel_is_not_answered() -> None:
     peer.endpoint.cancel(peer.leg, 0.0)
     [ack] = peer.reply(peer.invite, "401 Unauthorized", lines='WWW-Authenticate: Digest realm="s", nonce="2"\r\n')
     assert ack.startswith(b"ACK")
-    assert peer.events()[0].status == 401
+    assert [(event.status, event.kind) for event in peer.events()] == [(401, "cancelled")]
     assert not peer.endpoint.has(peer.leg)
 
 
@@ -683,6 +684,17 @@ def test_rfc3261_25_1_nothing_unsafe_leaves(options: dict[str, Any]) -> None:
     options = {"to_uri": "sip:1@192.0.2.2", "from_uri": "sip:d@192.0.2.1", **options}
     with pytest.raises(UnsafeHeader):
         endpoint.plan_invite(options.pop("to_uri"), destination=B, **options)
+
+
+@pytest.mark.parametrize(
+    "destination", [("carrier.example", 5060), ("192.0.2.2", 0), ("192.0.2.2", 65536), ("", 5060), ("300.1.1.1", 1)]
+)
+def test_destinations_are_addresses(destination: tuple[str, int]) -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    with pytest.raises(BadDestination):
+        endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=destination)
+    with pytest.raises(BadDestination):
+        endpoint.options("sip:1@192.0.2.2", destination, 0.0)
 
 
 def test_wrong_commands_raise_and_change_nothing() -> None:
