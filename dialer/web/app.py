@@ -81,7 +81,7 @@ def create_app(
 
     # who asks
 
-    def caller(request: Request) -> Caller:
+    async def caller(request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and token:
             known = tokens.caller(token.strip())
@@ -92,7 +92,7 @@ def create_app(
             raise DoorError("too_many", f"too many wrong tokens; again in {wait:.0f} s")
         raise DoorError("unauthorized", "a bearer token is needed" if not token else "this token is nobody's")
 
-    def supervisor(who: Annotated[Caller, Depends(caller)]) -> Caller:
+    async def supervisor(who: Annotated[Caller, Depends(caller)]) -> Caller:
         if not who.supervisor:
             raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
         return who
@@ -225,7 +225,7 @@ def create_app(
     async def show_metrics(request: Request) -> Response:
         """For Prometheus. Without a token from loopback only (or not at all, as configured)."""
         if not (metrics_without_token and _loopback(request)):
-            supervisor(caller(request))
+            await supervisor(await caller(request))
         page = await asyncio.get_running_loop().run_in_executor(None, metrics.render)
         return Response(page, media_type=metrics.content_type)
 
