@@ -11,9 +11,11 @@ import click
 from dialer.cli.output import config_argument, json_option, print_json, seconds, show, table
 
 if TYPE_CHECKING:
+    from dialer.cli.funnel import Funnel
     from dialer.config.build import BuiltCampaign
     from dialer.config.load import Config
     from dispositions import OutcomeTable, Rule
+    from dispositions.importer import ImportReport
 
 
 @click.command()
@@ -27,7 +29,7 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
     Nothing is changed: lists that are not imported yet are read into a temporary store. Ends with 0 when all is well,
     1 when there are problems, 2 for wrong usage.
     """
-    from dialer.cli.funnel import funnels, heads
+    from dialer.cli.funnel import Funnel, count, heads
     from dialer.cli.probe import probe
     from dialer.config.build import build
     from dialer.config.load import load
@@ -44,7 +46,7 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
         if answer.get("problem")
     ]
     at = time.time()
-    counted = {} if no_lists or problems else funnels(config, built.campaigns, at, quiet=as_json)
+    counted = Funnel({}, {}) if no_lists or problems else count(config, built.campaigns, at, quiet=as_json)
     if as_json:
         print_json(_json(config, built.campaigns, lists, trunks, counted, problems, at))
     else:
@@ -61,7 +63,7 @@ def _json(
     campaigns: dict[str, BuiltCampaign] | Any,
     lists: dict[str, Any],
     trunks: dict[str, Any],
-    counted: dict[str, dict[str, int]],
+    counted: Funnel,
     problems: list[str],
     at: float,
 ) -> dict[str, Any]:
@@ -69,7 +71,7 @@ def _json(
         "ok": not problems,
         "problems": problems,
         "files": [str(file) for file in config.files],
-        "lists": lists,
+        "lists": {name: {**head, **_became(counted.read.get(name))} for name, head in lists.items()},
         "trunks": {name: trunks.get(name, {}) for name in config.file.trunks},
         "campaigns": {
             name: {
@@ -77,7 +79,7 @@ def _json(
                 "abandon_cap": campaign.abandon_cap,
                 "window": campaign.window,
                 "opens_at": _opens(campaign, at),
-                "contacts": counted.get(name, {}),
+                "contacts": dict(counted.contacts.get(name, {})),
                 "table": [dict(zip(_TABLE, row, strict=True)) for row in _rows(campaign.policy.table)],
             }
             for name, campaign in campaigns.items()
@@ -95,26 +97,43 @@ def _show(
     campaigns: dict[str, BuiltCampaign] | Any,
     lists: dict[str, Any],
     trunks: dict[str, Any],
-    counted: dict[str, dict[str, int]],
+    counted: Funnel,
     at: float,
 ) -> None:
     for name, campaign in campaigns.items():
         show(table(f"Campaign {name}: what becomes of a contact", _TABLE, _rows(campaign.policy.table)))
         show(*_rules(campaign, at))
     show(_trunks(config, trunks))
-    columns = ("list", "columns", "encoding", "delimiter")
-    rows = [
-        (name, ", ".join(head["columns"]), head["encoding"], repr(head["delimiter"])) for name, head in lists.items()
-    ]
-    show(table("Lists", columns, rows))
-    if counted:
+    show(_lists(lists, counted))
+    if counted.contacts:
         funnel = [
-            (name, count, reason, _MEANING.get(reason, ""))
-            for name, found in counted.items()
-            for reason, count in found.items()
-            if count
+            (name, number, reason, _MEANING.get(reason, ""))
+            for name, found in counted.contacts.items()
+            for reason, number in found.items()
+            if number
         ]
         show(table("Contacts now", ("campaign", "contacts #", "state", ""), funnel or [("none", 0, "", "")]))
+
+
+def _became(report: ImportReport | None) -> dict[str, Any]:
+    """What became of a list's rows."""
+    if report is None:
+        return {}
+    keys = ("rows", "added", "duplicates", "do_not_call", "rejected")
+    return {**{key: getattr(report, key) for key in keys}, "reasons": dict(report.reasons)}
+
+
+def _lists(lists: dict[str, Any], counted: Funnel) -> Any:
+    rows = []
+    for name, head in lists.items():
+        became = _became(counted.read.get(name))
+        why = ", ".join(f"{number} {reason}" for reason, number in became.get("reasons", {}).items())
+        rejected = f"{became.get('rejected', '')}{f' ({why})' if why else ''}"
+        form = f"{head['encoding']}, {head['delimiter']!r}"
+        cells = (became.get(key) for key in ("rows", "added", "duplicates", "do_not_call"))
+        rows.append((name, ", ".join(head["columns"]), form, *cells, rejected))
+    columns = ("list", "columns", "form", "rows #", "new #", "known #", "do not call #", "rejected #")
+    return table("Lists", columns, rows)
 
 
 #: The funnel's words for people.

@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from dialer.config.build import BuiltCampaign, list_spec
 from dialer.config.load import Config
 from dialer.config.merge import sqlite_file
 from dispositions import ImportFileError, Store
-from dispositions.importer import import_csv, import_do_not_call, read_head
+from dispositions.importer import ImportReport, import_csv, import_do_not_call, read_head
 
 #: A larger store is counted where it is, without the lists' new rows: a copy would take too long.
 LARGEST_COPY = 512 * 1024 * 1024
@@ -48,23 +48,30 @@ def heads(config: Config, problems: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def funnels(
-    config: Config, campaigns: Mapping[str, BuiltCampaign], at: float, *, quiet: bool
-) -> dict[str, dict[str, int]]:
-    """Campaign -> contacts by reason at `at` (epoch seconds), as a daemon started now would find them."""
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """`contacts`: campaign -> contacts by reason. `read`: list -> what became of its file's rows; empty for a store
+    that was counted where it is."""
+
+    contacts: Mapping[str, Mapping[str, int]]
+    read: Mapping[str, ImportReport]
+
+
+def count(config: Config, campaigns: Mapping[str, BuiltCampaign], at: float, *, quiet: bool) -> Funnel:
+    """The contacts at `at` (epoch seconds), as a daemon started now would find them. Raises Failure."""
     url = config.file.store.url
     file = sqlite_file(url)
     exists = file is None or file.is_file()
     if exists and (file is None or file.stat().st_size > LARGEST_COPY):
         with opened(url, (c.policy for c in campaigns.values())) as store:
-            return _count(store, campaigns, at)
+            return Funnel(_count(store, campaigns, at), {})
     with tempfile.TemporaryDirectory(prefix="dialer-check-") as directory:
         copy = Path(directory) / "store.db"
         if file is not None and exists:
             _copy(file, copy)
         with opened(f"sqlite:///{copy}", (c.policy for c in campaigns.values()), create=True) as store:
-            _read_lists(config, campaigns, store, Path(directory), at, quiet)
-            return _count(store, campaigns, at)
+            read = _read_lists(config, campaigns, store, Path(directory), at, quiet)
+            return Funnel(_count(store, campaigns, at), read)
 
 
 def _count(store: Store, campaigns: Mapping[str, BuiltCampaign], at: float) -> dict[str, dict[str, int]]:
@@ -86,7 +93,8 @@ def _copy(source: Path, target: Path) -> None:
 
 def _read_lists(
     config: Config, campaigns: Mapping[str, BuiltCampaign], store: Store, scratch: Path, at: float, quiet: bool
-) -> None:
+) -> dict[str, ImportReport]:
+    reports = {}
     for name, marks in config.file.do_not_call.items():
         # Rejects go beside the file: let that be the scratch directory.
         alias = scratch / f"do-not-call-{name}"
@@ -98,4 +106,6 @@ def _read_lists(
             spec = list_spec(name, config.file.lists[name])
             if spec is not None:
                 with progress(f"{campaign}: {name}", quiet) as tell:
-                    import_csv(store, campaign, replace(spec, rejects=scratch / f"{name}.rejects.csv"), at, tell)
+                    aside = replace(spec, rejects=scratch / f"{name}.rejects.csv")
+                    reports[name] = import_csv(store, campaign, aside, at, tell)
+    return reports

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +14,9 @@ from dialer.config.secret import printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+#: Characters in a line of a table that goes into a file.
+PIPE_WIDTH = 160
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,9 +99,11 @@ def show(*parts: RenderableType) -> None:
     """Print tables and lines for people; colours only on a terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    # A pipe has no width: rich would fold everything at 80.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
 
 
 def seconds(value: float | None) -> str:
