@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import select
 import signal
 import socket
@@ -179,6 +180,42 @@ def test_it_ends_when_its_parent_is_killed(port_range: Range) -> None:
     readable, _, _ = select.select([ended], [], [], 10.0)
     os.close(ended)
     assert readable
+
+
+def test_every_play_ends_exactly_once_however_often_the_process_is_killed(
+    run: Run, rig: Any, port_range: Range, phones: Any, prompt: str
+) -> None:
+    chance = random.Random(20)
+
+    async def work() -> None:
+        phone, legs, asked = phones(), 12, 0
+        ended: list[str] = []
+        async with rig(port_range(legs), [prompt]) as media:
+
+            def ask(leg: str) -> None:
+                nonlocal asked
+                asked += 1
+                media.backend.play(leg, phone.address, 0, prompt, f"{leg}/{asked}")
+
+            for n in range(legs):
+                media.backend.allocate(f"leg{n}")
+                ask(f"leg{n}")
+            killed: set[int] = set()
+            while len(ended) < asked:
+                call = await media.call()
+                if call[0] != "finished":
+                    continue
+                ended.append(call[1])
+                if len(killed) < 3 or not call[2]:  # the leg's next prompt, also while the process is down
+                    ask(call[1].partition("/")[0])
+                if call[2] and len(killed) < 3 and chance.random() < 0.2 and media.backend.pid not in {None, *killed}:
+                    killed.add(media.backend.pid)
+                    os.kill(media.backend.pid, signal.SIGKILL)
+            assert media.backend.stats().playing == 0
+            assert media.backend.stats().restarts == 3
+        assert len(set(ended)) == len(ended) == asked
+
+    run(work())
 
 
 def test_started_by_hand_it_says_what_it_wants() -> None:
