@@ -18,6 +18,12 @@ from dialer.metrics.families import Families
 from dialer.metrics.gauges import Gauges
 from dialer.metrics.occupancy import Occupancy
 
+#: The pacer's estimate that a call is answered, in `Decided.why`.
+ANSWER_RATE = "answer_rate"
+#: Alerts about agents that rules watch: shown as 0 from the start, since a counter that first appears as 1
+#: has not risen.
+AGENT_ALERTS = ("leg_lost", "leg_refused")
+
 #: alert of a ServiceAlert -> (part, degraded from now on)
 PARTS: dict[str, tuple[str, bool]] = {
     "store_locked": ("store", True),
@@ -122,7 +128,7 @@ class Metrics:
         self._all.decision_seconds.at(event.campaign).observe(event.seconds)
         if event.cancel:
             self._all.given_up.at(event.campaign).inc(event.cancel)
-        probability = event.why.get("answer_probability")
+        probability = event.why.get(ANSWER_RATE)
         if isinstance(probability, (int, float)) and 0 <= probability <= 1:
             self._all.answer_probability.set(probability, event.campaign)
             self._all.predicted.at(event.campaign).inc(event.place * probability)
@@ -132,6 +138,9 @@ class Metrics:
 
     def _campaign_state(self, campaign: str, state: str) -> None:
         before = self._states.get(campaign)
+        if before is None:
+            for alert in AGENT_ALERTS:
+                self._all.agent_alerts.at(campaign, alert).inc(0)
         if before is not None and before != state:
             self._all.campaign_state.set(0, campaign, before)
         self._states[campaign] = state

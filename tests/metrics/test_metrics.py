@@ -97,7 +97,7 @@ def test_no_label_carries_a_number_a_call_or_an_agent() -> None:
 
 def test_predicted_answers_add_up_beside_the_actual_ones() -> None:
     metrics = Metrics()
-    for place, why in ((4, {"answer_probability": 0.25}), (2, {"answer_probability": 0.5}), (3, {"other": 1.0})):
+    for place, why in ((4, {"answer_rate": 0.25}), (2, {"answer_rate": 0.5}), (3, {"other": 1.0})):
         metrics.on_event(events.Decided(at=0, campaign="sales", place=place, cancel=1, seconds=0.0002, why=why))
     assert value(metrics, "dialer_predicted_answers_total", campaign="sales") == pytest.approx(2.0)
     assert value(metrics, "dialer_answer_probability_ratio", campaign="sales") == 0.5
@@ -141,6 +141,14 @@ def test_a_campaign_is_in_one_state() -> None:
         metrics.on_event(events.CampaignChanged(at=0, campaign="sales", state=state, reason="asked"))
     assert value(metrics, "dialer_campaign_state", campaign="sales", state="running") == 0
     assert value(metrics, "dialer_campaign_state", campaign="sales", state="paused") == 1
+
+
+def test_alerts_about_agents_are_zero_before_the_first_one() -> None:
+    metrics = Metrics()
+    metrics.observe(Gauges(at=0, campaigns={"sales": "running"}))
+    assert value(metrics, "dialer_agent_alerts_total", campaign="sales", alert="leg_lost") == 0
+    metrics.on_event(events.AgentAlert(at=1, campaign="sales", agent="ana", alert="leg_lost", detail="gone"))
+    assert value(metrics, "dialer_agent_alerts_total", campaign="sales", alert="leg_lost") == 1
 
 
 @pytest.mark.parametrize("alert", sorted(PARTS))

@@ -1,0 +1,93 @@
+"""The alert rules, checked by Prometheus' own tool, against our metrics and the operator's guide."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from dialer.metrics.families import Families
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "alerts" / "dialer.rules.yml"
+TESTS = ROOT / "alerts" / "dialer.rules.test.yml"
+ALERTS = re.findall(r"^\s+- alert: (\w+)$", RULES.read_text(), re.M)
+
+
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("promtool")
+    if program is None:
+        message = "promtool is not installed (make peers)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.peer
+def test_the_rules_are_valid() -> None:
+    result = promtool("check", "rules", str(RULES))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "SUCCESS" in result.stdout
+
+
+@pytest.mark.peer
+def test_every_alert_fires_and_keeps_quiet_as_it_should() -> None:
+    result = promtool("test", "rules", str(TESTS))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_alert_has_a_firing_and_a_quiet_test() -> None:
+    text = TESTS.read_text()
+    assert len(ALERTS) > 20
+    for alert in ALERTS:
+        assert f"name: {alert} fires" in text
+        assert f"name: {alert} is quiet 1" in text
+
+
+def test_every_alert_is_explained_to_the_operator() -> None:
+    guide = (ROOT / "docs" / "operator.md").read_text()
+    headings = re.findall(r"^### (Dialer\w+)$", guide, re.M)
+    assert sorted(headings) == sorted(ALERTS)
+    for alert in ALERTS:
+        assert f"docs/operator.md#{alert.lower()}" in RULES.read_text()
+
+
+def test_every_metric_of_the_rules_is_one_of_ours() -> None:
+    registry = CollectorRegistry()
+    Families(registry)
+    ours = set(registry._names_to_collectors)
+    expressions = re.sub(r"\{[^}]*\}", "", RULES.read_text())
+    used = set(re.findall(r"\bdialer_\w+", expressions))
+    assert len(used) > 15
+    assert used <= ours
+
+
+def _dashboard_expressions() -> list[str]:
+    board = json.loads((ROOT / "alerts" / "dashboard.json").read_text())
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def test_every_metric_of_the_dashboard_is_one_of_ours() -> None:
+    registry = CollectorRegistry()
+    Families(registry)
+    ours = set(registry._names_to_collectors)
+    recorded = set(re.findall(r"record: (\S+)$", RULES.read_text(), re.M))
+    used = {name for e in _dashboard_expressions() for name in re.findall(r"\bdialer[_:][\w:]+", e)}
+    assert len(used) > 20
+    assert used <= ours | recorded
+
+
+@pytest.mark.peer
+def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
+    rules = [{"record": f"x:{n}", "expr": e.replace("$campaign", ".*")} for n, e in enumerate(_dashboard_expressions())]
+    path = tmp_path / "board.yml"
+    path.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}))
+    result = promtool("check", "rules", str(path))
+    assert result.returncode == 0, result.stdout + result.stderr
