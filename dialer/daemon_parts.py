@@ -21,7 +21,7 @@ import structlog
 
 from dialer.assembly import make_agents, make_campaign, make_trunks
 from dialer.clock import Clock
-from dialer.config.build import Built, build
+from dialer.config.build import Built, build, make_store_directory
 from dialer.config.load import Config
 from dialer.desk import Desk
 from dialer.engine import Engine
@@ -221,10 +221,13 @@ async def _make_engine(built: Built, services: Services, media: DirectBackend) -
 
 async def _open_store(built: Built, clock: Clock) -> Store:
     try:
+        make_store_directory(built.store_url)
         store = Store(built.store_url)
         store.migrate()
         for campaign in built.campaigns.values():
             store.register(campaign.policy)
+    except OSError as error:
+        raise StartError(f"store {built.store_shown}: its directory cannot be made: {error.strerror}") from None
     except DispositionsError as error:
         raise StartError(f"store {built.store_shown}: {error}") from None
     return store

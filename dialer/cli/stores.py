@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dialer.cli.output import Failure
-from dialer.config.build import shown_url
+from dialer.config.build import make_store_directory, shown_url
 from dialer.config.merge import sqlite_file
 from dispositions import CampaignPolicy, ImportFileError, Store
 from dispositions.errors import DispositionsError
@@ -20,7 +20,7 @@ def opened(url: str, policies: Iterable[CampaignPolicy], *, create: bool = False
     if file is not None:
         if create:
             try:
-                file.parent.mkdir(parents=True, exist_ok=True)
+                make_store_directory(url)
             except OSError as error:
                 raise Failure(f"{file.parent} cannot be made: {error.strerror}", code="no_store") from None
         elif not file.is_file():

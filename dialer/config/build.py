@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import Config
+from dialer.config.merge import sqlite_file
 from dialer.config.model import CampaignTable, ConfigFile, ListTable, NextTable, ScheduleTable
 from dialer.config.scale import scaled
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
@@ -134,6 +135,13 @@ def shown_url(url: str) -> str:
         return url
     scheme, _, user = head.rpartition("://")
     return f"{scheme}://{user.split(':', 1)[0]}:***@{tail}"
+
+
+def make_store_directory(url: str) -> None:
+    """The directory of a SQLite store, made if it is not there. Raises OSError."""
+    file = sqlite_file(url)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def token_path(url: str, config_path: Path) -> Path:
