@@ -214,9 +214,11 @@ class UdpEndpoint:
             credentials=credentials,
         )
 
-    def retarget(self, plan: InvitePlan, destination: tuple[str, int], to_uri: str) -> InvitePlan:
+    def retarget(
+        self, plan: InvitePlan, destination: tuple[str, int], to_uri: str, *, credentials: Credentials | None = None
+    ) -> InvitePlan:
         """`Endpoint.retarget`."""
-        return self.endpoint.retarget(plan, destination, to_uri)
+        return self.endpoint.retarget(plan, destination, to_uri, credentials=credentials)
 
     def invite(self, plan: InvitePlan, *, sdp: bytes | None = None, credentials: Credentials | None = None) -> str:
         """`Endpoint.invite`."""

@@ -37,6 +37,7 @@ from dialer.sip.plan import InvitePlan
 __all__ = [
     "Answered",
     "BadDestination",
+    "BadSavedState",
     "Credentials",
     "DialogState",
     "Ended",

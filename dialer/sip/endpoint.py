@@ -16,7 +16,7 @@ from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
-from dialer.sip.errors import BadDestination, TooManyLegs, UnknownLeg, WrongState
+from dialer.sip.errors import BadDestination, BadSavedState, MalformedMessage, TooManyLegs, UnknownLeg, WrongState
 from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell
 from dialer.sip.grammar import literal_address
@@ -32,11 +32,24 @@ from dialer.sip.wire import checked_headers, checked_uri, checked_value
 __all__ = ["Endpoint"]
 
 
+_ROOM_FOR_CHALLENGES = 8
+"""CSeq numbers that one INVITE may use up by being challenged (proxies and servers, each with a stale nonce)."""
+
+
 def _checked_destination(destination: tuple[str, int]) -> tuple[str, int]:
     host, port = destination
     if not literal_address(host) or not 0 < port < 65_536:
         raise BadDestination(f"not an address and a port: {host!r}, {port!r}")
     return host, port
+
+
+def _check_plan(plan: InvitePlan) -> None:
+    _checked_destination(plan.destination)
+    for uri in (plan.request_uri, plan.to_uri, plan.from_uri):
+        checked_uri(uri)
+    for text in (plan.call_id, plan.from_tag, plan.sent_by, plan.from_display or ""):
+        checked_value(text)
+    checked_headers(plan.headers)
 
 
 class Endpoint:
@@ -158,22 +171,23 @@ class Endpoint:
             credentials=credentials,
         )
 
-    def retarget(self, plan: InvitePlan, destination: tuple[str, int], to_uri: str) -> InvitePlan:
-        """The plan for the next trunk after `Failed`: same Call-ID and From tag, higher CSeq, so a new branch (RFC
-        3263 4.3).
+    def retarget(
+        self, plan: InvitePlan, destination: tuple[str, int], to_uri: str, *, credentials: Credentials | None = None
+    ) -> InvitePlan:
+        """The plan for the next trunk after `Failed`: same Call-ID and From tag, higher CSeq, so a new branch (RFC 3263
+        4.3).
 
-        Credentials do not go along: each trunk has its own, given to `invite`. Raises `UnsafeHeader`.
+        The old trunk's credentials do not go along: pass those of the new one. Raises `UnsafeHeader` and
+        `BadDestination`.
         """
-        step = 8 if plan.authenticates else 1  # room for the INVITEs that challenges made
-        to_uri = checked_uri(to_uri)
         return replace(
             plan,
-            cseq=plan.cseq + step,
-            request_uri=to_uri,
+            cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates else 1),
+            request_uri=checked_uri(to_uri),
             to_uri=to_uri,
             destination=_checked_destination(destination),
-            authenticates=False,
-            credentials=None,
+            authenticates=credentials is not None,
+            credentials=credentials,
         )
 
     def invite(
@@ -189,11 +203,7 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
-        _checked_destination(plan.destination)
-        for text in (plan.request_uri, plan.to_uri, plan.from_uri):
-            checked_uri(text)
-        for text in (plan.call_id, plan.from_tag, plan.sent_by):
-            checked_value(text)
+        _check_plan(plan)
         digest = DigestClient(credentials or plan.credentials, self._core.text)
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now)
         return plan.call_id
@@ -265,14 +275,26 @@ class Endpoint:
         """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.
 
         A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (its INVITE was sent twice);
-        a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises KeyError, TypeError or ValueError if `saved`
-        is neither.
+        a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises `BadSavedState` if `saved` is neither.
         """
         core = self._core
         digest = DigestClient(credentials, core.text)
-        if "remote_tag" in saved:
-            dialog = Dialog(core, DialogState.from_dict(saved))
-            dialog.skip_ahead()
-            Farewell(core, dialog, digest, now)
+        try:
+            state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadSavedState(f"neither a plan nor a dialog: {error!r}") from None
+        _checked_destination(state.destination)
+        if isinstance(state, InvitePlan):
+            _check_plan(state)
+            adopt(core, state, digest, now)
             return
-        adopt(core, InvitePlan.from_dict(saved), digest, now)
+        for text in (state.local_uri, state.remote_uri, state.remote_target):
+            checked_uri(text)
+        for text in (state.call_id, state.local_tag, state.remote_tag, *state.route_set):
+            checked_value(text)
+        try:
+            dialog = Dialog(core, state)
+        except MalformedMessage as error:
+            raise BadSavedState(f"a route set that leads nowhere: {error}") from None
+        dialog.skip_ahead()
+        Farewell(core, dialog, digest, now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "BadDestination",
+    "BadSavedState",
     "MalformedMessage",
     "SdpError",
     "SipError",
@@ -37,6 +38,10 @@ class UnsafeHeader(SipError):
 
 class BadDestination(SipError):
     """Not an IP address and a port of 1 to 65535: names are resolved by those who have a network."""
+
+
+class BadSavedState(SipError):
+    """What was saved is neither an `InvitePlan` nor a `DialogState`."""
 
 
 class TooManyLegs(SipError):

@@ -22,6 +22,7 @@ from dialer.sip import (
     Provisional,
     Reinvited,
     ReinviteFailed,
+    SipError,
     TooManyLegs,
     UnknownLeg,
     UnsafeHeader,
@@ -568,6 +569,10 @@ def test_rfc3263_4_3_fail_over_keeps_the_call_id_and_takes_a_new_branch() -> Non
     [failed] = peer.events()
     assert failed.retry_after == 10.0
     plan = peer.endpoint.retarget(peer.plan, ("192.0.2.3", 5080), "sip:1@192.0.2.3:5080")
+    assert not plan.authenticates
+    keyed = peer.endpoint.retarget(peer.plan, ("192.0.2.3", 5080), "sip:1@x", credentials=Credentials("u", "p"))
+    assert keyed.authenticates
+    assert peer.endpoint.retarget(keyed, ("192.0.2.4", 5080), "sip:1@x").cseq > keyed.cseq + 4
     assert peer.endpoint.invite(plan, 1.0) == peer.leg
     [invite] = peer.sent()
     assert peer.last[0][1] == ("192.0.2.3", 5080)
@@ -657,6 +662,31 @@ def test_an_orphaned_dialog_gets_bye_with_a_number_that_was_not_used() -> None:
     peer.reply(bye, "481 Gone")
     peer.wait(100)
     assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"call_id": None, "remote_tag": None},
+        {"destination": 5},
+        {"destination": ["192.0.2.2", "x"]},
+        {"cseq": "x"},
+        {"headers": [["X-A", "b\r\nc"]]},
+        {"destination": ["nowhere", 5060]},
+        {"from_uri": "sip:a\r\nb"},
+        {"remote_tag": "t"},
+    ],
+)
+def test_what_was_not_saved_by_us_is_refused(change: dict[str, Any]) -> None:
+    peer = Peer()
+    before = peer.endpoint.pending
+    saved = {**peer.plan.to_dict(), **change}
+    if change.get("call_id", "") is None:
+        saved = {"remote_tag": "t"}
+    with pytest.raises(SipError):
+        peer.endpoint.end_orphan(saved, 0.0)
+    assert peer.endpoint.pending == before
+    assert peer.sent() == []
 
 
 # Wrong commands
