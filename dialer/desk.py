@@ -245,9 +245,11 @@ class Desk:
         }
 
     async def do_not_call(self, command: c.DoNotCallAdd) -> dict[str, Any]:
-        at = self.services.clock.at()
-        added = await self.services.ledger.write(lambda tx: tx.add_do_not_call(command.numbers, command.source, at))
-        return {"added": added}
+        at, numbers = self.services.clock.at(), command.numbers
+        # The store binds a campaign by the name of the list: a mark under the caller's own word would bind nobody.
+        lists = sorted({unit.campaign.policy.own_list for unit in self.engine.units.values()})
+        added = await self.services.ledger.write(lambda tx: [tx.add_do_not_call(numbers, name, at) for name in lists])
+        return {"added": max(added)}
 
     async def pause(self, command: c.CampaignPause) -> dict[str, Any]:
         return self._set_paused(command.campaign, True)

@@ -26,6 +26,9 @@ class Known:
 
 Check = Callable[[ConfigFile, Known], Iterator[Problem]]
 
+#: The do-not-call list that binds every campaign (`CampaignPolicy.own_list`).
+OWN_LIST = "own"
+
 _KINDS = (("lists", "list"), ("trunks", "trunk"), ("agents", "agent"), ("do_not_call", "do-not-call list"))
 
 
@@ -81,6 +84,13 @@ def clashes(config: ConfigFile, _: Known) -> Iterator[Problem]:
         other = phones.setdefault(agent.phone.lower(), name)
         if other != name:
             yield flaw(("agents", name, "phone"), f"agent '{other}' has the same phone; allowed: a phone of its own")
+
+
+def reserved(config: ConfigFile, _: Known) -> Iterator[Problem]:
+    """Marks that agents and the API give are kept under a name of ours."""
+    if OWN_LIST in config.do_not_call:
+        text = "this name is kept for the marks of agents and the API; allowed: another name"
+        yield flaw(("do_not_call", OWN_LIST), text, on_key=True)
 
 
 def ports(config: ConfigFile, _: Known) -> Iterator[Problem]:
@@ -167,4 +177,4 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-CHECKS: tuple[Check, ...] = (references, clashes, ports, trunks, secrets, doors)
+CHECKS: tuple[Check, ...] = (references, clashes, reserved, ports, trunks, secrets, doors)

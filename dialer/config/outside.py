@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
-from dialer.config.secret import SecretError, read_secret, secret_from_env
-from dialer.config.wording import Problem, clip, dotted
+from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
+from dialer.config.wording import Problem, clip, dotted, flaw
+
+#: As the API asks for (dialer/web/tokens.py): a shorter one could be found by trying.
+SHORTEST_TOKEN = 16
 
 
 def missing_things(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem]:
@@ -32,12 +35,21 @@ def _secrets(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem
                 secret_from_env(config.mqtt.command_token_env, environ)
             except SecretError as error:
                 yield Problem(("mqtt", "command_token_env"), f"mqtt.command_token_env: {error}")
+    owners: dict[Secret, str] = {}
     for table, word, env, file in wanted:
         path = (*table, f"{word}_env" if env is not None else f"{word}_file")
         try:
-            read_secret(env, file, environ)
+            secret = read_secret(env, file, environ)
         except SecretError as error:
-            yield Problem(path, f"{dotted(path)}: {error}")
+            yield flaw(path, str(error))
+            continue
+        if secret is None or word != "token":
+            continue
+        if len(secret.reveal()) < SHORTEST_TOKEN:
+            yield flaw(path, f"the token is too short to be safe; allowed: {SHORTEST_TOKEN} characters or more")
+        other = owners.setdefault(secret, dotted(table))
+        if other != dotted(table):
+            yield flaw(path, f"{other} has the same token; allowed: a token of its own")
 
 
 def _files(config: ConfigFile) -> Iterator[Problem]:

@@ -144,18 +144,18 @@ def test_secrets_do_not_show(write: Callable[[str], Path], good: str) -> None:
         + '[http]\ntoken_env = "HTTP"\n[mqtt]\npassword_env = "MQTT"\nusername = "m"\ncommand_token_env = "COMMANDS"\n'
         '[store]\nurl = "postgresql://dialer:hush-db@db/dialer"\n'
     )
-    environ = {name: f"hush-{name}" for name in ("TRUNK", "ANA", "HTTP", "MQTT", "COMMANDS")}
+    environ = {name: f"hush-{name}-0123456789" for name in ("TRUNK", "ANA", "HTTP", "MQTT", "COMMANDS")}
     built = build(load(write(text), environ=environ), environ)
-    assert built.passwords["main"].reveal() == "hush-TRUNK"
-    assert built.agent_tokens["ana"].reveal() == "hush-ANA"
+    assert built.passwords["main"].reveal() == "hush-TRUNK-0123456789"
+    assert built.agent_tokens["ana"].reveal() == "hush-ANA-0123456789"
     assert built.supervisor_token is not None
-    assert built.supervisor_token.reveal() == "hush-HTTP"
+    assert built.supervisor_token.reveal() == "hush-HTTP-0123456789"
     assert built.store_shown == "postgresql://dialer:***@db/dialer"
     shown = repr(built).replace("hush-db", "", 2)  # the URLs are needed whole; they are shown as store_shown
     assert "hush" not in shown
 
 
 def test_a_secret_that_has_gone_since_is_one_line(write: Callable[[str], Path], good: str) -> None:
-    config = load(write(good + '[http]\ntoken_env = "HTTP"\n'), environ={"HTTP": "x"})
+    config = load(write(good + '[http]\ntoken_env = "HTTP"\n'), environ={"HTTP": "x" * 16})
     with pytest.raises(ConfigErrors, match="HTTP is not set"):
         build(config, {})

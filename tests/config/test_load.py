@@ -454,15 +454,34 @@ def test_secrets_come_from_the_environment_or_a_private_file(write: Callable[[st
     secret.write_text("hush\n", encoding="utf-8")
     secret.chmod(0o644)
     with pytest.raises(ConfigErrors) as caught:
-        load(path, environ={"T": "x"})
+        load(path, environ={"T": "x" * 16})
     assert "is open to every user of this machine; chmod 600" in str(caught.value)
     assert "hush" not in str(caught.value)
     secret.chmod(0o600)
-    load(path, environ={"T": "x"})
+    load(path, environ={"T": "x" * 16})
     with pytest.raises(ConfigErrors, match="T is empty"):
         load(path, environ={"T": " "})
     with pytest.raises(ConfigErrors, match="control characters"):
         load(path, environ={"T": "a\r\nb"})
+
+
+def test_tokens_are_long_and_ones_own(write: Callable[[str], Path], good: str) -> None:
+    path = write(good.replace('5070"', '5070"\ntoken_env = "A"', 1) + '[http]\ntoken_env = "T"\n')
+    with pytest.raises(ConfigErrors) as caught:
+        load(path, environ={"T": "x" * 15, "A": "y" * 16})
+    assert str(caught.value).split("campaign.toml:")[1].startswith("22:13: http.token_env: the token is too short")
+    with pytest.raises(ConfigErrors) as caught:
+        load(path, environ={"T": "x" * 16, "A": "x" * 16})
+    assert (
+        str(caught.value).split("campaign.toml:")[1].startswith("7:13: agents.ana.token_env: http has the same token")
+    )
+    assert "xxx" not in str(caught.value)
+
+
+def test_the_name_own_is_kept(mistakes: Mistakes, good: str) -> None:
+    lines = mistakes(good + '[do_not_call.own]\npath = "spring.csv"\nregion = "ES"\n')
+    assert len(lines) == 1
+    assert lines[0].startswith("campaign.toml:20:14: do_not_call.own: this name is kept")
 
 
 def test_commands_to_a_daemon_need_nothing_outside(write: Callable[[str], Path], good: str) -> None:

@@ -63,13 +63,13 @@ def test_relative_paths_resolve_against_their_own_file(tmp_path: Path, good: str
     second = tmp_path / "second.toml"
     second.write_text(
         'base = "shared/base.toml"\n[lists.autumn]\npath = "autumn.csv"\nregion = "ES"\n'
-        '[campaigns.promo]\nlists = ["autumn"]\n[do_not_call.own]\npath = "~/nope-dnc.txt"\nregion = "ES"\n',
+        '[campaigns.promo]\nlists = ["autumn"]\n[do_not_call.house]\npath = "~/nope-dnc.txt"\nregion = "ES"\n',
         encoding="utf-8",
     )
     config = load(second, outside=False)
     assert config.file.lists["spring"].path == str(tmp_path / "shared" / "spring.csv")
     assert config.file.lists["autumn"].path == str(tmp_path / "autumn.csv")
-    assert config.file.do_not_call["own"].path == str(Path("~/nope-dnc.txt").expanduser())
+    assert config.file.do_not_call["house"].path == str(Path("~/nope-dnc.txt").expanduser())
     # the store of a file without [store] lies beside the file that was started
     assert config.file.store.url == f"sqlite:///{tmp_path}/var/dialer.db"
 
