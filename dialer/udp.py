@@ -267,6 +267,27 @@ class UdpEndpoint:
         self._flush()
         return ping
 
+    def register(
+        self,
+        registrar: str,
+        aor: str,
+        destinations: Sequence[tuple[str, int]],
+        *,
+        expires: int = 600,
+        credentials: Credentials | None = None,
+    ) -> str:
+        """`Endpoint.register`."""
+        registration = self.endpoint.register(
+            registrar, aor, destinations, self._clock(), expires=expires, credentials=credentials
+        )
+        self._flush()
+        return registration
+
+    def unregister(self, registration: str) -> None:
+        """`Endpoint.unregister`."""
+        self.endpoint.unregister(registration, self._clock())
+        self._flush()
+
     def end_orphan(self, saved: Mapping[str, Any], *, credentials: Credentials | None = None) -> None:
         """`Endpoint.end_orphan`."""
         self.endpoint.end_orphan(saved, self._clock(), credentials=credentials)

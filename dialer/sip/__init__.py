@@ -16,6 +16,7 @@ from dialer.sip.errors import (
     TooManyLegs,
     UndefinedTransition,
     UnknownLeg,
+    UnknownRegistration,
     UnsafeHeader,
     WrongState,
 )
@@ -29,8 +30,11 @@ from dialer.sip.events import (
     OptionsAnswered,
     OptionsFailed,
     Provisional,
+    Registered,
+    RegistrationFailed,
     Reinvited,
     ReinviteFailed,
+    Unregistered,
 )
 from dialer.sip.plan import InvitePlan
 
@@ -51,6 +55,8 @@ __all__ = [
     "OptionsAnswered",
     "OptionsFailed",
     "Provisional",
+    "Registered",
+    "RegistrationFailed",
     "ReinviteFailed",
     "Reinvited",
     "SdpError",
@@ -58,6 +64,8 @@ __all__ = [
     "TooManyLegs",
     "UndefinedTransition",
     "UnknownLeg",
+    "UnknownRegistration",
+    "Unregistered",
     "UnsafeHeader",
     "WrongState",
     "sdp",

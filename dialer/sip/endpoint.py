@@ -16,7 +16,15 @@ from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
-from dialer.sip.errors import BadDestination, BadSavedState, MalformedMessage, TooManyLegs, UnknownLeg, WrongState
+from dialer.sip.errors import (
+    BadDestination,
+    BadSavedState,
+    MalformedMessage,
+    TooManyLegs,
+    UnknownLeg,
+    UnknownRegistration,
+    WrongState,
+)
 from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell
 from dialer.sip.grammar import literal_address
@@ -27,6 +35,7 @@ from dialer.sip.outgoing import OutgoingLeg
 from dialer.sip.ping import Ping
 from dialer.sip.plan import InvitePlan
 from dialer.sip.receiver import Receiver
+from dialer.sip.register import Registration
 from dialer.sip.wire import checked_headers, checked_uri, checked_value
 
 __all__ = ["Endpoint"]
@@ -62,11 +71,12 @@ class Endpoint:
     until None, and arm one timer for `next_timer()`.
     """
 
-    __slots__ = ("_core", "_legs", "_receiver")
+    __slots__ = ("_core", "_legs", "_receiver", "_registrations")
 
     def __init__(self, config: EndpointConfig, seed: bytes | None = None) -> None:
         self._core = Core(config, seed)
         self._legs: dict[str, Leg] = {}
+        self._registrations: dict[str, Registration] = {}
         self._receiver = Receiver(self._core, self._legs)
 
     # The five of every sans-IO endpoint
@@ -270,6 +280,42 @@ class Endpoint:
         `UnsafeHeader`.
         """
         return Ping(self._core, checked_uri(uri), _checked_destination(destination), now).id
+
+    def register(
+        self,
+        registrar: str,
+        aor: str,
+        destinations: Sequence[tuple[str, int]],
+        now: float,
+        *,
+        expires: int = 600,
+        credentials: Credentials | None = None,
+    ) -> str:
+        """Sign on for an address of record and stay signed on; returns the id that `Registered`, `RegistrationFailed`
+        and `Unregistered` name.
+
+        `destinations` are tried in order; `expires` is in seconds. Raises `UnsafeHeader`, `BadDestination`, and
+        `WrongState` for an `expires` below 1.
+        """
+        if expires < 1:
+            raise WrongState("a registration of no time is none")
+        if not destinations:
+            raise BadDestination("no registrar to register with")
+        if credentials is not None:
+            checked_value(credentials.username)
+        where = [_checked_destination(destination) for destination in destinations]
+        digest = DigestClient(credentials, self._core.text)
+        registrar, aor = checked_uri(registrar), checked_uri(aor)
+        return Registration(self._core, self._registrations, registrar, aor, where, expires, digest, now).id
+
+    def unregister(self, registration: str, now: float) -> None:
+        """Sign off. Raises `UnknownRegistration`, and `WrongState` the second time."""
+        found = self._registrations.get(registration)
+        if found is None:
+            raise UnknownRegistration(f"no registration {registration!r}")
+        if found.state == "leaving":
+            raise WrongState(f"registration {registration} is leaving already")
+        found.unregister(now)
 
     def end_orphan(self, saved: Mapping[str, Any], now: float, *, credentials: Credentials | None = None) -> None:
         """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.

@@ -15,6 +15,7 @@ __all__ = [
     "TooManyLegs",
     "UndefinedTransition",
     "UnknownLeg",
+    "UnknownRegistration",
     "UnsafeHeader",
     "WrongState",
 ]
@@ -26,6 +27,10 @@ class SipError(Exception):
 
 class UnknownLeg(SipError):
     """No live leg has this id: it never existed, or it has ended."""
+
+
+class UnknownRegistration(SipError):
+    """No registration has this id."""
 
 
 class WrongState(SipError):

@@ -19,8 +19,11 @@ __all__ = [
     "OptionsAnswered",
     "OptionsFailed",
     "Provisional",
+    "Registered",
+    "RegistrationFailed",
     "ReinviteFailed",
     "Reinvited",
+    "Unregistered",
 ]
 
 
@@ -132,6 +135,31 @@ class OptionsFailed:
     ping: str
 
 
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Signed on, or refreshed, for `expires` seconds with the registrar at `destination`."""
+
+    registration: str
+    expires: int
+    destination: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationFailed:
+    """No registrar took us: the last one's status (408: no answer). All are tried again in `retry_in` seconds."""
+
+    registration: str
+    status: int
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """The end of a registration that was told to end."""
+
+    registration: str
+
+
 Event = (
     Provisional
     | Answered
@@ -143,4 +171,7 @@ Event = (
     | IncomingCall
     | OptionsAnswered
     | OptionsFailed
+    | Registered
+    | RegistrationFailed
+    | Unregistered
 )

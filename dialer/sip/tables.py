@@ -21,6 +21,7 @@ __all__ = [
     "MACHINES",
     "PLAIN_CLIENT",
     "PLAIN_SERVER",
+    "REGISTRATION",
     "SESSION",
     "Table",
     "step",
@@ -240,6 +241,28 @@ SESSION: Table = {
     },
 }
 
+# A registration with a trunk (RFC 3261 10.2).
+REGISTRATION: Table = {
+    "trying": {
+        "granted": ("registered", ()),
+        "failed": ("trying", ("go_to_next",)),
+        "refused": ("pausing", ("pause",)),
+        "unregister": ("leaving", ("send",)),
+    },
+    "registered": {
+        "refresh": ("trying", ("send_fresh",)),
+        "unregister": ("leaving", ("stop", "send")),
+    },
+    "pausing": {
+        "retry": ("trying", ("send_fresh",)),
+        "unregister": ("ended", ("gone",)),
+    },
+    "leaving": {
+        "left": ("ended", ("gone",)),
+    },
+    "ended": {},
+}
+
 MACHINES: dict[str, tuple[str, Table]] = {
     "INVITE client transaction": ("calling", INVITE_CLIENT),
     "non-INVITE client transaction": ("trying", PLAIN_CLIENT),
@@ -247,6 +270,7 @@ MACHINES: dict[str, tuple[str, Table]] = {
     "non-INVITE server transaction": ("trying", PLAIN_SERVER),
     "leg": ("calling", LEG),
     "session": ("idle", SESSION),
+    "registration": ("trying", REGISTRATION),
 }
 """Title of a diagram -> (initial state, table)."""
 

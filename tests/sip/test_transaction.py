@@ -10,6 +10,7 @@ from dialer.sip import Endpoint, EndpointConfig, Failed, OptionsAnswered, Option
 from dialer.sip.errors import UndefinedTransition
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.outgoing import OutgoingLeg
+from dialer.sip.register import Registration
 from dialer.sip.tables import MACHINES, step
 from dialer.sip.transaction import InviteClient, InviteServer, PlainClient, PlainServer
 
@@ -277,6 +278,7 @@ def test_tables_know_in_every_state_what_the_network_may_bring(machine: str, bro
         ("non-INVITE server transaction", [PlainServer]),
         ("leg", [OutgoingLeg, IncomingLeg]),
         ("session", [OutgoingLeg, IncomingLeg]),
+        ("registration", [Registration]),
     ],
 )
 def test_every_action_in_a_table_is_a_method(machine: str, classes: list[type]) -> None:
