@@ -148,19 +148,19 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         switch = Switchboard(udp, counters)
 
         engine: Engine | None = None
-        media = DirectBackend(
-            file.media.listen,
-            file.media.port_min,
-            file.media.port_max,
-            prompts=sorted({c.prompt for c in built.campaigns.values()}),
-            on_finished=lambda token, good: engine.message_finished(token, good) if engine is not None else None,
-            on_lost=alert("media_lost"),
-            on_restored=lambda: alert("media_restarted")("the media process is back with its ports"),
-        )
         try:
+            media = DirectBackend(
+                file.media.listen,
+                file.media.port_min,
+                file.media.port_max,
+                prompts=sorted({c.prompt for c in built.campaigns.values()}),
+                on_finished=lambda token, good: engine.message_finished(token, good) if engine is not None else None,
+                on_lost=alert("media_lost"),
+                on_restored=lambda: alert("media_restarted")("the media process is back with its ports"),
+            )
             await media.start()
-        except MediaError as error:
-            raise StartError(str(error)) from None
+        except (MediaError, ValueError) as error:
+            raise StartError(f"media: {error}") from None
         stack.push_async_callback(media.close)
 
         services = Services(

@@ -20,7 +20,7 @@ from dialer.campaign import IN_THE_AIR, Campaign, CampaignState
 from dialer.events import CallPlaced, CampaignChanged, Decided
 from dialer.identity import AttemptIds
 from dialer.leg import Leg
-from dialer.media import MediaExhausted
+from dialer.media import MediaError
 from dialer.outcomes import OutcomeDesk, call_fields
 from dialer.services import Services
 from dialer.sip import InvitePlan, SipError
@@ -231,26 +231,56 @@ class Dialing:
         if back:
             await self._release(back)
         if planned:
-            attempts = [
-                NewAttempt(
-                    attempt_id=p.attempt, contact_id=p.claim.contact_id, number=p.claim.number, call_id=p.plan.call_id,
-                    trunk=p.trunk.name, agent=p.reserved.name if p.reserved else None, sip=json.dumps(p.plan.to_dict()),
-                )
-                for p in planned
-            ]  # fmt: skip
-            at = self.services.clock.at()
-            await self.services.ledger.write(lambda tx: tx.start_attempts(attempts, at))
-            for plan in planned:
-                self._send(plan)
+            self._begin(planned)
         return len(planned) + len(back) + len(barred)
+
+    def _begin(self, planned: Sequence[_Planned]) -> None:
+        """The attempts go to disk, and when they are there their INVITEs leave; meanwhile the next decision may be
+        made.
+        """
+        at = self.services.clock.at()
+        attempts = [
+            NewAttempt(
+                attempt_id=p.attempt, contact_id=p.claim.contact_id, number=p.claim.number, call_id=p.plan.call_id,
+                trunk=p.trunk.name, agent=p.reserved.name if p.reserved else None, sip=json.dumps(p.plan.to_dict()),
+            )
+            for p in planned
+        ]  # fmt: skip
+        calls = [self._enter_call(plan) for plan in planned]
+
+        def written(_: object) -> None:
+            for call in calls:
+                self._send(call)
+
+        def refused(error: DispositionsError) -> None:
+            self.services.counters["attempt_refused"] += len(calls)
+            log.error("attempts were refused by the store: nothing is dialed for them", problem=str(error))
+            for call in calls:
+                self._unwritten(call)
+
+        self.services.ledger.post(lambda tx: tx.start_attempts(attempts, at), written, refused)
+
+    def _enter_call(self, planned: _Planned) -> Call:
+        campaign, clock = self.campaign, self.services.clock
+        call = Call(
+            id=planned.attempt, campaign=campaign.name, claim=planned.claim, trunk=planned.trunk, leg=planned.leg,
+            plan=planned.plan, placed=clock.now(), placed_at=clock.at(), reserved=planned.reserved,
+        )  # fmt: skip
+        campaign.calls[call.id] = call
+        if planned.reserved is not None:
+            planned.reserved.call = call
+        elif campaign.pacemaker is not None:
+            call.told_pacer = True
+            campaign.pacemaker.tell("call_placed", call.id, call.placed, planned.claim.list_name)
+        return call
 
     def _plan(self, claim: Claim, trunk: Trunk, agent: Agent | None) -> _Planned | None:
         services, table = self.services, self.campaign.table
         attempt = self.ids.next()
         try:
             port = services.media.allocate(attempt)
-        except MediaExhausted:
-            services.counters["media_exhausted"] += 1
+        except MediaError as error:
+            services.counters[type(error).__name__] += 1
             return None
         caller = table.caller_id
         try:
@@ -271,27 +301,18 @@ class Dialing:
         leg = Leg(id=plan.call_id, media_key=attempt, port=port, line=services.switch, session=session)
         return _Planned(claim, trunk, plan, leg, attempt, agent)
 
-    def _send(self, planned: _Planned) -> None:
-        services, campaign, clock = self.services, self.campaign, self.services.clock
-        now, at = clock.now(), clock.at()
-        call = Call(
-            id=planned.attempt, campaign=campaign.name, claim=planned.claim, trunk=planned.trunk, leg=planned.leg,
-            plan=planned.plan, placed=now, placed_at=at, reserved=planned.reserved,
-        )  # fmt: skip
-        campaign.calls[call.id] = call
-        if planned.reserved is not None:
-            planned.reserved.call = call
-        if services.ledger.store.is_do_not_call(call.number, campaign.name):
+    def _send(self, call: Call) -> None:
+        if call.state is not CallState.PLACED:
+            return  # given up before it left
+        services, clock = self.services, self.services.clock
+        call.placed, call.placed_at = clock.now(), clock.at()
+        if services.ledger.store.is_do_not_call(call.number, self.campaign.name):
             # marked between the claim and now: this INVITE must not leave
             services.counters["do_not_call_at_invite"] += 1
             self._unsent(call, Outcome.CANCELLED)
-            return
-        if planned.reserved is None and campaign.pacemaker is not None:
-            call.told_pacer = True
-            campaign.pacemaker.tell("call_placed", call.id, now, planned.claim.list_name)
-        if self._invite(call, planned.plan):
-            campaign.totals["placed"] += 1
-            services.stream.publish(CallPlaced(at=at, **call_fields(call)))
+        elif self._invite(call, call.plan):
+            self.campaign.totals["placed"] += 1
+            services.stream.publish(CallPlaced(at=call.placed_at, **call_fields(call)))
 
     def _invite(self, call: Call, plan: InvitePlan) -> bool:
         owner = CallLegOwner(call, self.calls, self._resend)
@@ -308,15 +329,26 @@ class Dialing:
             self._invite(call, plan)
 
     def _unsent(self, call: Call, outcome: Outcome) -> None:
+        """Its attempt is on disk, but no INVITE left: that is an outcome."""
+        if call.state is CallState.PLACED:
+            self._forget(call, outcome)
+            self.outcomes.finish(call, outcome)
+            self.calls.close(call)
+
+    def _unwritten(self, call: Call) -> None:
+        """Not even its attempt is on disk: the lease goes back by itself."""
+        if call.state is CallState.PLACED:
+            self._forget(call, Outcome.CANCELLED)
+            self.calls.close(call)
+
+    def _forget(self, call: Call, outcome: Outcome) -> None:
         call.status = 0
         if call.told_pacer and self.campaign.pacemaker is not None:
             self.campaign.pacemaker.tell("call_ended_unanswered", call.id, self.services.clock.now(), outcome.value)
         call.told_pacer = False
         call.state = CallState.OVER
-        if call.reserved is not None and call.reserved.state is AgentState.RESERVED:
+        if call.reserved is not None and call.reserved.call is call and call.reserved.state is AgentState.RESERVED:
             self.agents.unreserve(call.reserved)
-        self.outcomes.finish(call, outcome)
-        self.calls.close(call)
 
     def _bar(self, claims: Sequence[Claim]) -> None:
         """No trunk may be given these numbers (allowed prefixes): an attempt that ends before it began, so that it is

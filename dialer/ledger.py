@@ -69,11 +69,16 @@ class Ledger:
         """Operations not yet committed."""
         return len(self._queue)
 
-    def post(self, operation: Operation, then: Callable[[Any], None] | None = None) -> None:
-        """Write without waiting; `then(result)` is called in the loop after the commit. A refusal goes to
-        `on_refused`.
+    def post(
+        self,
+        operation: Operation,
+        then: Callable[[Any], None] | None = None,
+        refused: Callable[[DispositionsError], None] | None = None,
+    ) -> None:
+        """Write without waiting; `then(result)` is called in the loop after the commit, `refused(error)` (default: the
+        ledger's `on_refused`) when the store refuses it.
         """
-        self._queue.append(_Entry(operation, then, self._on_refused))
+        self._queue.append(_Entry(operation, then, refused or self._on_refused))
         self._idle.clear()
         self._wake.set()
 

@@ -26,9 +26,12 @@ from dialer.sip import (
     OptionsAnswered,
     OptionsFailed,
     Provisional,
+    Registered,
+    RegistrationFailed,
     Reinvited,
     ReinviteFailed,
     SipError,
+    Unregistered,
 )
 from dialer.udp import UdpEndpoint
 
@@ -70,6 +73,10 @@ class Switchboard:
             owner = self._pings.pop(event.ping, None)
             if owner is not None:
                 owner.on_pong(event)
+            return
+        if isinstance(event, Registered | RegistrationFailed | Unregistered):
+            # trunks are known by address or digest; none registers yet
+            self.counters["sip_event_without_owner"] += 1
             return
         if isinstance(event, IncomingCall):
             # Nobody is called in yet: inbound and overflow have their own issue. A clear refusal beats silence.

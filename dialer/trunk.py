@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from dataclasses import dataclass, field
 
 from dialer.config.model import TrunkTable
@@ -38,6 +40,8 @@ class Trunk:
     ping: str | None = None
     _tokens: float = field(default=1.0)
     _tokens_at: float = field(default=0.0)
+    _seized: deque[float] = field(default_factory=deque)
+    """when the INVITEs of the last second left"""
 
     def carries(self, number: str) -> bool:
         """Whether `number` (E.164) begins with an allowed prefix: the guard against toll fraud."""
@@ -67,24 +71,31 @@ class Trunk:
 
     def _refill(self, now: float) -> None:
         rate = self.table.calls_per_second
-        # a tenth of a second's worth at most: a trunk that rested must not be hit by a burst beyond its limit
-        self._tokens = min(max(1.0, rate * 0.1), self._tokens + (now - self._tokens_at) * rate)
+        # at most a quarter of a second's worth at once: a trunk that rested must not be hit by a whole second's burst
+        self._tokens = min(max(1.0, rate * 0.25), self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
+        while self._seized and self._seized[0] <= now - 1.0:
+            self._seized.popleft()
 
     def starts(self, now: float) -> int:
-        """INVITEs that the calls-per-second limit lets out right now."""
+        """INVITEs that may leave right now: the tokens there are, and never more than the limit within any second."""
         self._refill(now)
-        return int(self._tokens + 1e-9)
+        left = math.ceil(self.table.calls_per_second) - len(self._seized)
+        return max(0, min(int(self._tokens + 1e-9), left))
 
     def next_start(self, now: float) -> float:
         """When the next INVITE may leave."""
         self._refill(now)
-        return now + max(0.0, 1.0 - self._tokens) / self.table.calls_per_second
+        token = now + max(0.0, 1.0 - self._tokens) / self.table.calls_per_second
+        if len(self._seized) >= math.ceil(self.table.calls_per_second):
+            return max(token, self._seized[0] + 1.0)
+        return token
 
     def seize(self, now: float) -> None:
         """Take a line and a start of the calls-per-second limit."""
         self._refill(now)
         self._tokens -= 1.0
+        self._seized.append(now)
         self.lines_in_use += 1
 
     def free(self) -> None:

@@ -22,9 +22,12 @@ class Channel(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._skipping = False  # inside a line that is longer than allowed
+        self._out: list[bytes] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._loop = asyncio.get_running_loop()
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -48,11 +51,23 @@ class Channel(asyncio.Protocol):
         self._on_closed()
 
     def send(self, message: Message) -> None:
-        """Queue a message; nothing happens when the other end is gone (on_closed has told, or will tell)."""
-        if self._transport is not None:
-            self._transport.write(encode(message))
+        """Queue a message; nothing happens when the other end is gone (on_closed has told, or will tell).
+
+        What one turn of the loop has to say leaves in one write: a write a message cost a sixth of the dialer's time.
+        """
+        if self._transport is None or self._loop is None:
+            return
+        if not self._out:
+            self._loop.call_soon(self._flush)
+        self._out.append(encode(message))
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if self._transport is not None and out:
+            self._transport.write(b"".join(out))
 
     def close(self) -> None:
         """End the connection, after what is queued has been written."""
         if self._transport is not None:
+            self._flush()
             self._transport.close()

@@ -30,8 +30,8 @@ def test_calls_per_second_hold_over_any_second():
             sent.append(now)
         now += 0.003
     for start in sent:
-        assert sum(1 for t in sent if start <= t < start + 1.0) <= 20 + 2
-    assert len(sent) == pytest.approx(200, abs=3)
+        assert sum(1 for t in sent if start <= t < start + 1.0) <= 20
+    assert len(sent) == pytest.approx(200, abs=10)
 
 
 def test_next_start_is_when_the_next_token_is_there():
