@@ -24,6 +24,7 @@ _SECRET = re.compile(r"(^|_)(token|tokens|password|passwd|secret|authorization|n
 _BEARER = re.compile(r"(?i)\b(bearer|basic|digest)\s+[^\s,;]+")
 _URL_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/@\s]+@")
 _BARE = re.compile(r"^[\w.:/@+*,%-]+$")
+_ODD = re.compile(r"[^\w.-]")
 _MAX_VALUE = 2000
 
 Line = MutableMapping[str, Any]
@@ -57,6 +58,9 @@ def clean_line(_logger: Any, _method: str, line: Line) -> Line:
     for key in list(line):
         if key.startswith("_"):
             continue
+        if not key.isidentifier():
+            line[_ODD.sub("_", key)] = line.pop(key)
+            key = _ODD.sub("_", key)
         if key == "exception":
             line[key] = "\n".join(neutral(_scrubbed(part)) for part in str(line[key]).split("\n"))
         elif _SECRET.search(key):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +18,10 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+#: Seconds that a client may go on sending a body that is refused.
+PATIENCE = 2.0
 
 
 class _TooLarge(Exception):
@@ -45,7 +52,7 @@ class Guard:
 
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._limit:
-            await self._refuse(guarded_send)
+            await self._refuse(receive, guarded_send)
             return
         taken = 0
 
@@ -61,9 +68,18 @@ class Guard:
             await self._app(scope, guarded_receive, guarded_send)
         except _TooLarge:
             if not started:
-                await self._refuse(guarded_send)
+                await self._refuse(receive, guarded_send)
 
-    async def _refuse(self, send: Send) -> None:
+    async def _refuse(self, receive: Receive, send: Send) -> None:
+        # A client that is still sending would see a reset instead of the answer: hear it out, within limits.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                spare = self._limit * 8
+                while spare > 0:
+                    message = await receive()
+                    spare -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        break
         body = encode(error_body("too_large", f"at most {self._limit} bytes are taken"))
         headers = [
             (b"content-type", b"application/json"),
