@@ -18,7 +18,7 @@ from string import Template
 from .agents import agent_names
 from .behaviour import DATA
 
-REDIAL_DELAY = 300.0
+REDIAL_DELAY = 180.0
 ABANDON_CAP = 0.03
 FILE = Template("""\
 # The demonstration campaign. Every duration is as in real life; time_scale divides them all alike.
@@ -70,7 +70,7 @@ trunks = ["main", "reserve"]
 caller_id = "+12025550100"
 caller_name = "Example Bank"
 jurisdiction = "none"   # a demonstration runs at any hour; real campaigns name their country's rules
-redial_delay = "5m"
+redial_delay = "3m"
 max_attempts = 5
 wrap_up_max = "2m"
 
@@ -82,8 +82,8 @@ ring_floor = "15s"
 ring_timeout = "25s"
 
 [campaigns.demo.outcomes]
-busy = { next = "retry", after = "5m", attempts = 3 }
-no_answer = { next = "retry", after = "10m", attempts = 3 }
+busy = { next = "retry", after = "3m", attempts = 3 }
+no_answer = { next = "retry", after = "6m", attempts = 3 }
 abandoned = { next = "retry", after = "72h" }
 invalid = { next = "bad_number" }
 
@@ -170,7 +170,11 @@ def write(options: argparse.Namespace) -> dict[str, object]:
         "redial_delay": REDIAL_DELAY / options.speed,
         "abandon_cap": ABANDON_CAP,
         "lines": lines,
-        "rows": len(rows) - 1,
+        "funnel": {
+            "rows in the file": len(rows) - 1,
+            "usable numbers": sum(number is not None for number in numbers),
+            "without duplicates": len(set(numbers) - {None}),
+        },
         "numbers": sorted({number for number in numbers if number}),
         "do_not_call": forbidden,
     }

@@ -49,7 +49,7 @@ class Habits:
     react: float = 5.0
     break_share: float = 0.04
     break_mean: float = 180.0
-    callback_after: tuple[float, float] = (300.0, 900.0)
+    callback_after: tuple[float, float] = (200.0, 600.0)
     personal: float = 0.5
     retry_login: float = 5.0
 

@@ -25,10 +25,14 @@ from dialer.report import Figures, ReportError, audit, figures, read_carrier, re
 from dialer.report.page import render
 from dialer.report.terminal import draw
 
+#: Beyond it the ring time-out of 25 s would fall below the second that a config may ask for.
+FASTEST: Final = 25
 #: Seconds until the daemon's API must answer.
 READY_TIMEOUT: Final = 45.0
 FRAMES_PER_SECOND: Final = 4
 LINE_EVERY: Final = 5.0
+#: Rows below which the live view leaves things out.
+LOW_TERMINAL: Final = 36
 #: From this many agents on, customers and agents speak 5 packets a second instead of 50.
 SPARSE_FROM: Final = 25
 
@@ -37,7 +41,9 @@ SPARSE_FROM: Final = 25
 @click.option("--agents", type=click.IntRange(1, 1000), default=12, show_default=True, help="Simulated agents.")
 @click.option("--seconds", type=click.FloatRange(1, 86400), default=60.0, show_default=True, help="How long it dials.")
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed meets the same people.")
-@click.option("--speed", type=click.FloatRange(1, 100), default=10.0, show_default=True, help="Divides every duration.")
+@click.option(
+    "--speed", type=click.FloatRange(1, FASTEST), default=10.0, show_default=True, help="Divides every duration."
+)
 @click.option(
     "--mode", type=click.Choice(["predictive", "power", "progressive"]), default="predictive", show_default=True
 )
@@ -112,7 +118,7 @@ def _play(stage: Stage, seconds: float, *, quiet: bool) -> Figures:
     console = Console(stderr=True, highlight=False)
     begun = time.monotonic()
     feed: Feed | None = None
-    dialed = 0.0
+    dialed, ended_at = 0.0, 0.0
     with _term_as_interrupt():
         try:
             try:
@@ -126,14 +132,14 @@ def _play(stage: Stage, seconds: float, *, quiet: bool) -> Figures:
                 if feed is None or not feed.connected.is_set():
                     raise
                 console.print("ending: calls are hung up, outcomes are saved ...")
-            dialed = time.monotonic() - begun
+            dialed, ended_at = time.monotonic() - begun, time.time()
         finally:
             codes = _undisturbed(stage.close)
             if feed is not None:
                 feed.close()
     if codes.get("daemon") != 0:
         raise Failure(f"the daemon ended with code {codes.get('daemon')}: {stage.actors['daemon'].last_words()}")
-    return judge(stage, dialed)
+    return judge(stage, dialed, ended_at)
 
 
 def _undisturbed(close: Any) -> dict[str, int]:
@@ -169,7 +175,9 @@ def _watch(stage: Stage, feed: Feed, seconds: float, console: Console, *, quiet:
             shown = view.Board(
                 timeline, title, scene.speed, elapsed, seconds, stage.facts.get("abandon_cap"), time.time(), status
             )
-            return view.draw(shown) if live is not None else view.progress_line(shown)
+            if live is None:
+                return view.progress_line(shown)
+            return view.draw(shown, compact=console.height < LOW_TERMINAL)
 
         return feed.look(picture)
 
@@ -191,8 +199,8 @@ def _watch(stage: Stage, feed: Feed, seconds: float, console: Console, *, quiet:
         time.sleep(0.1)
 
 
-def judge(stage: Stage, seconds: float) -> Figures:
-    """The figures of a run that is over, and the verdict by the carrier's log. Raises Failure."""
+def judge(stage: Stage, seconds: float, ended_at: float) -> Figures:
+    """The figures of a run whose dialing ended at `ended_at`, and the verdict by the carrier's log. Raises Failure."""
     facts, scene = stage.facts, stage.scene
     try:
         carrier = read_carrier(stage.carrier_log)
@@ -204,7 +212,8 @@ def judge(stage: Stage, seconds: float) -> Figures:
             carrier=carrier,
             audit=verdict,
             abandon_cap=facts["abandon_cap"],
-            list_rows={"rows": facts["rows"]},
+            list_rows=facts["funnel"],
+            until=ended_at,
             settings={
                 "seconds": round(seconds, 2),
                 "speed": scene.speed,

@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -77,13 +76,7 @@ class Stage:
         return f"http://{self.http}"
 
     def open(self) -> None:
-        """Start everything; returns when all processes run. Raises Failure, with all processes ended."""
-        with ExitStack() as undo:
-            undo.callback(self.close)
-            self._open()
-            undo.pop_all()
-
-    def _open(self) -> None:
+        """Start everything. Raises Failure; `close` is due then, too."""
         scene = self.scene
         self.http = f"127.0.0.1:{free_port()}"
         common = ["--seed", str(scene.seed), "--speed", f"{scene.speed:g}", "--rtp", scene.rtp]

@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("dialer.cli.control", "resume", "Dial again in a paused campaign."),
     "add-contacts": Entry("dialer.cli.control", "add_contacts", "Add contacts to a campaign while it runs."),
     "dnc": Entry("dialer.cli.control", "dnc", "Mark numbers do-not-call, from now on."),
+    "report": Entry("dialer.cli.report", "report", "Report what a campaign did: tables, HTML page, JSON."),
     "demo": Entry("dialer.cli.demo", "demo", "Show a campaign on real SIP with a simulated carrier and agents."),
 }
 

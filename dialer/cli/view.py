@@ -35,9 +35,12 @@ STAGE_COLOURS: Final = {
     "message": "red",
 }
 OUTCOME_COLOURS: Final = {"answered": "dark_cyan", "abandoned": "red", "machine": "gold1", "interrupted": "red"}
+AGENT_WORDS: Final = {"available": "free", "wrap_up": "wrap-up", "logged_out": "out"}
 SPARKS: Final = "▁▂▃▄▅▆▇█"
 #: The numbers behind a decision that are shown first, when the pacer gives them.
 WHY_FIRST: Final = ("answer_rate", "idle", "busy", "ringing", "waiting", "handle", "abandon_rate", "budget")
+#: Seconds of calls per second.
+SPARK_SECONDS: Final = 40
 #: Agents beyond this number are shown as counts only.
 TILES = 48
 
@@ -75,8 +78,8 @@ def meter(share: float, width: int, style: str, *, mark: float | None = None) ->
     return bar
 
 
-def draw(board: Board) -> RenderableType:
-    """The whole picture."""
+def draw(board: Board, *, compact: bool = False) -> RenderableType:
+    """The whole picture; `compact` leaves out what a low terminal has no room for."""
     wide = Table.grid(expand=True, padding=(0, 1))
     wide.add_column(ratio=3)
     wide.add_column(ratio=2)
@@ -85,7 +88,7 @@ def draw(board: Board) -> RenderableType:
     for _ in range(3):
         lower.add_column(ratio=1)
     lower.add_row(_outcomes(board), _codes(board), _queues(board))
-    parts: list[RenderableType] = [_header(board), wide, lower]
+    parts: list[RenderableType] = [_header(board), wide] if compact else [_header(board), wide, lower]
     if board.timeline.messages:
         parts.append(_messages(board))
     return Group(*parts)
@@ -124,8 +127,15 @@ def _agents(board: Board) -> RenderableType:
     for agent in agents[:TILES]:
         style = AGENT_COLOURS.get(agent.state, "white")
         seconds = max(0.0, board.now - agent.since)
-        tiles.append(Text(f" {printable(agent.name)[:10]:<10} {agent.state[:8]:<8} {seconds:>4.0f} ", style=style))
-    summary = Text("  ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(counts.items()) if count))
+        tiles.append(
+            Text(
+                f" {printable(agent.name)[:9]:<9} {AGENT_WORDS.get(agent.state, agent.state):<8}{seconds:>4.0f} ",
+                style=style,
+            )
+        )
+    summary = Text(
+        "  ".join(f"{AGENT_WORDS.get(name, name)} {count}" for name, count in sorted(counts.items()) if count)
+    )
     summary.append("   occupancy " + ("–" if share is None else f"{share:.1%}"), style="bold")
     more = [Text(f"and {len(agents) - TILES} more", style="grey62")] if len(agents) > TILES else []
     body = (
@@ -144,7 +154,7 @@ def _lines(board: Board) -> RenderableType:
     names = Text("  ".join(f"{stage} {lines.get(stage, 0)}" for stage in STAGES), style="grey74")
     # the second of now has only begun
     last = int(board.now)
-    rates = [float(board.timeline.placed_per_second.get(second, 0)) for second in range(last - 60, last)]
+    rates = [float(board.timeline.placed_per_second.get(second, 0)) for second in range(last - SPARK_SECONDS, last)]
     spark = Text.assemble(
         ("calls/s ", "grey74"), (sparkline(rates), "steel_blue1"), (f" {sum(rates[-5:]) / 5:.1f}", "bold")
     )

@@ -102,12 +102,15 @@ def figures(
     audit: Audit | None = None,
     abandon_cap: float | None = None,
     list_rows: Mapping[str, int] | None = None,
+    until: float | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Figures:
     """Join the sources. With a `carrier`, placed and answered calls are its, never ours; without `events` (a store of
-    which no events were kept) occupancy is unknown. `list_rows`: the import's counts.
+    which no events were kept) occupancy is unknown. `list_rows`: the first steps
+    of the funnel, before the contacts. Events after `until` (epoch seconds) do not
+    count: the end of a run is no work.
     """
-    timeline, samples = replay(events)
+    timeline, samples = replay(event for event in events if until is None or event.get("at", 0.0) <= until)
     outcomes = Counter(attempt.outcome for attempt in store.attempts if attempt.outcome)
     codes = Counter(attempt.disposition for attempt in store.attempts if attempt.disposition)
     connected = [item for item in store.attempts if item.connected_at is not None]
@@ -185,8 +188,7 @@ def _funnel(store: StoreRecord, rows: Mapping[str, int]) -> dict[str, int]:
     tried = {attempt.contact for attempt in store.attempts}
     reached = {attempt.contact for attempt in store.attempts if attempt.answered_at is not None}
     talked = {attempt.contact for attempt in store.attempts if attempt.connected_at is not None}
-    funnel = {"rows in the file": rows["rows"]} if "rows" in rows else {}
-    return funnel | {
+    return dict(rows) | {
         "contacts": sum(store.contacts.values()),
         "tried": len(tried),
         "answered": len(reached),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, select
+from sqlalchemy import Connection, create_engine, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dispositions import schema
@@ -51,19 +52,24 @@ class StoreRecord:
     sales: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_store(url: str, campaign: str | None = None) -> StoreRecord:
-    """Everything about `campaign` (None: the only one of the store). Raises ReportError."""
+def read_store(url: str, campaign: str | None = None, since: float = 0.0) -> StoreRecord:
+    """Everything about `campaign` (None: the only one of the store), attempts from `since` (epoch seconds) on.
+
+    Raises ReportError."""
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
+        raise ReportError(f"there is no store at {place.database}")  # connecting would make an empty one
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            return _read(connection, campaign)
+            return _read(connection, campaign, since)
     except SQLAlchemyError as error:
         raise ReportError(f"the store cannot be read: {str(error).splitlines()[0]}") from error
     finally:
         engine.dispose()
 
 
-def _read(connection: Connection, campaign: str | None) -> StoreRecord:
+def _read(connection: Connection, campaign: str | None, since: float) -> StoreRecord:
     rows = connection.execute(select(schema.campaign.c.id, schema.campaign.c.name)).all()
     known: dict[str, int] = {row.name: row.id for row in rows}
     if campaign is None:
@@ -87,7 +93,7 @@ def _read(connection: Connection, campaign: str | None) -> StoreRecord:
     )
     return StoreRecord(
         campaign,
-        _attempts(connection, key),
+        _attempts(connection, key, since),
         states,
         Counter(states[0] for states in places.values()),
         tuple(contact for contact in contacts if len(places.get(contact, ())) != 1),
@@ -114,7 +120,7 @@ def _places(connection: Connection, key: int) -> dict[int, list[str]]:
     return places
 
 
-def _attempts(connection: Connection, key: int) -> tuple[AttemptRecord, ...]:
+def _attempts(connection: Connection, key: int, since: float) -> tuple[AttemptRecord, ...]:
     attempt = schema.attempt
     columns = [
         attempt.c[name]
@@ -123,7 +129,8 @@ def _attempts(connection: Connection, key: int) -> tuple[AttemptRecord, ...]:
             "connected_at", "ended_at", "talk_seconds", "outcome", "disposition", "disposed_at",
         )
     ]  # fmt: skip
-    rows = connection.execute(select(*columns).where(attempt.c.campaign_id == key).order_by(attempt.c.started_at))
+    mine = (attempt.c.campaign_id == key) & (attempt.c.started_at >= since)
+    rows = connection.execute(select(*columns).where(mine).order_by(attempt.c.started_at))
     return tuple(AttemptRecord(row[0], row[1], f"+{row[2]}", *row[3:]) for row in rows)
 
 
