@@ -17,10 +17,11 @@ import sys
 from pathlib import Path
 
 from .audio import Line, Studio
+from .call import Call
 from .carrier import parse_listen
 from .journal import Journal
 from .people import People
-from .phone import Call, Phone
+from .phone import Phone
 
 
 class Desks:

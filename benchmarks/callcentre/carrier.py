@@ -23,8 +23,9 @@ from pathlib import Path
 from . import message
 from .audio import Line, Studio
 from .behaviour import Fate, Population, Range, Shares
+from .call import Call
 from .journal import Journal
-from .phone import Call, Phone
+from .phone import Phone
 
 
 @dataclass(slots=True, eq=False)

@@ -10,97 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import cast
 
 from . import message, sdp
+from .call import CALL_STATES, REASONS, T1, T2, Call, Owner, Transaction
 from .journal import Journal
 from .message import MalformedMessage, Message
-
-T1, T2, T4 = 0.5, 4.0, 5.0
-REASONS = {
-    100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 408: "Request Timeout", 480: "Temporarily Unavailable",
-    481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated",
-    488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable",
-    603: "Decline",
-}  # fmt: skip
-
-#: (state, what happened) -> state; a missing key is a fault of the other side and changes nothing
-CALL_STATES: dict[tuple[str, str], str] = {
-    ("invited", "ring"): "ringing",
-    ("ringing", "ring"): "ringing",
-    ("invited", "answer"): "answered",
-    ("ringing", "answer"): "answered",
-    ("invited", "reject"): "rejected",
-    ("ringing", "reject"): "rejected",
-    ("invited", "cancel"): "rejected",
-    ("ringing", "cancel"): "rejected",
-    ("answered", "cancel"): "answered",  # crossed our 200: RFC 3261 9.2, no effect
-    ("confirmed", "cancel"): "confirmed",
-    ("rejected", "cancel"): "rejected",
-    ("rejected", "ack"): "ended",
-    ("ended", "ack"): "ended",  # the ACK of a repeated final response
-    ("answered", "ack"): "confirmed",
-    ("confirmed", "ack"): "confirmed",
-    ("confirmed", "reinvite"): "confirmed",
-    ("confirmed", "bye_in"): "ended",
-    ("confirmed", "bye_out"): "ended",
-    ("answered", "bye_out"): "ended",  # no ACK came: RFC 3261 13.3.1.4
-    ("rejected", "no_ack"): "ended",
-}
-
-
-class Owner(Protocol):
-    """Decides for a phone. All methods are called in the loop's thread."""
-
-    def on_invite(self, call: Call) -> None: ...
-    def on_cancel(self, call: Call) -> None: ...
-    def on_ack(self, call: Call) -> None: ...
-    def on_media(self, call: Call) -> None: ...
-    def on_end(self, call: Call, by: str) -> None: ...
-
-
-@dataclass(slots=True)
-class _Transaction:
-    """A server INVITE transaction, or our BYE: what to repeat, and until when."""
-
-    data: bytes
-    target: tuple[str, int]
-    timer: asyncio.TimerHandle | None = None
-    interval: float = T1
-    spent: float = 0.0
-
-    def stop(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One call that came in. `offer`: the other side's last description; `media_port`: our RTP port."""
-
-    invite: Message
-    call_id: str
-    local_tag: str
-    remote_tag: str
-    number: str
-    target_uri: str
-    route: list[str]
-    remote_cseq: int
-    state: str = "invited"
-    offer: sdp.Remote | None = None
-    media_port: int = 0
-    sdp_version: int = 0
-    local_cseq: int = 0
-    reinvites: int = 0
-    pending: Message | None = None
-    final: _Transaction | None = None
-    bye: _Transaction | None = None
-    invite_cseq: int = 0
-    awaits_answer: bool = False
-    acked: set[int] = field(default_factory=set)
 
 
 class Phone(asyncio.DatagramProtocol):
@@ -376,7 +291,7 @@ class Phone(asyncio.DatagramProtocol):
         ]
         data = message.build(f"BYE {call.target_uri} SIP/2.0", headers)
         hop = message.uri_of(call.route[0]) if call.route else call.target_uri
-        call.bye = _Transaction(data, message.address_of(hop) or call.invite.source)
+        call.bye = Transaction(data, message.address_of(hop) or call.invite.source)
         self._byes[branch] = call
         self._repeat(call, call.bye, "no answer to BYE")
         self._owner.on_end(call, "local")
@@ -410,19 +325,19 @@ class Phone(asyncio.DatagramProtocol):
             ("Content-Type", "application/sdp"),
         ]
         data = self._reply(request, 200, headers, body, tag=call.local_tag)
-        call.final = _Transaction(data, self._reply_address(request))
+        call.final = Transaction(data, self._reply_address(request))
         self._arm(call, call.final, "no ACK to 200")
 
     def _refuse(self, call: Call, status: int, headers: list[tuple[str, str]]) -> None:
         data = self._reply(call.invite, status, headers, tag=call.local_tag)
-        call.final = _Transaction(data, self._reply_address(call.invite))
+        call.final = Transaction(data, self._reply_address(call.invite))
         self._arm(call, call.final, "no ACK to refusal")
 
-    def _repeat(self, call: Call, transaction: _Transaction, failure: str) -> None:
+    def _repeat(self, call: Call, transaction: Transaction, failure: str) -> None:
         self._send(transaction.data, transaction.target)
         self._arm(call, transaction, failure)
 
-    def _arm(self, call: Call, transaction: _Transaction, failure: str) -> None:
+    def _arm(self, call: Call, transaction: Transaction, failure: str) -> None:
         """Timers G and H, and their like for 2xx (13.3.1.4) and BYE (E, F)."""
         if transaction.spent >= 64 * T1:
             transaction.stop()
