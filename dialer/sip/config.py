@@ -25,6 +25,7 @@ class EndpointConfig:
     must survive
     a restart: it keys the hash that branches are made of, and a 2xx to an INVITE that we no longer know is ended
     with ACK + BYE only when its branch is really ours. `contact_user` is the user part of Contact.
+    `session_expires`: ask for a session timer of so many seconds in every call (RFC 4028; at least 90).
     """
 
     host: str
@@ -39,6 +40,7 @@ class EndpointConfig:
     options_status: int = 200
     contact_user: str = "dialer"
     branch_key: bytes = b""
+    session_expires: int | None = None
 
     def __post_init__(self) -> None:
         """Raises `UnsafeHeader` for text that must not reach the wire and `ValueError` for numbers out of range."""
@@ -51,5 +53,7 @@ class EndpointConfig:
             raise ValueError("t1 must be positive and at most t2")
         if not 200 <= self.options_status <= 699:
             raise ValueError("options_status must be a final status")
+        if self.session_expires is not None and self.session_expires < 90:
+            raise ValueError("session_expires must be at least 90 seconds (RFC 4028 5)")
         if len(self.branch_key) > 64:
             raise ValueError("branch_key holds at most 64 bytes")

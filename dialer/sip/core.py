@@ -55,7 +55,7 @@ class Core:
         self.contact = f"Contact: <{self.contact_uri}>\r\n"
         self.user_agent = f"User-Agent: {config.user_agent}\r\n"
         self.server = f"Server: {config.user_agent}\r\n"
-        self.allow = f"Allow: {ALLOW}\r\n"
+        self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
         self._bits = (random.SystemRandom() if seed is None else random.Random(seed)).getrandbits
 
     @staticmethod

@@ -192,7 +192,7 @@ class Endpoint:
         """
         return replace(
             plan,
-            cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates else 1),
+            cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates or self._core.config.session_expires else 1),
             request_uri=checked_uri(to_uri),
             to_uri=to_uri,
             destination=_checked_destination(destination),

@@ -51,6 +51,7 @@ class IncomingLeg(Leg):
         self.dialog.remote_cseq = server.cseq
         server.on_ack = self._on_invite_ack
         server.respond(100, now)
+        self._promise(request)
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
         core.events.append(IncomingCall(self.id, from_.uri, to.uri, body_of(core, request), headers))
 
@@ -73,8 +74,10 @@ class IncomingLeg(Leg):
     def send_answer(self, now: float) -> None:
         core, server = self.core, self.server
         self.invite_server = server
-        server.respond(200, now, f"{server.head.routes}{core.contact}{core.allow}{core.server}{SDP_TYPE}", self._sdp)
-        self._sdp = b""
+        lines = f"{server.head.routes}{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
+        server.respond(200, now, lines, self._sdp)
+        self.local_sdp, self._sdp = self._sdp, b""
+        self._keep_promise(now)
 
     def _on_invite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
         self.invite_server = None

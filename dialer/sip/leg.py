@@ -16,6 +16,7 @@ from dialer.sip.events import Ended, Failed, Offered, Reinvited, ReinviteFailed
 from dialer.sip.farewell import Farewell
 from dialer.sip.message import Message, Request, Response
 from dialer.sip.reason import q850_cause, reason_line
+from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se
 from dialer.sip.tables import LEG, SESSION, step
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, PlainClient, ServerTransaction
@@ -44,6 +45,7 @@ class Leg:
     """
 
     __slots__ = (
+        "_agreement",
         "_back_off",
         "_bye_reason",
         "_failure",
@@ -51,7 +53,14 @@ class Leg:
         "_offer",
         "_offer_at",
         "_offer_client",
+        "_peer_updates",
+        "_promised",
+        "_queued",
+        "_refreshing",
         "_reoffer",
+        "_session_timer",
+        "_timer_lines",
+        "_timer_wish",
         "core",
         "dialog",
         "digest",
@@ -60,6 +69,7 @@ class Leg:
         "id",
         "invite_server",
         "legs",
+        "local_sdp",
         "offered",
         "owns_call_id",
         "session",
@@ -87,6 +97,15 @@ class Leg:
         self._glares = 0
         self._back_off: Timer | None = None
         self._bye_reason = ""
+        self._agreement: Agreement | None = None  # the session timer (RFC 4028)
+        self._promised: Agreement | None = None
+        self._timer_lines = ""  # what our 2xx to the open offer says of it
+        self._timer_wish = core.config.session_expires
+        self._session_timer: Timer | None = None
+        self._peer_updates = False  # the peer's Allow names UPDATE
+        self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
+        self._queued: bytes | None = None  # an offer that came while we were refreshing
+        self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
         legs[leg] = self
 
     # The machines
@@ -121,6 +140,7 @@ class Leg:
     def _leave(self, now: float) -> None:
         self.legs.pop(self.id, None)
         self.core.timers.cancel(self._back_off)
+        self.core.timers.cancel(self._session_timer)
         if self._offer_client is not None:
             self._offer_client.release(now)
             self._offer_client = None
@@ -156,6 +176,7 @@ class Leg:
     def send_bye(self, now: float) -> None:
         core, dialog = self.core, self.the_dialog()
         core.timers.cancel(self._back_off)
+        core.timers.cancel(self._session_timer)
         head = dialog.head("BYE")
         lines = f"{self.digest.lines('BYE', head.uri)}{self._bye_reason}{core.user_agent}"
         PlainClient(
@@ -183,6 +204,9 @@ class Leg:
     def reinvite(self, sdp: bytes, now: float) -> None:
         """Offer in the dialog; waits for the ACK of a remote re-INVITE that we just answered (RFC 3261 14.1)."""
         self.require("confirmed")
+        if self._refreshing and self._queued is None:
+            self._queued = sdp  # our own refresh is on its way; the real offer follows it
+            return
         if self.session not in ("idle", "acknowledging"):
             raise WrongState(f"leg {self.id}: another offer is open ({self.session})")
         self._offer = sdp
@@ -190,14 +214,19 @@ class Leg:
         self.digest.begin()
         self.fire_session("offer", now)
 
+    def send_queued(self, now: float) -> None:
+        self._refreshing = False
+        queued, self._queued = self._queued, None
+        if queued is not None and self.state == "confirmed":
+            self.reinvite(queued, now)
+
     def send_offer(self, now: float) -> None:
         if self.state != "confirmed":
             return
         core, dialog = self.core, self.the_dialog()
         head = dialog.head("INVITE")
-        lines = (
-            f"{self.digest.lines('INVITE', head.uri, self._offer)}{core.contact}{core.allow}{core.user_agent}{SDP_TYPE}"
-        )
+        auth = self.digest.lines("INVITE", head.uri, self._offer)
+        lines = f"{auth}{core.contact}{core.allow}{self.timer_lines()}{core.user_agent}{SDP_TYPE}"
         self._offer_client = InviteClient(
             core,
             head,
@@ -219,7 +248,7 @@ class Leg:
         self.core.outbox.append(ack)
 
     def _on_offer_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        status = response.status
+        core, status = self.core, response.status
         if status < 200:
             return
         if status < 300:
@@ -228,8 +257,13 @@ class Leg:
             assert isinstance(transaction, InviteClient)
             self.send_ack(transaction, dialog.remote_tag, now)
             if self.state == "confirmed":
+                refreshed = self._refreshing
+                self.local_sdp = self._offer
+                self.agree(agreed_as_client(response), now)
+                if not refreshed:
+                    rtt = now - transaction.sent_at
+                    core.events.append(Reinvited(self.id, body_of(core, response), rtt))
                 self.fire_session("done", now)
-                self.core.events.append(Reinvited(self.id, body_of(self.core, response), now - transaction.sent_at))
             return
         if self.state != "confirmed":
             return  # hung up meanwhile
@@ -238,19 +272,21 @@ class Leg:
         elif status == 491 and self._glares < _MAX_GLARES:
             self._glares += 1
             self.fire_session("glare", now)
+        elif status == 422 and self._agreement is not None and self._agreement.interval < min_se(response):
+            self._agreement = Agreement(min_se(response), self._agreement.ours)  # RFC 4028 7.4
+            self.send_offer(now)
+        elif status in (408, 481):
+            self.ended_by = "timeout"
+            self.fire("gone" if status == 481 else "died", now)
         else:
-            self.fire_session("done", now)
-            if status == 481:
-                self.ended_by = "timeout"
-                self.fire("gone", now)
-            elif status == 408:
-                self.fire("died", now)
+            if self._refreshing:
+                self._wait_for_end(now)
             else:
-                self.core.events.append(ReinviteFailed(self.id, status))
+                core.events.append(ReinviteFailed(self.id, status))
+            self.fire_session("done", now)
 
     def _on_offer_timeout(self, transaction: ClientTransaction, now: float) -> None:
         if self.state == "confirmed":
-            self.fire_session("done", now)
             self.fire("died", now)
 
     def _on_offer_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
@@ -265,6 +301,88 @@ class Leg:
     def _on_back_off(self, name: str, now: float) -> None:
         if self.state == "confirmed":
             self.fire_session(name, now)
+
+    # Session timers (RFC 4028)
+
+    def timer_lines(self) -> str:
+        """What our next INVITE or UPDATE says of the session timer."""
+        if self._agreement is not None:
+            return self._agreement.line("uac")
+        return f"Session-Expires: {self._timer_wish}\r\n" if self._timer_wish else ""
+
+    def agree(self, agreement: Agreement | None, now: float) -> None:
+        """Start the timer anew, with what the latest 2xx says; None: no timer."""
+        timers = self.core.timers
+        if agreement is None and self._session_timer is None:
+            return
+        timers.cancel(self._session_timer)
+        self._session_timer = None
+        self._agreement = agreement
+        if agreement is not None:
+            self._session_timer = timers.start(now + agreement.wait, self._on_session_timer, "session")
+
+    def note_allow(self, message: Message) -> None:
+        """Remember whether the peer takes UPDATE: a refresh without a session description (RFC 4028 7.4)."""
+        self._peer_updates = any("UPDATE" in value for value in message.fields.get("allow", ()))
+
+    def _wait_for_end(self, now: float) -> None:
+        """A refresh failed: hang up when the interval runs out (RFC 4028 10)."""
+        agreement = self._agreement
+        if agreement is not None:
+            left = max(0.0, agreement.grace - agreement.wait)
+            self._session_timer = self.core.timers.start(now + left, self._on_session_end, "session end")
+
+    def _on_session_end(self, name: str, now: float) -> None:
+        if self.state == "confirmed":
+            self.core.drops["session_expired"] += 1
+            self.fire("died", now)
+
+    def _on_session_timer(self, name: str, now: float) -> None:
+        agreement = self._agreement
+        if self.state != "confirmed" or agreement is None:
+            return
+        if not agreement.ours:
+            self._on_session_end(name, now)
+        elif self._peer_updates:
+            self.digest.begin()
+            self._send_update(now)
+        elif self.session == "idle" and self.local_sdp:
+            self._refreshing = True
+            self._offer = self.local_sdp
+            self._glares = 0
+            self.digest.begin()
+            self.fire_session("offer", now)
+        else:  # an offer is open, and its 2xx refreshes as well
+            self._session_timer = self.core.timers.start(now + 1.0, self._on_session_timer, name)
+
+    def _send_update(self, now: float) -> None:
+        core, dialog = self.core, self.the_dialog()
+        head = dialog.head("UPDATE")
+        auth = self.digest.lines("UPDATE", head.uri)
+        request = head.render("UPDATE", f"{auth}{core.contact}{core.allow}{self.timer_lines()}{core.user_agent}")
+        PlainClient(
+            core, "UPDATE", head, request, dialog.destination, self._on_update_response, self._on_update_timeout
+        ).start(now)
+
+    def _on_update_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if self.state != "confirmed":
+            return
+        status = response.status
+        if status < 300:
+            self.the_dialog().refresh(response)
+            self.agree(agreed_as_client(response), now)
+        elif self.digest.accept(response):
+            self._send_update(now)
+        elif status in (408, 481):
+            self.ended_by = "timeout"
+            self.fire("gone" if status == 481 else "died", now)
+        else:
+            self._peer_updates = self._peer_updates and status not in (405, 501)
+            self._wait_for_end(now)
+
+    def _on_update_timeout(self, transaction: ClientTransaction, now: float) -> None:
+        if self.state == "confirmed":
+            self.fire("died", now)
 
     # Their requests
 
@@ -287,7 +405,9 @@ class Leg:
         sdp = body_of(core, request)
         if request.method == "UPDATE" and sdp is None:
             dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
-            transaction.respond(200, now, f"{core.contact}{core.allow}{core.server}")
+            self._promise(request)
+            transaction.respond(200, now, f"{core.contact}{core.allow}{self._timer_lines}{core.server}")
+            self._keep_promise(now)
         elif self.state in ("ending", "ended"):
             transaction.respond(481, now, core.server)
         elif self.session == "offering":
@@ -298,6 +418,7 @@ class Leg:
             dialog.refresh(request)
             self.fire_session("remote_offer", now)
             self.offered = transaction
+            self._promise(request)
             self._reoffer = sdp is None
             if request.method == "INVITE":
                 transaction.respond(100, now)
@@ -317,7 +438,18 @@ class Leg:
             self.fire_session("await_ack", now)
         else:
             self.fire_session("remote_done", now)
-        transaction.respond(200, now, f"{core.contact}{core.allow}{core.server}{SDP_TYPE}", sdp)
+        self.local_sdp = sdp
+        lines = f"{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
+        transaction.respond(200, now, lines, sdp)
+        self._keep_promise(now)
+
+    def _promise(self, request: Request) -> None:
+        """What our 2xx to this request will say of the session timer."""
+        self._promised, self._timer_lines = agreed_as_server(request, self._timer_wish)
+        self.note_allow(request)
+
+    def _keep_promise(self, now: float) -> None:
+        self.agree(self._promised, now)
 
     def refuse(self, status: int, now: float) -> None:
         """Refuse the open remote offer; the session goes on as before. Raises `WrongState` if there is none."""

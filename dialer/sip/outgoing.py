@@ -13,6 +13,7 @@ from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import q850_cause, reason_line, retry_after
+from dialer.sip.session_timer import agreed_as_client, min_se
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
 from dialer.sip.wire import RequestHead, checked_headers, quoted
@@ -69,7 +70,8 @@ class OutgoingLeg(Leg):
         core, sdp = self.core, self._sdp
         head = plan_head(core, self.plan, cseq)
         auth = self.digest.lines("INVITE", head.uri, sdp or b"")
-        lines = f"{core.contact}{auth}{core.allow}{core.user_agent}{self._headers}{SDP_TYPE if sdp else ''}"
+        own = f"{core.contact}{auth}{core.allow}{self.timer_lines()}{core.user_agent}"
+        lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
         invite = InviteClient(
             core,
             head,
@@ -93,7 +95,7 @@ class OutgoingLeg(Leg):
                 self.core.events.append(Provisional(self.id, status, response.reason, body_of(self.core, response)))
         elif status < 300:
             self._on_answer(response, now)
-        elif self.state in ("calling", "early") and self.digest.accept(response):
+        elif self.state in ("calling", "early") and self._again(response):
             self.fire("challenged", now)
             self.invite = self._send_invite(transaction.head.cseq + 1, now)
         else:
@@ -109,6 +111,13 @@ class OutgoingLeg(Leg):
             )
             self.fire("refused", now)
 
+    def _again(self, response: Response) -> bool:
+        """True if the INVITE should be sent once more: a challenge, or too short a session timer (RFC 4028 7.3)."""
+        if response.status == 422 and self._timer_wish is not None and self._timer_wish < min_se(response):
+            self._timer_wish = min_se(response)
+            return True
+        return self.digest.accept(response)
+
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
         dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination)
@@ -119,7 +128,9 @@ class OutgoingLeg(Leg):
             self.send_ack(invite, dialog.remote_tag, now)
         core.timers.cancel(self._cancel_guard)
         self.fire("answered", now)
-        self._sdp = self._sdp and b""  # answered: the offer need not be kept, only that there was one
+        self.local_sdp = self._sdp or b""
+        self.note_allow(response)
+        self.agree(agreed_as_client(response), now)
         core.events.append(Answered(self.id, body_of(core, response), dialog.state(), self._crossed))
 
     def crossed(self, now: float) -> None:
@@ -130,6 +141,7 @@ class OutgoingLeg(Leg):
         dialog = self.the_dialog()
         if self._sdp is not None or self.invite.acks.get(dialog.remote_tag) is not None:
             raise WrongState(f"leg {self.id} has no offer in a 2xx to acknowledge")
+        self.local_sdp = sdp
         self.send_ack(self.invite, dialog.remote_tag, now, sdp)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:

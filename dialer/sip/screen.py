@@ -7,6 +7,7 @@ from dialer.sip.core import ALLOW
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.grammar import name_addr, split_list, via
 from dialer.sip.message import Request
+from dialer.sip.session_timer import MIN_SE, too_short
 
 __all__ = ["Refusal", "screen"]
 
@@ -34,7 +35,7 @@ _KNOWN = frozenset(
 )
 _ALLOWED = frozenset(ALLOW.split(", "))
 _ALLOW_LINE = f"Allow: {ALLOW}\r\n"
-_SUPPORTED: frozenset[str] = frozenset()
+_SUPPORTED = frozenset(("timer",))
 
 
 def screen(request: Request) -> Refusal | None:
@@ -58,6 +59,8 @@ def screen(request: Request) -> Refusal | None:
         if unknown:
             return 420, None, f"Unsupported: {', '.join(unknown)}\r\n"
     if method in ("INVITE", "UPDATE"):
+        if too_short(request):
+            return 422, None, f"Min-SE: {MIN_SE}\r\n"
         return _content(request)
     return None
 

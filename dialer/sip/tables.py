@@ -216,7 +216,7 @@ SESSION: Table = {
         "remote_offer": ("offered", ()),
     },
     "offering": {
-        "done": ("idle", ()),
+        "done": ("idle", ("send_queued",)),
         "glare": ("backing_off", ("start_back_off",)),
     },
     "backing_off": {
