@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections import deque
@@ -23,7 +24,7 @@ from dialer.events import Event, EventStream, ServiceAlert
 from dialer.logs import get_logger
 from dialer.metrics import Metrics
 from dialer.mqtt.commands import CommandDoor
-from dialer.mqtt.link import BridgeConfig, Link
+from dialer.mqtt.link import BridgeConfig, Link, published
 from dialer.mqtt.outbox import Outbox, OutboxError, OutboxItem
 from dialer.mqtt.topics import event_topic, safe_topic, state_of
 
@@ -37,8 +38,8 @@ OUTBOX_LOOK = 5.0
 LINGER = 0.05
 #: Pause while the store is away, seconds.
 OUTBOX_RETRY = 1.0
-#: Events sent before others in the loop get their turn.
-EVENTS_AT_ONCE = 20
+#: Events handed to the socket at once; then the broker must have read them before more are sent.
+EVENTS_AT_ONCE = 50
 #: Commands in work at once.
 COMMANDS = 64
 #: Commands that wait for somebody's phone: acknowledged when taken, since they promise nothing on disk and
@@ -226,15 +227,20 @@ class MqttBridge:
             self._metrics.mqtt_published("state")
 
     async def _send_events(self, link: Link) -> None:
-        since_pause = 0
+        root = self._config.topic
         while self._events:
-            event = self._events.popleft()
-            await link.publish(f"{self._config.topic}/{event_topic(event)}", encode(event.to_dict()), qos=0)
-            self._metrics.mqtt_published("event")
-            since_pause += 1
-            if since_pause >= EVENTS_AT_ONCE:
-                since_pause = 0
-                await asyncio.sleep(0)
+            batch = [self._events.popleft() for _ in range(min(len(self._events), EVENTS_AT_ONCE))]
+            messages = [(f"{root}/{event_topic(event)}", encode(event.to_dict())) for event in batch]
+            sent = []
+            try:
+                sent = [link.hand_over(topic, payload, 0) for topic, payload in messages[:-1]]
+                await link.publish(*messages[-1], qos=0)
+            except (aiomqtt.MqttError, asyncio.CancelledError):
+                gone = sum(map(published, sent))
+                self._metrics.mqtt_dropped("disconnected", len(batch) - gone)
+                self._metrics.mqtt_published("event", gone)
+                raise
+            self._metrics.mqtt_published("event", len(batch))
 
     async def _send_outcomes(self, link: Link) -> None:
         while True:
@@ -260,24 +266,13 @@ class MqttBridge:
 
     async def _send_batch(self, link: Link, items: Sequence[OutboxItem]) -> None:
         root = self._config.topic
-        # Tasks start in the order of their making, and each hands its message to the socket before it first waits.
-        sending = [
-            asyncio.create_task(link.publish(f"{root}/{safe_topic(item.topic)}", item.payload, qos=1)) for item in items
-        ]
-        try:
-            await asyncio.wait(sending)
-        finally:
-            for task in sending:
-                task.cancel()
-        failures = [task.exception() for task in sending]
-        failure = next((found for found in failures if found is not None), None)
-        # Only what was acknowledged without a gap: the rest goes again, in order.
-        done = [item.id for item in items[: len(items) if failure is None else failures.index(failure)]]
-        if done:
-            await self._outbox.done(done)
-            self._metrics.mqtt_published("outcome", len(done))
-        if failure is not None:
-            raise failure
+        sent = [link.hand_over(f"{root}/{safe_topic(item.topic)}", item.payload, 1) for item in items[:-1]]
+        await link.publish(f"{root}/{safe_topic(items[-1].topic)}", items[-1].payload, qos=1)
+        # A broker acknowledges in order (MQTT 3.1.1 section 4.6), so with the last one all are; a gap goes again.
+        acknowledged = [*itertools.takewhile(published, sent)]
+        count = len(items) if len(acknowledged) == len(sent) else len(acknowledged)
+        await self._outbox.done([item.id for item in items[:count]])
+        self._metrics.mqtt_published("outcome", count)
 
     # coming in
 
