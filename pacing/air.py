@@ -24,6 +24,7 @@ from pacing.index import NODES
 from pacing.level import Level, posterior
 
 Array = NDArray[np.float64]
+UNPROVEN = 8.0  # calls' worth of evidence that open calls may give before any was counted
 SEGMENT_CALLS = 40.0  # what the common level is worth against a segment's own evidence
 
 
@@ -104,6 +105,8 @@ class Air:
         else:
             result = math.nan
         self.ring.observe(age, end if end in ("answered", "failed") else "censored")
+        if self.ring.stale:
+            self.ring.fit(self._every_age(now))
         if trial.counted:
             return
         trial.result = result
@@ -155,30 +158,42 @@ class Air:
         age = np.clip(now / BIN - placed - 0.5, 0, self.ring.bins - 1).astype(np.int64)
         return np.asarray(np.bincount(age, weights=count, minlength=self.ring.bins))
 
+    def _every_age(self, now: float) -> Array:
+        """All calls in the air by age bin."""
+        return sum((self._ages(b, now) for b in self._bins.values() if b), np.zeros(self.ring.bins))
+
     def _rate(self, now: float, ages: Array | None = None) -> tuple[float, float]:
         """Answer rate of a fresh call and its coefficient of variation, calls in the air included."""
         c = self._config
         answered, failed = self.level.evidence()
-        answered += max(0.0, self._open_answers)
-        failed += max(0.0, self._open_trials - self._open_answers)
-        p, spread = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
         if ages is None:
-            ages = sum((self._ages(b, now) for b in self._bins.values() if b), np.zeros(self.ring.bins))
+            ages = self._every_age(now)
         calls = float(ages.sum())
+        open_trials = max(0.0, self._open_trials)
+        open_answers = min(max(0.0, self._open_answers), open_trials)
+        # a call in the air tells as much as the share of the answers that would have come by now
+        told = float(ages @ (1.0 - self.ring.survive_answered))
+        # What open calls say rests on the ring laws; before whole calls have been counted, those are
+        # mostly prior, and a hundred calls of the same age must not outweigh it.
+        trust = min(1.0, (UNPROVEN + answered + failed) / max(open_trials + told, 1e-9))
+        answered += trust * open_answers
+        failed += trust * (open_trials - open_answers)
+        p, spread = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
         if calls < 0.5:
             return p, spread
         for _ in range(12):
-            expected = float(ages @ self.ring.still_to_answer(p))
+            expected = trust * float(ages @ self.ring.still_to_answer(p))
             after, _ = posterior(
-                answered + expected, failed + calls - expected, c.prior_answer_rate, c.prior_answer_calls
+                answered + expected,
+                failed + trust * calls - expected,
+                c.prior_answer_rate,
+                c.prior_answer_calls,
             )
             close = abs(after - p) < 0.01 * p
             p = after
             if close:
                 break
-        # a call in the air tells as much as the share of the answers that would have come by now
-        told = float(ages @ (1.0 - self.ring.survive_answered))
-        weight = answered + failed + told + c.prior_answer_calls
+        weight = answered + failed + trust * told + c.prior_answer_calls
         return p, math.sqrt((1.0 - p) / (p * (weight + 1.0)))
 
     def nodes(self) -> tuple[list[float], list[float]]:

@@ -57,7 +57,7 @@ class RingLaw:
         self.resolved = 0
         # alive[k]: weight of calls seen alive at the start of bin k
         self._alive = self._reversed_sum(self._answers + self._fails)
-        self._fit()
+        self.fit()
 
     @staticmethod
     def _reversed_sum(values: Array) -> Array:
@@ -79,8 +79,11 @@ class RingLaw:
             self._weight = 1.0
         self.resolved += 1
         self._stale += 1
-        if self._stale > 5 + self.resolved // 50 or self._stale > 200:
-            self._fit()
+
+    @property
+    def stale(self) -> bool:
+        """Enough has been observed to fit again."""
+        return self._stale > min(200, 5 + self.resolved // 50)
 
     def take_back(self, age: float) -> None:
         """An answer at `age` s turned out to be a machine: move it to the failures."""
@@ -90,10 +93,16 @@ class RingLaw:
         self._fails[k] += moved
         self._stale += 1
 
-    def _fit(self) -> None:
+    def fit(self, in_air: Array | None = None) -> None:
+        """Compute the laws. in_air: calls now in the air by age bin, shape (bins,): they have been at
+        risk so far; leaving them out would take the first calls to end for typical ones."""
         self._stale = 0
         self.version += 1
-        at_risk = np.maximum(self._alive, 1e-12)
+        alive = self._alive
+        if in_air is not None:
+            survived = self._reversed_sum(in_air) - 0.5 * in_air  # half way through their own bin
+            alive = alive + self._weight * survived
+        at_risk = np.maximum(alive, 1e-12)
         a = self._answers / at_risk
         f = self._fails / at_risk
         total = a + f
@@ -153,4 +162,4 @@ class RingLaw:
         self._answers, self._fails, self._alive = parts
         self._weight = 1.0
         self.resolved = int(state["resolved"])
-        self._fit()
+        self.fit()

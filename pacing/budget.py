@@ -15,6 +15,8 @@ from typing import Any
 
 GAIN = 0.22
 LOWEST, HIGHEST = -3.0, 2.5
+# a further margin while little is known, shrinking with the calls answered
+EARLY, EARLY_CALLS = 0.35, 80.0
 
 
 class Budget:
@@ -47,7 +49,7 @@ class Budget:
 
     def aim(self, now: float, answered_per_second: float) -> float:
         """The share of answered calls that may be abandoned from here on."""
-        plain = self.cap * (1.0 - self.margin)
+        plain = self.cap * max(0.1, 1.0 - self.margin - EARLY / (1.0 + self.answered / EARLY_CALLS))
         if self._window is None or now >= self._window[2]:
             return plain
         before, lost, end = self._window

@@ -46,7 +46,7 @@ class PacingConfig:
     overrun_chance: float = 0.005
     cancel: bool = True
     prior_answer_rate: float = 0.25
-    prior_answer_calls: float = 6.0
+    prior_answer_calls: float = 4.0
     prior_ring: float = 10.0
     prior_ring_calls: float = 10.0
     prior_handle: float = 120.0

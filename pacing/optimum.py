@@ -13,22 +13,25 @@ decision process, solved by policy iteration over 'dial up to t(m)' tables; one 
 serves both rewards. The price is bisected. For any price, value(price) is an upper bound on every
 admissible policy (weak duality); the optimum mixes the two neighbouring tables and attains it.
 
-Truncation. m in [n - 30 - 4 sqrt n, n + waiting room], d below a bound at which the table never
-arrives; `Optimum.edge` is the probability found on the edges and should be below 1e-5.
+Truncation. m in [n - 16 - 2 sqrt n, n + waiting room], d below about the mean in the air + 5 sd + what
+10 + sqrt n idle agents bear; `Optimum.edge` is the probability found there and should be below 1e-4.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pacing.errors import InvalidValueError
 from pacing.index import NODES, IndexRule
 
 Table = NDArray[np.int64]
+MOST_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,11 @@ class _Model:
         self.n, self.p, self.cap = n, p, cap
         self.handle, self.ring, self.patience = handle, ring, patience
         flow = n / handle
-        self.first = max(0, n - int(30 + 4 * math.sqrt(n)))
+        self.first = max(0, n - int(16 + 2 * math.sqrt(n)))
         self.top = n + int(8 + 3 * math.sqrt(flow * patience) + 4 * flow * patience)
         self.m = np.arange(self.first, self.top + 1)
         mean_air = flow * ring / p
-        self.most = int(mean_air + 6 * math.sqrt(mean_air) + (min(n, 14 + 3 * math.sqrt(n)) + 4) / p + 8)
+        self.most = int(mean_air + 5 * math.sqrt(mean_air / p) + (min(n, 10 + math.sqrt(n)) + 3) / p + 8)
         width = self.most + 1
         self.shape = (len(self.m), width)
         mm, dd = np.meshgrid(self.m, np.arange(width), indexing="ij")
@@ -84,7 +87,6 @@ class _Model:
         # at the top an answer is lost at once and counts as abandoned
         lost = np.where(mm == self.top, self.answer, 0.0)
         self.overrun = self.abandon + lost - cap * self.answer
-        self.answers = self.answer
         self.losses = self.abandon + lost
         self.row = np.arange(mm.size).reshape(self.shape)
 
@@ -132,7 +134,7 @@ class _Model:
             (np.concatenate(vals), (np.concatenate(rows), np.concatenate(cols))), shape=(size, size)
         ).tocsc()
 
-    def evaluate(self, table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64], Any, int]:
+    def evaluate(self, table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(gains, biases) for the rewards (occupancy, overrun); shapes (2,), (2, m, d)."""
         from scipy.sparse import csc_matrix
         from scipy.sparse.linalg import splu
@@ -151,7 +153,7 @@ class _Model:
         solved = factor.solve(right)
         gains = solved[reference].copy()
         solved[reference] = 0.0
-        return gains, solved.T.reshape(2, *self.shape), factor, reference
+        return gains, solved.T.reshape(2, *self.shape)
 
     def improve(self, bias: NDArray[np.float64], table: Table) -> Table:
         """The greedy table; ties go to the table that is."""
@@ -160,23 +162,142 @@ class _Model:
         better = bias[rows, best] > bias[rows, table] + 1e-9
         return np.where(better, best, table)
 
-    def solve(self, price: float, table: Table) -> tuple[Table, NDArray[np.float64], int]:
-        """Policy iteration at a price."""
-        for step in range(60):
-            gains, biases, _, _ = self.evaluate(table)
+    def solve(self, price: float, table: Table) -> tuple[Table, NDArray[np.float64]]:
+        """Policy iteration at a price: the best table and its gains (occupancy, overrun)."""
+        for _ in range(MOST_STEPS):
+            gains, biases = self.evaluate(table)
             after = self.improve(biases[0] - price * biases[1], table)
             if np.array_equal(after, table):
-                return table, gains, step + 1
+                break
             table = after
-        return table, gains, 60
+        return table, gains
 
     def stationary(self, table: Table) -> NDArray[np.float64]:
         """The stationary distribution, shape (m, d)."""
+        from scipy.sparse import csr_matrix
         from scipy.sparse.linalg import splu
 
-        q = self.matrix(table).T.tolil()
-        start = int(self.row[self.n - self.first, table[self.n - self.first]])
-        q[start, :] = 1.0
-        right = np.zeros(self.row.size)
-        right[start] = 1.0
-        return np.asarray(splu(q.tocsc()).solve(right)).reshape(self.shape)
+        q = self.matrix(table).T.tocsr()
+        row = int(self.row[self.n - self.first, table[self.n - self.first]])
+        start, end = q.indptr[row], q.indptr[row + 1]
+        size = q.shape[0]
+        data = np.concatenate((q.data[:start], np.ones(size), q.data[end:]))
+        indices = np.concatenate((q.indices[:start], np.arange(size), q.indices[end:]))
+        indptr = q.indptr.copy()
+        indptr[row + 1 :] += size - (end - start)
+        right = np.zeros(size)
+        right[row] = 1.0
+        solved = splu(csr_matrix((data, indices, indptr), shape=q.shape).tocsc()).solve(right)
+        return np.asarray(solved).reshape(self.shape)
+
+    def performance(self, table: Table) -> Performance:
+        """Long-run figures of one table."""
+        x = self.stationary(table)
+        answers = float((x * self.answer).sum())
+        edge = float(x[-1].sum() + x[:, -1].sum() + (x[0].sum() if self.first else 0.0))
+        lost = float((x * self.losses).sum())
+        return Performance(float((x * self.busy).sum()), lost / answers if answers else 0.0, answers, edge)
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """Of one table: occupancy, abandoned / answered, answers per second, probability on the edges."""
+
+    occupancy: float
+    abandoned: float
+    answers: float
+    edge: float
+
+
+def _checked(n: int, p: float, cap: float, handle: float, ring: float, patience: float) -> _Model:
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1000:
+        raise InvalidValueError(f"n must be a whole number from 1 to 1000: {n!r}")
+    for name, value, top in (
+        ("p", p, 1.0), ("cap", cap, 0.9), ("handle", handle, 1e6), ("ring", ring, 1e4), ("patience", patience, 1e4),
+    ):  # fmt: skip
+        if not (isinstance(value, (int, float)) and 0.0 < value <= top):
+            raise InvalidValueError(f"{name} must be above 0 and at most {top:g}: {value!r}")
+    return _Model(n, p, cap, handle, ring, patience)
+
+
+@lru_cache(maxsize=256)
+def optimum(
+    n: int, p: float, cap: float = 0.03, handle: float = 150.0, ring: float = 12.0, patience: float = 2.0
+) -> Optimum:
+    """The constrained optimum for n agents (1 to 1000); times in s; seconds of work for n = 100.
+
+    Quote it with its assumptions: exponential patience, no call given up. Cached.
+    Raises `InvalidValueError`.
+    """
+    model = _checked(n, p, cap, handle, ring, patience)
+    table = model.index_table(0.01)
+    price = 0.7 * handle / n
+    over: tuple[Table, NDArray[np.float64]] | None = None
+    under: tuple[Table, NDArray[np.float64]] | None = None
+    bound = 1.0
+    while over is None or under is None:
+        table, gains = model.solve(price, table)
+        bound = min(bound, float(gains[0] - price * gains[1]))
+        if gains[1] > 0.0:
+            over = table, gains
+            price *= 3.0
+        else:
+            under = table, gains
+            if price < 1e-6:  # even free abandonment stays under the cap
+                over = under
+            price /= 3.0
+    price *= 0.0 if over is under else 1.0
+    for _ in range(MOST_STEPS):
+        rise = over[1][1] - under[1][1]
+        if rise <= 1e-12:
+            break
+        # the price at which both are equally good; if nothing beats them there, they are the optimum
+        price = float((over[1][0] - under[1][0]) / rise)
+        chord = float(under[1][0] - price * under[1][1])
+        table, gains = model.solve(price, under[0])
+        value = float(gains[0] - price * gains[1])
+        bound = min(bound, value)
+        if value <= chord + 1e-7:
+            break
+        if gains[1] > 0.0:
+            over = table, gains
+        else:
+            under = table, gains
+    rise = over[1][1] - under[1][1]
+    mix = float(-under[1][1] / rise) if rise > 1e-12 else 0.0
+    first, second = model.performance(under[0]), model.performance(over[0])
+    answers = (1.0 - mix) * first.answers + mix * second.answers
+    lost = (1.0 - mix) * first.answers * first.abandoned + mix * second.answers * second.abandoned
+    return Optimum(
+        occupancy=(1.0 - mix) * first.occupancy + mix * second.occupancy,
+        bound=bound,
+        abandoned=lost / answers if answers else 0.0,
+        price=price,
+        first=model.first,
+        table=tuple(under[0].tolist()),
+        bolder=tuple(over[0].tolist()),
+        mix=mix,
+        edge=max(first.edge, second.edge),
+    )
+
+
+def index_optimum(
+    n: int, p: float, cap: float = 0.03, handle: float = 150.0, ring: float = 12.0, patience: float = 2.0
+) -> tuple[float, float]:
+    """(occupancy, tau) of the index rule at the best tau, parameters known, same model as `optimum`.
+
+    The occupancy is that of the mixture of two neighbouring taus that spends the cap exactly.
+    """
+    model = _checked(n, p, cap, handle, ring, patience)
+    low, high = math.log(1e-5), math.log(0.9)
+    under = over = model.evaluate(model.index_table(math.exp(low)))[0]
+    for _ in range(12):
+        middle = 0.5 * (low + high)
+        gains = model.evaluate(model.index_table(math.exp(middle)))[0]
+        if gains[1] > 0.0:
+            high, over = middle, gains
+        else:
+            low, under = middle, gains
+    rise = over[1] - under[1]
+    mix = float(-under[1] / rise) if rise > 1e-12 else 0.0
+    return float((1.0 - mix) * under[0] + mix * over[0]), math.exp(0.5 * (low + high))
