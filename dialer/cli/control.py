@@ -92,8 +92,10 @@ def add_contacts(
         contacts = iter(_records(file))
     daemon = Daemon(config_path, token_file)
     totals: dict[str, Any] = {}
+    sent = 0
     while batch := list(islice(contacts, BATCH)):
         result = daemon.command("add_contacts", campaign=campaign, list_name=list_name, contacts=batch)
+        sent += len(batch)
         for key, value in result.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 totals[key] = totals.get(key, 0) + value
@@ -101,10 +103,10 @@ def add_contacts(
                 totals.setdefault(key, []).extend(value)
             else:
                 totals[key] = value
-    if not totals:
+    if not sent:
         raise Failure(f"{file}: there is no contact in it", code="invalid")
     counts = ", ".join(f"{key}: {value}" for key, value in totals.items() if isinstance(value, int))
-    _tell(totals, as_json, counts or "added")
+    _tell(totals, as_json, counts or f"sent: {sent}")
 
 
 def _read(file: str) -> str:

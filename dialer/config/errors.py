@@ -9,6 +9,14 @@ from typing import Any
 
 from dialer.config.secret import printable
 
+#: Characters of a path that a message shows.
+LONGEST_PATH = 400
+
+
+def clip_start(file: str) -> str:
+    """A path shortened at its start: its end says more."""
+    return file if len(file) <= LONGEST_PATH else f"...{file[-LONGEST_PATH:]}"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ConfigError:
@@ -20,7 +28,7 @@ class ConfigError:
     message: str
 
     def __str__(self) -> str:
-        return f"{printable(self.file)}:{self.line}:{self.column}: {printable(self.message)}"
+        return f"{printable(clip_start(self.file))}:{self.line}:{self.column}: {printable(self.message)}"
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a JSON-able dict."""

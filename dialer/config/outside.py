@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
+from dialer.config.errors import clip_start
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
@@ -79,11 +80,6 @@ def unreadable(file: str) -> str | None:
     if not stat.S_ISREG(mode):
         return f"{shown} is not a regular file"
     return None if os.access(file, os.R_OK) else f"{shown} may not be read by this user"
-
-
-def clip_start(file: str) -> str:
-    """A path shortened at its start: its end says more."""
-    return file if len(file) <= 200 else f"...{file[-200:]}"
 
 
 def _messages(config: ConfigFile) -> Iterator[Problem]:

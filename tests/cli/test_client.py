@@ -1,0 +1,224 @@
+"""Commands to a running dialer: what they send, what they say, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Dialer = Callable[..., Any]
+
+
+def test_agents_commands_reach_the_api(dialer: Dialer, api: Any, config: Path) -> None:
+    sent: list[tuple[list[str], dict[str, Any]]] = [
+        (["login", "ana", "--campaign", "promo"], {"command": "login", "agent": "ana", "campaign": "promo"}),
+        (["login", "ana"], {"command": "login", "agent": "ana"}),
+        (["logout", "ana"], {"command": "logout", "agent": "ana"}),
+        (["ready", "ana"], {"command": "ready", "agent": "ana"}),
+        (["break", "ana", "--reason", "lunch"], {"command": "break", "agent": "ana", "reason": "lunch"}),
+        (["hangup", "ana"], {"command": "hangup", "agent": "ana"}),
+        (["hand-over", "ana", "ben"], {"command": "hand_over", "agent": "ana", "to": "ben"}),
+        (["preview", "ana"], {"command": "preview", "agent": "ana"}),
+        (["dial", "ana"], {"command": "dial", "agent": "ana"}),
+        (["dial", "ana", "+441632960001"], {"command": "dial", "agent": "ana", "number": "+441632960001"}),
+        (["skip", "ana"], {"command": "skip", "agent": "ana"}),
+        (
+            ["dispose", "ana", "sold", "--note", "n", "--field", "tariff=green=1", "--stay", "--shared"],
+            {
+                "command": "dispose", "agent": "ana", "code": "sold", "note": "n", "fields": {"tariff": "green=1"},
+                "ready": False, "personal": False,
+            },
+        ),
+        (
+            ["dispose", "ana", "later", "--callback-at", "2026-11-21T17:30+01:00"],
+            {"command": "dispose", "agent": "ana", "code": "later", "ready": True},
+        ),
+    ]  # fmt: skip
+    for (command, name, *rest), body in sent:
+        said = dialer("agent", command, config, name, *rest)
+        assert (said.code, said.err) == (0, "")
+        assert name in said.out
+        method, path, got = api.asked[-1]
+        assert (method, path) == ("POST", "/api/v1/command")
+        callback = got.pop("callback_at", None)
+        assert got == body
+        if callback is not None:
+            from datetime import datetime
+
+            assert datetime.fromisoformat(callback).timestamp() == 1795278600
+
+
+def test_every_command_parses_as_a_command_of_the_dialer(dialer: Dialer, api: Any, config: Path) -> None:
+    from dialer.commands import COMMAND
+
+    for arguments in (
+        ["pause", config, "promo"], ["resume", config, "promo"], ["reload", config],
+        ["dnc", "add", config, "+441632960001"],
+        ["add-contacts", config, "promo", "--number", "+441632960001"], ["agent", "dispose", config, "ana", "x"],
+        ["agent", "dispose", config, "ana", "x", "--callback-at", "2026-11-21T17:30"],
+    ):  # fmt: skip
+        assert dialer(*arguments).code == 0
+        COMMAND.validate_python(api.asked[-1][2])
+
+
+def test_supervisors_commands(dialer: Dialer, api: Any, config: Path) -> None:
+    assert dialer("pause", config, "promo").out == "promo is paused\n"
+    assert dialer("resume", config, "promo").out == "promo dials again\n"
+    api.answers["reload"] = (200, {"changed": ["log.level"], "needs_restart": ["sip.listen"]})
+    assert dialer("reload", config).out == "reloaded: log.level; only after a restart: sip.listen\n"
+    assert dialer("reload", config, "--json").json == {"changed": ["log.level"], "needs_restart": ["sip.listen"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", '[{"number": "+441632960001", "name": "Ada"}, {"number": "+441632960002"}]'),
+        ("a.jsonl", '{"number": "+441632960001", "name": "Ada"}\n\n{"number": "+441632960002"}\n'),
+        ("a.csv", "number,name\n+441632960001,Ada\n+441632960002,\n"),
+        ("bom.csv", "\ufeffnumber,name\n+441632960001,Ada\n+441632960002,\n"),
+    ],
+)
+def test_contacts_from_a_file(name: str, content: str, dialer: Dialer, api: Any, config: Path) -> None:
+    file = config.parent / name
+    file.write_text(content, encoding="utf-8")
+    api.answers["add_contacts"] = (200, {"added": 2, "results": []})
+    for where, stdin in ((file, b""), ("-", content.encode())):
+        said = dialer("add-contacts", config, "promo", where, "--list", "hot", stdin=stdin)
+        assert (said.code, said.out) == (0, "added: 2\n")
+        assert api.asked[-1][2] == {
+            "command": "add_contacts",
+            "campaign": "promo",
+            "list_name": "hot",
+            "contacts": [{"number": "+441632960001", "name": "Ada"}, {"number": "+441632960002"}],
+        }
+
+
+def test_many_contacts_go_in_batches(dialer: Dialer, api: Any, config: Path) -> None:
+    file = config.parent / "many.csv"
+    file.write_text("number\n" + "".join(f"+4416329{i:05}\n" for i in range(2500)), encoding="utf-8")
+    api.answers["add_contacts"] = (200, {"added": 7})
+    assert dialer("add-contacts", config, "promo", file).out == "added: 21\n"
+    assert [len(body["contacts"]) for _, _, body in api.asked] == [1000, 1000, 500]
+
+
+FILES: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"[{", "is not JSON"),
+    "not objects": (b"[1]", "entry 1 is not an object"),
+    "too deep": (b"[" * 100_000, "is not JSON"),
+    "not UTF-8": (b"number\n\xff\n", "is not UTF-8"),
+    "nothing in it": (b"number\n", "there is no contact in it"),
+    "open quote": (b'number\n"+44', "is not CSV"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_bad_contact_files_are_one_line(case: str, dialer: Dialer, config: Path) -> None:
+    content, says = FILES[case]
+    file = config.parent / "bad"
+    file.write_bytes(content)
+    one_line(dialer("add-contacts", config, "promo", file), 1, says)
+
+
+def one_line(said: Any, code: int, says: str) -> None:
+    assert said.code == code
+    lines = said.err.splitlines()
+    assert len(lines) == 1, said
+    assert says in lines[0]
+    assert lines[0].isprintable()
+    assert "Traceback" not in said.err
+
+
+ANSWERS: dict[str, tuple[tuple[int, Any], str]] = {
+    "refused": ((409, {"error": {"code": "busy", "message": "ana talks"}}), "ana talks"),
+    "two lines": ((422, {"error": {"code": "invalid", "message": "a\r\nb\x1b[31m"}}), "a\\r\\nb"),
+    "no JSON": ((200, b"<html>"), "not like a dialer"),
+    "a list": ((200, b"[]"), "not like a dialer"),
+    "server error": ((500, {}), "status 500"),
+    "forbidden": ((403, {}), "refuses this token"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_bad_answers_are_one_line(case: str, dialer: Dialer, api: Any, config: Path) -> None:
+    answer, says = ANSWERS[case]
+    api.answers["pause"] = answer
+    one_line(dialer("pause", config, "promo"), 1, says)
+    error = dialer("pause", config, "promo", "--json").json["error"]
+    assert set(error) == {"code", "message"}
+
+
+def test_no_dialer_runs(dialer: Dialer, nobody: Path) -> None:
+    for arguments in (["status", nobody], ["pause", nobody, "promo"], ["agent", "ready", nobody, "ana"]):
+        one_line(dialer(*arguments), 1, f"start it with: dialer run {nobody}")
+
+
+def test_tokens(dialer: Dialer, api: Any, config: Path) -> None:
+    """From --token-file, the config's keys, else the file beside the store; one line when it does not open."""
+    other = config.parent / "other"
+    other.write_text("another-token-of-somebody", encoding="ascii")
+    one_line(dialer("pause", config, "promo", "--token-file", other), 1, "is open to every user")
+    other.chmod(0o600)
+    one_line(dialer("pause", config, "promo", "--token-file", other), 1, "this token is nobody's")
+    one_line(dialer("pause", config, "promo", "--token-file", config.parent), 1, "is a directory")
+    one_line(dialer("pause", config, "promo", "--token-file", "gone"), 1, "does not exist")
+    text = config.read_text(encoding="utf-8").replace('token_file = "token"\n', "")
+    config.write_text(text, encoding="utf-8")
+    one_line(dialer("pause", config, "promo"), 1, "this token is nobody's")
+    made = config.parent / "var" / "api-token"
+    made.parent.mkdir()
+    (config.parent / "token").rename(made)
+    assert dialer("pause", config, "promo").code == 0
+
+
+def test_a_bad_config_comes_as_its_lines(dialer: Dialer, config: Path) -> None:
+    config.write_text("a = \n", encoding="utf-8")
+    said = dialer("status", config)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith(f"{config}:1:5: not valid TOML")
+    listed = json.loads(dialer("status", config, "--json").out)
+    assert [(error["line"], error["column"]) for error in listed] == [(1, 5)]
+
+
+def test_numbers_in_addresses_are_escaped(dialer: Dialer, api: Any, config: Path) -> None:
+    dialer("contact", config, "+44/../status?x=1")
+    assert api.asked[-1][1] == "/api/v1/contacts/%2B44%2F..%2Fstatus%3Fx%3D1"
+
+
+STATUS = {
+    "at": 1.0,
+    "campaigns": {
+        "promo": {
+            "state": "closed", "reason": "outside its hours", "mode": "predictive", "lines": 3, "placed": 100,
+            "answered": 40, "connected": 39, "abandoned": 1, "queues": {"ready": 12, "sale": 2},
+            "abandonment": {"window": "24h", "answered": 400, "abandoned": 4, "rate": 0.01, "cap": 0.03},
+        }
+    },
+    "agents": [
+        {"agent": "ana", "campaign": "promo", "state": "talking", "reason": None, "seconds": 75.0, "calls_taken": 9},
+        {"agent": "ben", "campaign": None, "state": "logged_out", "reason": None, "seconds": 1.0, "calls_taken": 0},
+    ],
+    "trunks": {"main": {"up": False, "reason": "2 OPTIONS lost", "rests": 0.0, "lines_in_use": 3, "lines": 30}},
+    "store": {"locked": True, "waiting": 5},
+}  # fmt: skip
+
+
+def test_status_for_people_and_for_programs(dialer: Dialer, api: Any, config: Path) -> None:
+    api.answers["/api/v1/status"] = (200, STATUS)
+    out = dialer("status", config).out
+    for part in (
+        "outside its hours",
+        "1.00 %",
+        "3.00 %",
+        "1 logged_out, 1 talking",
+        "1.25 min",
+        "2 OPTIONS lost",
+        "3 of 30",
+    ):
+        assert part in out
+    budget = next(line for line in out.splitlines() if "24h" in line)
+    assert budget.split()[-1] == "8"  # 3 % of 400, less 4
+    assert "5 writes wait" in out
+    assert dialer("status", config, "--json").json == STATUS
