@@ -28,6 +28,7 @@ from dialer.engine import Engine
 from dialer.events import EventStream, ServiceAlert
 from dialer.ledger import Ledger
 from dialer.lists import import_lists
+from dialer.logs import EventLog
 from dialer.media import MediaError
 from dialer.media.direct import DirectBackend
 from dialer.metrics import Metrics
@@ -172,6 +173,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             engine = await _make_engine(built, services, media)
         except (ResolveError, MediaError) as error:
             raise StartError(str(error)) from None
+        stream.subscribe(EventLog().on_event)
         stream.subscribe(metrics.on_event)
         stream.subscribe(engine.on_event)
         outbox = StoreOutbox(ledger)

@@ -161,13 +161,15 @@ LEVELS: dict[type[events.Event], str] = {
     events.CallAbandoned: "info",
     events.DispositionRecorded: "info",
     events.SaleQueued: "info",
-    events.AgentChanged: "info",
     events.AgentAlert: "warning",
     events.TrunkChanged: "warning",
     events.CampaignChanged: "info",
     events.ContactsAdded: "info",
     events.ServiceAlert: "warning",
 }
+
+
+ABSENT = frozenset({"logged_out", "break"})
 
 
 class EventLog:
@@ -179,6 +181,8 @@ class EventLog:
     def on_event(self, event: events.Event) -> None:
         """Write one event at its level. A line costs some 20 us, so frequent kinds are debug and are skipped unread."""
         level = LEVELS.get(type(event), "debug")
+        if isinstance(event, events.AgentChanged) and not ABSENT.isdisjoint((event.previous, event.state)):
+            level = "info"  # coming and going; what happens at each call is debug
         if level == "debug" and not self._log.is_enabled_for(logging.DEBUG):
             return
         record = event.to_dict()

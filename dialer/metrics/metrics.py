@@ -161,10 +161,16 @@ class Metrics:
     def observe(self, gauges: Gauges) -> None:
         """Take over the engine's present state and book agents' time up to `gauges.at`."""
         families = self._all
+        queues, outbox = gauges.queues, gauges.outbox
+        if queues is not None:
+            # The store counts the outbox of all campaigns beside each campaign's queues: it is one number, shown once.
+            depths = [depth for (_, queue), depth in queues.items() if queue == "outbox"]
+            outbox = max(depths) if depths else outbox
+            queues = {key: depth for key, depth in queues.items() if key[1] != "outbox"}
         for family, pairs in (
             (families.agents, gauges.agents),
             (families.calls, gauges.calls),
-            (families.queues, gauges.queues),
+            (families.queues, queues),
             (families.contacts, gauges.contacts),
         ):
             if pairs is not None:
@@ -188,8 +194,8 @@ class Metrics:
             )
         for campaign, state in (gauges.campaigns or {}).items():
             self._campaign_state(campaign, state)
-        if gauges.outbox is not None:
-            families.outbox.set(gauges.outbox)
+        if outbox is not None:
+            families.outbox.set(outbox)
         for part, degraded in gauges.degraded.items():
             families.degraded.set(float(degraded), part)
         for reason, total in gauges.sip_drops.items():

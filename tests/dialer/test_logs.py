@@ -112,6 +112,18 @@ def test_events_are_logged_at_their_level_with_the_call(logged: Any) -> None:
         assert {record["call"] for record in records} == {"a1"}
 
 
+def test_agents_coming_and_going_is_news_their_calls_are_not(logged: Any) -> None:
+    lines = logged("info", "json")
+    reader = EventLog()
+    for previous, state in (("logged_out", "available"), ("available", "talking"), ("talking", "break")):
+        reader.on_event(
+            events.AgentChanged(
+                at=1, campaign="sales", agent="ana", previous=previous, state=state, reason=None, call=None
+            )
+        )
+    assert [json.loads(line)["state"] for line in lines()] == ["available", "break"]
+
+
 def test_text_is_for_people(logged: Any) -> None:
     lines = logged()
     get_logger("trunk").warning("trunk_down", trunk="main", reason="no answer")

@@ -118,6 +118,15 @@ def test_what_is_observed_replaces_the_family_and_what_is_left_out_stays() -> No
     assert value(metrics, "dialer_outbox_depth") == 7
 
 
+def test_the_outbox_is_one_number_though_each_campaign_reports_it() -> None:
+    metrics = Metrics()
+    queues = {("sales", "outbox"): 40, ("polls", "outbox"): 40, ("sales", "retry"): 3}
+    metrics.observe(Gauges(at=0, queues=queues, outbox=7))
+    assert value(metrics, "dialer_outbox_depth") == 40
+    assert value(metrics, "dialer_queue_depth", campaign="sales", queue="retry") == 3
+    assert value(metrics, "dialer_queue_depth", campaign="sales", queue="outbox") is None
+
+
 def test_the_legal_window_is_a_ratio_beside_its_cap() -> None:
     metrics = Metrics()
     windows = {"sales": AbandonWindow(200, 5, 0.03), "new": AbandonWindow(0, 0, 0.03)}
