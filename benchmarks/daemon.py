@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         calls_per_agent=4.0,
         log_level="warning",
         program=["-m", "benchmarks.rig.sampled_daemon", str(folder / "samples.json")],
-        media_port_count=8000,
+        media_port_count=4000,
     ) as floor:
         daemon = floor.start_daemon()
         daemon.wait_healthy()

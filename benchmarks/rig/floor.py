@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import random
 import signal
+import socket
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +25,21 @@ from benchmarks.rig.scenario import CarrierSettings, agent, carrier
 from benchmarks.rig.sipp import CallStory, Sipp, stories
 from benchmarks.rig.store_peek import StorePeek
 
-MEDIA_PORTS = 1000
+MEDIA_PORTS = 400
 
 
-def media_ports(random_source: random.Random, count: int) -> tuple[int, int]:
-    """A range for the media process, away from the ephemeral ports that the peers take."""
-    first = random_source.randrange(12000, 32000 - count) // 2 * 2
-    return first, first + count - 1
+def media_ports(count: int) -> tuple[int, int]:
+    """A range for the media process in which every port is free now, below those that the peers are given."""
+    while True:
+        first = random.randrange(12000, 32000 - count) // 2 * 2
+        try:
+            with ExitStack() as stack:
+                for port in range(first, first + count):
+                    probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first, first + count - 1
 
 
 class Floor:
@@ -79,7 +89,7 @@ class Floor:
             trunks=trunks,
             sip_port=free_port(),
             http_port=free_port(),
-            media_ports=media_ports(random.Random(), media_port_count),
+            media_ports=media_ports(media_port_count),
             **campaign,
         )
         self.config = write(folder, self.settings)

@@ -48,6 +48,7 @@ class People:
         self._acknowledged = (folder / "acknowledged.jsonl").open("a", buffering=1)
         self._refused = (folder / "refused.jsonl").open("a", buffering=1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: list[tuple[str, str, dict[str, Any]]] = []
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -68,8 +69,9 @@ class People:
                 print(f"no events: HTTP {stream.status_code} {(await stream.aread())[:200]!r}", flush=True)
                 await asyncio.sleep(AGAIN)
                 return
+            again, self._unanswered = self._unanswered, []
             for agent in self._agents:
-                self._start(self._command(agent, "login", {"campaign": "main"}))
+                self._start(self._log_in(agent, [owed for owed in again if owed[0] == agent]))
             async for line in stream.aiter_lines():
                 if line.startswith("data:"):
                     self._saw(json.loads(line[5:]))
@@ -91,6 +93,11 @@ class People:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _log_in(self, agent: str, owed: list[tuple[str, str, dict[str, Any]]]) -> None:
+        await self._command(agent, "login", {"campaign": "main"})
+        for command in owed:
+            await self._command(*command)
+
     async def _later(self, seconds: float, agent: str, command: str, body: dict[str, Any]) -> None:
         await asyncio.sleep(seconds)
         await self._command(agent, command, body)
@@ -99,6 +106,8 @@ class People:
         try:
             answer = await self._client.post(f"/api/v1/agents/{agent}/{command}", json=body)
         except GONE:
+            if command == "dispose":  # the person still knows what came of the call
+                self._unanswered.append((agent, command, body))
             return
         record = {"t": time.time(), "agent": agent, "command": command, "status": answer.status_code, **body}
         if answer.status_code == 200:

@@ -4,7 +4,8 @@ Both log what they see with SIPp's <log> action, one line per event: `EVENT CALL
 Nothing of the dialer is in that log: the joins count on it.
 
 The carrier follows RFC 3261: a CANCEL after the final response changes nothing (9.2), a request on a call that it has
-ended gets 481 (12.2.2), crossing BYEs both get their answer.
+ended gets 481 (12.2.2), crossing BYEs both get their answer. SIPp does not send while it repeats a message unless what
+came is expected right after that message, hence a CANCEL is awaited beside every ACK.
 """
 
 from __future__ import annotations
@@ -92,6 +93,12 @@ def _sdp(user: str, version: int, port: str = "[media_port]") -> str:
     return SDP.format(user=user, version=version, port=port)
 
 
+def _answer_invite(line: str, body: str) -> str:
+    """A response to the INVITE when another request has come since: from what was kept of it."""
+    head = f"SIP/2.0 {line}\nVia:[$via]\nFrom:[$from]\nTo:[$to]{TAG}\n[last_Call-ID:]\nCSeq: [$cseq] INVITE\n"
+    return f"<send{RETRANS}><![CDATA[\n{head}{CONTACT.format(user='carrier')}{body}\n]]></send>\n"
+
+
 def carrier(settings: CarrierSettings) -> str:
     """The carrier's scenario as SIPp's XML."""
     shares = {
@@ -112,7 +119,12 @@ def carrier(settings: CarrierSettings) -> str:
             + _set("final")
             + _log(event)
             + _send(line, tag=TAG, extra=extra, attributes=RETRANS)
-            + '<recv request="ACK" next="99"/>\n'
+            + f'<recv request="CANCEL" optional="true" next="c{label}"/>\n<recv request="ACK" next="99"/>\n'
+            + f'<label id="c{label}"/>\n'
+            + _log("CANCEL")
+            + _log("CANCEL_LATE")
+            + _send("200 OK", tag=TAG)
+            + '<nop next="99"/>\n'
         )
 
     def branch(label: str, name: str) -> str:
@@ -157,7 +169,14 @@ def carrier(settings: CarrierSettings) -> str:
             _set("final", "answered"),
             _log("ANSWER"),
             _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
-            '<label id="5"/>\n<recv request="ACK" crlf="true"/>\n',
+            '<recv request="CANCEL" optional="true" next="22"/>\n<recv request="ACK" crlf="true" next="6"/>\n',
+            # a CANCEL that crossed our 200 changes nothing: answer it, and go on repeating the 200
+            '<label id="22"/>\n',
+            _log("CANCEL"),
+            _log("CANCEL_LATE"),
+            _send("200 OK", tag=TAG),
+            _answer_invite("200 OK", _sdp("carrier", 1)),
+            '<recv request="CANCEL" optional="true" next="22"/>\n<recv request="ACK" crlf="true" next="6"/>\n',
             '<label id="6"/>\n',
             _pause(settings.hold),
             _set("ended"),
@@ -179,12 +198,14 @@ def carrier(settings: CarrierSettings) -> str:
             _send("200 OK", tag=TAG),
             branch("21", "final"),
             _set("final"),
-            f"<send{RETRANS}><![CDATA[\nSIP/2.0 487 Request Terminated\nVia:[$via]\nFrom:[$from]\nTo:[$to]{TAG}\n"
-            "[last_Call-ID:]\nCSeq: [$cseq] INVITE\nContent-Length: 0\n\n]]></send>\n",
-            '<recv request="ACK" next="99"/>\n',
+            _answer_invite("487 Request Terminated", EMPTY),
+            '<recv request="CANCEL" optional="true" next="24"/>\n<recv request="ACK" next="99"/>\n',
             '<label id="21"/>\n',
             _log("CANCEL_LATE"),
-            branch("5", "answered"),
+            branch("6", "answered"),
+            '<nop next="99"/>\n',
+            '<label id="24"/>\n',
+            _send("200 OK", tag=TAG),
             '<recv request="ACK" next="99"/>\n',
             # BYE from the dialer
             '<label id="30"/>\n',

@@ -111,6 +111,7 @@ FLAGS: dict[str, tuple[list[str], str]] = {
 def at_flag(case: str, running: Running, tmp_path: Path) -> None:
     arguments, says = FLAGS[case]
     (tmp_path / "wrong").write_text("not-the-token\n")
+    (tmp_path / "wrong").chmod(0o600)
     filled = [text.format(config=running.floor.config, wrong_token=tmp_path / "wrong") for text in arguments]
     answer = program("-m", "dialer", *filled, cwd=tmp_path)
     one_clear_line(answer)

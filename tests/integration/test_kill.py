@@ -59,8 +59,9 @@ def make(make_floor: Callable[..., Floor], contacts: int, seed: int) -> Floor:
         calls_per_agent=2.0,
         patience=0.3,
         ring_floor=0.5,
-        ring_timeout=0.8,
+        ring_timeout=1.0,
         message="message.wav",
+        wrap_up_max=4.0,
     )
     write_tone(floor.folder / "message.wav", 600.0, 0.3)
     return floor
