@@ -1,0 +1,32 @@
+"""What the guide shows holds: every TOML block of it, laid over the example."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dialer.config.build import build
+from dialer.config.load import load
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "manager.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_of_the_guide(block: str, tmp_path: Path) -> None:
+    for name in ("contacts.csv", "do-not-call.txt"):
+        (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
+    path = tmp_path / "guide.toml"
+    path.write_text(f'base = "{ROOT}/examples/campaign.toml"\n{block}', encoding="utf-8")
+    build(load(path, environ={}), {})
+
+
+def test_the_guide_names_no_command_that_is_not_there() -> None:
+    from dialer.cli.group import COMMANDS
+
+    text = (ROOT / "docs" / "manager.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^    |`)dialer ([a-z-]+)", text, re.MULTILINE))
+    assert len(named) > 8
+    assert named <= set(COMMANDS)
