@@ -118,18 +118,30 @@ def dispositions(config: ConfigFile, _: Known) -> Iterator[Problem]:
         for code, line in campaign.dispositions.items():
             at: KeyPath = ("campaigns", name, "dispositions", code)
             yield from _line(at, line)
+            yield from _soon(at, line, campaign)
             if code == "undisposed":
                 own = f"[campaigns.{name}.outcomes.undisposed]"
                 yield flaw(at, f"is reserved for calls that no agent coded; allowed: {own} instead", on_key=True)
         for outcome, line in campaign.outcomes.items():
             at = ("campaigns", name, "outcomes", outcome)
             yield from _line(at, line)
+            yield from _soon(at, line, campaign)
             if line.next in ("sale", "callback"):
                 text = f"'{line.next}' needs an agent's word; allowed: 'done', 'retry', 'do_not_call', 'bad_number'"
                 yield flaw((*at, "next"), text)
             if not line.person:
                 text = "is for dispositions; an outcome of the network says itself what was reached"
                 yield flaw((*at, "person"), text, on_key=True)
+
+
+def _soon(at: KeyPath, line: NextTable, campaign: CampaignTable) -> Iterator[Problem]:
+    """No retry sooner than the delay that is promised for every number."""
+    if line.next == "retry" and line.after is not None and line.after < campaign.redial_delay:
+        text = (
+            f"{line.after:g} s is sooner than redial_delay lets a number be dialed again;"
+            f" allowed: at least {campaign.redial_delay:g} s, or a shorter redial_delay"
+        )
+        yield flaw((*at, "after"), text, needs=((*at, "next"), (*at[:2], "redial_delay")))
 
 
 def _line(at: KeyPath, line: NextTable) -> Iterator[Problem]:

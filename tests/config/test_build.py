@@ -69,7 +69,8 @@ def test_the_table_is_the_default_with_the_campaigns_lines(loaded: Loaded, good:
     text = (
         good.replace(
             ROW,
-            ROW + 'outcomes.busy = { next = "retry", after = "5m", attempts = 3, exhausted = "bad_number" }\n'
+            ROW + 'redial_delay = "5m"\n'
+            'outcomes.busy = { next = "retry", after = "5m", attempts = 3, exhausted = "bad_number" }\n'
             'outcomes.undisposed = { next = "done" }\n',
         )
         + 'later = { next = "callback", personal = true, label = "call again" }\n'

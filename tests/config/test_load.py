@@ -280,6 +280,12 @@ ONE_MISTAKE: dict[str, tuple[str, str, str, str]] = {
         "campaign.toml:17:10: unknown key 'buzy'",
         "'busy'?",
     ),
+    "retry too soon": (
+        '"none"',
+        '"none"\noutcomes.busy = { next = "retry", after = "5m" }',
+        "campaign.toml:17:43: campaigns.promo.outcomes.busy.after: 300 s is sooner than redial_delay",
+        "at least 3600 s",
+    ),
     "exhausted without attempts": (
         '"none"',
         '"none"\noutcomes.busy = { next = "retry", exhausted = "done" }',

@@ -10,7 +10,7 @@ from dialer.config.scale import is_duration, scaled
 Loaded = Callable[[str], Config]
 
 TIMES = """
-redial_delay = "2h"
+redial_delay = "15m"
 abandoned_redial_delay = "3d"
 wrap_up_max = 60
 pacing = { patience = 2, ring_floor = 15, ring_timeout = 30, expected_handle = "3m", calls_per_agent = 2 }
@@ -42,7 +42,7 @@ def test_every_duration_alike(loaded: Loaded, good: str) -> None:
     assert after.outcomes["busy"].attempts == 5
     assert after.pacing.calls_per_agent == 2
     assert after.model_fields_set == before.model_fields_set
-    assert ten.campaigns["promo"].redial_delay == 7200
+    assert ten.campaigns["promo"].redial_delay == 900
     assert scaled(ten).trunks == ten.trunks
 
 
