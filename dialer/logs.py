@@ -170,6 +170,8 @@ LEVELS: dict[type[events.Event], str] = {
 
 
 ABSENT = frozenset({"logged_out", "break"})
+#: The line has its own name and time; a sale's fields are the customer's (account numbers and the like).
+UNLOGGED = frozenset({"event", "at", "fields"})
 
 
 class EventLog:
@@ -185,7 +187,9 @@ class EventLog:
             level = "info"  # coming and going; what happens at each call is debug
         if level == "debug" and not self._log.is_enabled_for(logging.DEBUG):
             return
-        record = event.to_dict()
-        name = record.pop("event")
-        record.pop("at")
-        getattr(self._log, level)(name, **record)
+        record = {
+            key: round(value, 4) if isinstance(value, float) else value
+            for key, value in event.to_dict().items()
+            if value is not None and key not in UNLOGGED
+        }
+        getattr(self._log, level)(event.name, **record)

@@ -112,6 +112,18 @@ def test_events_are_logged_at_their_level_with_the_call(logged: Any) -> None:
         assert {record["call"] for record in records} == {"a1"}
 
 
+def test_a_sales_fields_are_not_logged(logged: Any) -> None:
+    lines = logged("debug", "text")
+    sale = events.SaleQueued(
+        at=1, campaign="sales", call="a1", sip_call_id="x", contact=7, number="+44", trunk="m", sale=3, agent="ana",
+        fields={"iban": "GB00TEST"},
+    )  # fmt: skip
+    EventLog().on_event(sale)
+    (line,) = lines()
+    assert "sale=3" in line
+    assert "GB00TEST" not in line
+
+
 def test_agents_coming_and_going_is_news_their_calls_are_not(logged: Any) -> None:
     lines = logged("info", "json")
     reader = EventLog()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from dialer.metrics import Gauges, Metrics
 from dialer.metrics.families import Families
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,21 +21,29 @@ TESTS = ROOT / "alerts" / "dialer.rules.test.yml"
 ALERTS = re.findall(r"^\s+- alert: (\w+)$", RULES.read_text(), re.M)
 
 
-def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     program = shutil.which("promtool")
     if program is None:
         message = "promtool is not installed (make peers)"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([program, *arguments], input=given, capture_output=True, timeout=60, check=False)
 
 
 @pytest.mark.peer
 def test_the_rules_are_valid() -> None:
     result = promtool("check", "rules", str(RULES))
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "SUCCESS" in result.stdout
+    assert b"SUCCESS" in result.stdout
+
+
+@pytest.mark.peer
+def test_the_page_is_as_prometheus_asks() -> None:
+    metrics = Metrics()
+    metrics.observe(Gauges(at=0.0, lines={"main": 1}, sip_drops={"malformed": 1}, outbox=1))
+    result = promtool("check", "metrics", given=metrics.render())
+    assert (result.returncode, result.stdout + result.stderr) == (0, b"")
 
 
 @pytest.mark.peer
