@@ -62,8 +62,7 @@ class Desks:
         """The dialer sends our audio elsewhere."""
         line = self._lines.get(call.number)
         if line is not None and call.offer is not None and call.state == "confirmed":
-            line.target = call.offer.sends_to
-            line.payload = call.offer.payload
+            self._studio.aim(line, call.offer.sends_to, call.offer.payload)
 
     def on_end(self, call: Call, by: str) -> None:
         """The leg is gone."""

@@ -142,6 +142,13 @@ class Studio:
         self._lines.add(line)
         asyncio.get_running_loop().add_reader(line.sock.fileno(), self._receive, line)
 
+    def aim(self, line: Line, target: tuple[str, int] | None, payload: int) -> None:
+        """Speak to `target` (None: to nobody) from now on: the first packet leaves at once, whatever the rate."""
+        fresh = target != line.target
+        line.target, line.payload = target, payload
+        if fresh and target is not None and self.enabled:
+            self._send(line)
+
     def close_line(self, line: Line) -> None:
         """Release the port; a second call does nothing."""
         if line in self._lines:

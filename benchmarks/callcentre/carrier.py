@@ -103,8 +103,7 @@ class Carrier:
         """The dialer's description changed: audio goes there from now on."""
         customer = self._customers.get(call)
         if customer is not None and customer.line is not None and call.offer is not None and call.state == "confirmed":
-            customer.line.target = call.offer.sends_to
-            customer.line.payload = call.offer.payload
+            self._studio.aim(customer.line, call.offer.sends_to, call.offer.payload)
 
     def on_end(self, call: Call, by: str) -> None:
         """BYE, from either side."""

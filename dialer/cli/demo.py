@@ -34,7 +34,7 @@ LINE_EVERY: Final = 5.0
 #: Rows below which the live view leaves things out.
 LOW_TERMINAL: Final = 36
 #: From this many agents on, customers and agents speak 5 packets a second instead of 50.
-SPARSE_FROM: Final = 25
+SPARSE_FROM: Final = 100
 
 
 @click.command()

@@ -41,6 +41,8 @@ SPARKS: Final = "▁▂▃▄▅▆▇█"
 WHY_FIRST: Final = ("answer_rate", "idle", "busy", "ringing", "waiting", "handle", "abandon_rate", "budget")
 #: Seconds of calls per second.
 SPARK_SECONDS: Final = 40
+#: Queues that people work off.
+QUEUES: Final = ("callback", "retry", "sale", "outbox")
 #: Agents beyond this number are shown as counts only.
 TILES = 48
 
@@ -204,8 +206,10 @@ def _codes(board: Board) -> RenderableType:
 
 def _queues(board: Board) -> RenderableType:
     campaign = _campaign_status(board)
-    items = [(f"queue {name}", int(count)) for name, count in dict(campaign.get("queues", {})).items()]
-    items += [(name, int(count)) for name, count in dict(campaign.get("contacts", {})).items()]
+    queues = dict(campaign.get("queues", {}))
+    items = [(f"queue: {name}", int(queues[name])) for name in QUEUES if name in queues]
+    contacts = sorted(dict(campaign.get("contacts", {})).items(), key=lambda item: -item[1])
+    items += [(f"contacts {name}", int(count)) for name, count in contacts if count]
     return _counted("queues and contacts", items[:12], {}, bars=False)
 
 

@@ -35,7 +35,8 @@ def test_two_lines_hear_each_other() -> None:
         heard = asyncio.Event()
         agent = studio.open_line("agent", heard.set)
         customer = studio.open_line("buyer")
-        customer.target, agent.target = ("127.0.0.1", agent.port), ("127.0.0.1", customer.port)
+        studio.aim(customer, ("127.0.0.1", agent.port), 0)
+        studio.aim(agent, ("127.0.0.1", customer.port), 8)
         studio.start()
         await asyncio.wait_for(heard.wait(), 5)
         while not customer.heard:
@@ -45,3 +46,18 @@ def test_two_lines_hear_each_other() -> None:
         return voices
 
     assert asyncio.run(scene()) == ("buyer", "agent")
+
+
+def test_a_sparse_line_speaks_at_once_when_it_is_aimed_elsewhere() -> None:
+    async def scene() -> int:
+        studio = Studio("127.0.0.1", "sparse", random.Random(1))
+        heard = asyncio.Event()
+        listener = studio.open_line("agent", heard.set)
+        speaker = studio.open_line("person")
+        for _ in range(3):  # the tick is not even running
+            studio.aim(speaker, ("127.0.0.1", listener.port), 0)
+        await asyncio.wait_for(heard.wait(), 5)
+        await studio.close()
+        return speaker.sent
+
+    assert asyncio.run(scene()) == 1

@@ -69,7 +69,7 @@ def test_everything_is_there() -> None:
         "answer rate",
         "place 2, give up 1",
         "budget",
-        "queue retry",
+        "queue: retry",
         "77",
         "÷ 10",
         "store_locked",
