@@ -11,6 +11,7 @@ from dialer.sip.dialog import DialogState
 from dialer.sip.endpoint import Endpoint
 from dialer.sip.errors import (
     BadDestination,
+    BadSavedState,
     SdpError,
     SipError,
     TooManyLegs,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Core"]
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
 
 
 class Core:
@@ -25,6 +25,7 @@ class Core:
     __slots__ = (
         "_bits",
         "allow",
+        "allow_reliable",
         "clients",
         "config",
         "contact",
@@ -56,6 +57,7 @@ class Core:
         self.user_agent = f"User-Agent: {config.user_agent}\r\n"
         self.server = f"Server: {config.user_agent}\r\n"
         self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
+        self.allow_reliable = f"Allow: {ALLOW}\r\nSupported: timer, 100rel\r\n"
         self._bits = (random.SystemRandom() if seed is None else random.Random(seed)).getrandbits
 
     @staticmethod

@@ -9,7 +9,8 @@ from dialer.sip.events import Failed, IncomingCall
 from dialer.sip.grammar import name_addr, uri_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Request
-from dialer.sip.transaction import InviteServer
+from dialer.sip.reliable import ReliableRinging, wants
+from dialer.sip.transaction import InviteServer, ServerTransaction
 from dialer.sip.wire import REASONS
 
 __all__ = ["IncomingLeg"]
@@ -18,7 +19,7 @@ __all__ = ["IncomingLeg"]
 class IncomingLeg(Leg):
     """The callee's side. The request was screened, so its headers parse."""
 
-    __slots__ = ("_sdp", "_status", "server")
+    __slots__ = ("_must_be_reliable", "_ringing", "_sdp", "_status", "server")
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class IncomingLeg(Leg):
         server.on_ack = self._on_invite_ack
         server.respond(100, now)
         self._promise(request)
+        self._ringing: ReliableRinging | None = None
+        self._must_be_reliable = wants(request, "require")
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
         core.events.append(IncomingCall(self.id, from_.uri, to.uri, body_of(core, request), headers))
 
@@ -61,7 +64,29 @@ class IncomingLeg(Leg):
         self.fire("ring", now)
 
     def send_ringing(self, now: float) -> None:
-        self.server.respond(180, now, f"{self.server.head.routes}{self.core.contact}{self.core.server}")
+        lines = f"{self.server.head.routes}{self.core.contact}{self.core.allow}{self.core.server}"
+        if not self._must_be_reliable:
+            self.server.respond(180, now, lines)
+        elif self._ringing is None:  # RFC 3262 3: asked for by Require; one is enough
+            self._ringing = ReliableRinging(self.core, self.server, lines, self._ringing_unheard, now)
+
+    def _ringing_unheard(self, now: float) -> None:
+        if self.state == "incoming":
+            self.refuse(504, now)
+
+    def _hush(self) -> None:
+        if self._ringing is not None:
+            self._ringing.stop()
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """PRACK of our 180, or what every leg takes."""
+        if request.method == "PRACK" and self._ringing is not None and self._ringing.take(request):
+            transaction.respond(200, now, self.core.server)
+        elif request.method == "BYE" and self.state == "incoming":
+            transaction.respond(200, now, self.core.server)  # RFC 3261 15.1.2: on the early dialog; the INVITE gets 487
+            self.on_cancel(self.server, now)
+        else:
+            super().on_request(request, transaction, now)
 
     def answer(self, sdp: bytes, now: float) -> None:
         """200 OK; later in the call, the answer to a remote offer."""
@@ -73,6 +98,7 @@ class IncomingLeg(Leg):
 
     def send_answer(self, now: float) -> None:
         core, server = self.core, self.server
+        self._hush()
         self.invite_server = server
         lines = f"{server.head.routes}{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
         server.respond(200, now, lines, self._sdp)
@@ -102,4 +128,5 @@ class IncomingLeg(Leg):
             super().on_cancel(transaction, now)
 
     def send_reject(self, now: float) -> None:
+        self._hush()
         self.server.respond(self._status, now, self.core.server)

@@ -397,6 +397,8 @@ class Leg:
             self.fire("remote_bye", now)
         elif request.method in ("INVITE", "UPDATE"):
             self._on_offer(request, transaction, now)
+        elif request.method == "PRACK":
+            transaction.respond(481, now, core.server)  # RFC 3262 3: of no provisional that waits for it
         else:
             transaction.respond(200, now, f"{core.allow}Accept: application/sdp\r\n{core.server}")
 

@@ -13,12 +13,17 @@ from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import q850_cause, reason_line, retry_after
+from dialer.sip.reliable import EarlyDialog, rseq_of
 from dialer.sip.session_timer import agreed_as_client, min_se
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
 from dialer.sip.wire import RequestHead, checked_headers, quoted
 
 __all__ = ["OutgoingLeg", "end_fork", "plan_head"]
+
+
+_MAX_FORKS = 16
+"""Early dialogs that one INVITE may open with reliable provisionals."""
 
 
 def plan_head(core: Core, plan: InvitePlan, cseq: int) -> RequestHead:
@@ -51,7 +56,17 @@ def end_fork(
 class OutgoingLeg(Leg):
     """The caller's side."""
 
-    __slots__ = ("_cancel_guard", "_cancel_reason", "_crossed", "_early", "_headers", "_sdp", "invite", "plan")
+    __slots__ = (
+        "_cancel_guard",
+        "_cancel_reason",
+        "_crossed",
+        "_early",
+        "_early_dialogs",
+        "_headers",
+        "_sdp",
+        "invite",
+        "plan",
+    )
 
     def __init__(
         self, core: Core, legs: dict[str, Leg], plan: InvitePlan, sdp: bytes | None, digest: DigestClient, now: float
@@ -61,6 +76,7 @@ class OutgoingLeg(Leg):
         self.plan = plan
         self._sdp = sdp
         self._early: Response | None = None
+        self._early_dialogs: dict[str, EarlyDialog] = {}  # by To tag; only those with reliable provisionals
         self._cancel_reason = ""
         self._cancel_guard: Timer | None = None
         self._crossed = False
@@ -70,7 +86,9 @@ class OutgoingLeg(Leg):
         core, sdp = self.core, self._sdp
         head = plan_head(core, self.plan, cseq)
         auth = self.digest.lines("INVITE", head.uri, sdp or b"")
-        own = f"{core.contact}{auth}{core.allow}{self.timer_lines()}{core.user_agent}"
+        # Without an offer of ours a reliable provisional would bring one, for its PRACK to answer: not supported.
+        allow = core.allow if sdp is None else core.allow_reliable
+        own = f"{core.contact}{auth}{allow}{self.timer_lines()}{core.user_agent}"
         lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
         invite = InviteClient(
             core,
@@ -90,7 +108,7 @@ class OutgoingLeg(Leg):
         status = response.status
         if status < 200:
             self.fire("provisional", now)
-            if status > 100:
+            if status > 100 and self._in_order(response, now):
                 self._early = response
                 self.core.events.append(Provisional(self.id, status, response.reason, body_of(self.core, response)))
         elif status < 300:
@@ -111,6 +129,28 @@ class OutgoingLeg(Leg):
             )
             self.fire("refused", now)
 
+    def _in_order(self, response: Response, now: float) -> bool:
+        """False for a reliable provisional that came before, or too early; the others get their PRACK (RFC 3262 4)."""
+        rseq = rseq_of(response)
+        tag = tag_of(response.first("to") or "") if rseq is not None else None
+        if rseq is None or not tag:
+            return True
+        early = self._early_dialogs.get(tag)
+        if early is None:
+            if len(self._early_dialogs) >= _MAX_FORKS:
+                self.core.drops["too_many_forks"] += 1
+                return False
+            plan, invite = self.plan, self.invite
+            dialog = Dialog.from_response(
+                self.core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination
+            )
+            early = self._early_dialogs[tag] = EarlyDialog(self.core, dialog, self.digest)
+        if not early.take(rseq, self.invite.head.cseq, response, now):
+            self.core.drops["provisional_out_of_order"] += 1
+            return False
+        early.sdp = body_of(self.core, response) or early.sdp
+        return True
+
     def _again(self, response: Response) -> bool:
         """True if the INVITE should be sent once more: a challenge, or too short a session timer (RFC 4028 7.3)."""
         if response.status == 422 and self._timer_wish is not None and self._timer_wish < min_se(response):
@@ -123,6 +163,12 @@ class OutgoingLeg(Leg):
         dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination)
         self.dialog = dialog
         self._early = None
+        early = self._early_dialogs.get(dialog.remote_tag)
+        answer = body_of(core, response)
+        if early is not None:  # its numbers are used up, and its description may be the answer (RFC 3262 5)
+            dialog.local_cseq = early.dialog.local_cseq
+            answer = answer or early.sdp
+        self._early_dialogs.clear()
         invite.acks[dialog.remote_tag] = None
         if self._sdp is not None:
             self.send_ack(invite, dialog.remote_tag, now)
@@ -131,7 +177,7 @@ class OutgoingLeg(Leg):
         self.local_sdp = self._sdp or b""
         self.note_allow(response)
         self.agree(agreed_as_client(response), now)
-        core.events.append(Answered(self.id, body_of(core, response), dialog.state(), self._crossed))
+        core.events.append(Answered(self.id, answer, dialog.state(), self._crossed))
 
     def crossed(self, now: float) -> None:
         self._crossed = True

@@ -35,7 +35,7 @@ _KNOWN = frozenset(
 )
 _ALLOWED = frozenset(ALLOW.split(", "))
 _ALLOW_LINE = f"Allow: {ALLOW}\r\n"
-_SUPPORTED = frozenset(("timer",))
+_SUPPORTED = frozenset(("timer", "100rel"))
 
 
 def screen(request: Request) -> Refusal | None:

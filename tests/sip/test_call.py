@@ -72,3 +72,9 @@ def test_unknown_leg_and_wrong_state(link: Any) -> None:
     leg = link.call()
     with pytest.raises(WrongState):
         link.a.bye(leg, link.now)
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    import dialer.sip as package
+
+    assert [name for name in package.__all__ if not hasattr(package, name)] == []

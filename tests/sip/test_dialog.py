@@ -320,7 +320,7 @@ def test_rfc3261_8_2_1_405_and_501_name_what_is_allowed() -> None:
     for method, status in (("REFER", "405"), ("INFO", "405"), ("DANCE", "501")):
         [answer] = peer.request(method, 5)
         assert start(answer).startswith(f"SIP/2.0 {status} ")
-        assert headers(answer)["Allow"] == "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE"
+        assert headers(answer)["Allow"] == "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
 
 
 def test_rfc3261_8_2_2_2_the_same_call_on_a_second_way_gets_482(link: Any) -> None:

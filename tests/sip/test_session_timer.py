@@ -117,7 +117,7 @@ def test_rfc4028_7_2_a_peer_without_timers_gets_none(make_link: Any) -> None:
 
 def test_rfc4028_9_we_agree_when_asked_and_refresh_for_a_peer_that_cannot(make_link: Any) -> None:
     link = make_link()
-    change(link, A, b"Supported: timer\r\n", b"Session-Expires: 200\r\n")
+    change(link, A, b"Supported: timer, 100rel\r\n", b"Session-Expires: 200\r\n")
     link.confirmed()
     assert link.b.pending["timers"] > 0
     link.eat = lambda source, data: False
