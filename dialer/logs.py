@@ -170,6 +170,8 @@ LEVELS: dict[type[events.Event], str] = {
 
 
 ABSENT = frozenset({"logged_out", "break"})
+#: How alerts end that say that a part is well again.
+WELL = ("_ok", "_restarted")
 #: The line has its own name and time; a sale's fields are the customer's (account numbers and the like).
 UNLOGGED = frozenset({"event", "at", "fields"})
 
@@ -185,6 +187,8 @@ class EventLog:
         level = LEVELS.get(type(event), "debug")
         if isinstance(event, events.AgentChanged) and not ABSENT.isdisjoint((event.previous, event.state)):
             level = "info"  # coming and going; what happens at each call is debug
+        elif isinstance(event, events.ServiceAlert) and event.alert.endswith(WELL):
+            level = "info"
         if level == "debug" and not self._log.is_enabled_for(logging.DEBUG):
             return
         record = {

@@ -20,6 +20,8 @@ from dialer.mqtt.topics import CORRELATION
 ENVELOPE = ("correlation", "token", "expires_at")
 #: Commands whose answers are kept, so that one delivered twice takes effect once.
 REMEMBERED = 1000
+#: Commands that change nothing: asked again, they look again.
+LOOKS = frozenset({"status", "contact"})
 #: Logged in full up to so many refusals in a row without a good command between; the rest is only counted.
 LOGGED = 100
 
@@ -58,11 +60,12 @@ class CommandDoor:
         except DoorError as error:
             return self._refused(name, "-", error)
         key = hashlib.sha256(name.encode() + b"\0" + payload).digest()
-        known = self._recent.get(key) if correlation != "-" else None
+        repeatable = correlation != "-" and name not in LOOKS
+        known = self._recent.get(key) if repeatable else None
         if known is not None:
             return await asyncio.shield(known)
         task = asyncio.ensure_future(self._carried_out(name, correlation, fields, retained))
-        if correlation != "-":
+        if repeatable:
             self._recent[key] = task
             while len(self._recent) > REMEMBERED:
                 self._recent.popitem(last=False)
@@ -128,7 +131,7 @@ class CommandDoor:
                 correlation=correlation,
                 code=error.code,
                 reason=error.message,
-                more="not logged" if self._refusals == LOGGED else None,
+                **({"more": "only counted"} if self._refusals == LOGGED else {}),
             )
         body = error_body(error.code, error.message, error.field)
         return Answer(correlation, encode({"command": one_line(name, 64), **body}), accepted=False)

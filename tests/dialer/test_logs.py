@@ -112,6 +112,13 @@ def test_events_are_logged_at_their_level_with_the_call(logged: Any) -> None:
         assert {record["call"] for record in records} == {"a1"}
 
 
+def test_a_part_that_is_well_again_is_no_warning(logged: Any) -> None:
+    lines = logged("info", "json")
+    for alert in ("store_locked", "store_ok", "media_lost", "media_restarted"):
+        EventLog().on_event(events.ServiceAlert(at=1, campaign="", alert=alert, detail=""))
+    assert [json.loads(line)["level"] for line in lines()] == ["warning", "info", "warning", "info"]
+
+
 def test_a_sales_fields_are_not_logged(logged: Any) -> None:
     lines = logged("debug", "text")
     sale = events.SaleQueued(

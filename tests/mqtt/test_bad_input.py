@@ -115,6 +115,17 @@ def test_a_refused_command_may_be_tried_again_with_the_same_correlation(desk: An
     asyncio.run(test())
 
 
+def test_looking_again_looks_again(desk: Any) -> None:
+    async def test() -> None:
+        door = CommandDoor(desk, None, Metrics(), lambda: 1000.0)
+        for name in ("status", "status", "pause", "pause"):
+            body = {"correlation": "c"} | ({"campaign": "sales"} if name == "pause" else {})
+            assert (await door.answer(name, json.dumps(body).encode())).accepted
+
+    asyncio.run(test())
+    assert [command.command for command in desk.asked] == ["status", "status", "pause"]
+
+
 @pytest.mark.peer
 def test_the_whole_table_through_a_broker(broker: Any, desk: Any, make_outbox: Any, log: Any) -> None:
     async def test() -> None:
