@@ -21,8 +21,9 @@ import structlog
 
 from dialer.assembly import make_agents, make_campaign, make_trunks
 from dialer.clock import Clock
-from dialer.config.build import Built, build, make_store_directory
+from dialer.config.build import Built, build
 from dialer.config.load import Config
+from dialer.config.store_url import address_path, make_store_directory
 from dialer.desk import Desk
 from dialer.engine import Engine
 from dialer.events import EventStream, ServiceAlert
@@ -57,7 +58,9 @@ class StartError(Exception):
 
 
 class Parts:
-    """What the composition root holds while the daemon runs."""
+    """What the composition root holds while the daemon runs. `desk` is where commands go."""
+
+    desk: Desk
 
     def __init__(self, config: Config, built: Built, engine: Engine, metrics: Metrics, outbox: StoreOutbox) -> None:
         self.config = config
@@ -184,7 +187,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         reloader = Reloader(config, engine, stream, clock)
         parts.reloader = reloader
-        desk = Desk(engine, reloader.from_command)
+        desk = parts.desk = Desk(engine, reloader.from_command)
         if file.mqtt is not None:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
             await bridge.start()
@@ -207,6 +210,9 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         web_address = "{}:{}".format(*server.address)
+        if file.http.listen.endswith(":0"):
+            # the port is known only now: the command line looks for it here
+            address_path(built.store_url, config.path).write_text(f"{web_address}\n", encoding="ascii")
         log.info("running", sip=services.from_host, http=web_address, store=built.store_shown)
         yield parts
 

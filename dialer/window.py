@@ -11,7 +11,8 @@ DAY = 86400.0
 def legal_window(window: str, at: float, zone: str) -> tuple[float, float]:
     """(since, seconds left) of the window that `at` (epoch seconds) lies in.
 
-    `day`: the calendar day in `zone`. `24h` and `30d` roll: what happens now stays in the window for its whole length.
+    `day`, `month`: the calendar day, the calendar month in `zone`. `24h` and `30d` roll: what happens now stays
+    in the window for its whole length.
     `call`: the cap must hold at any moment, over what the window of a day has seen, and no later call can be counted
     on.
     """
@@ -24,6 +25,10 @@ def legal_window(window: str, at: float, zone: str) -> tuple[float, float]:
     following = (midnight + timedelta(days=1)).replace(tzinfo=ZoneInfo(zone))
     if window == "call":
         return midnight.timestamp(), 0.0
+    if window == "month":
+        first = midnight.replace(day=1)
+        last = (first + timedelta(days=32)).replace(day=1, tzinfo=ZoneInfo(zone))
+        return first.timestamp(), max(0.0, last.timestamp() - at)
     if window == "day":
         return midnight.timestamp(), max(0.0, following.timestamp() - at)
-    raise ValueError(f"unknown window {window!r}: call, day, 24h or 30d")
+    raise ValueError(f"unknown window {window!r}: call, day, 24h, 30d or month")

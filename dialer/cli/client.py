@@ -12,11 +12,8 @@ import click
 from dialer.cli.output import Failure
 from dialer.config.load import Config, load
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_file
+from dialer.config.store_url import address_path, token_path
 
-#: Made by the daemon beside its store, readable by its owner only.
-TOKEN_FILE = "api-token"
-#: Beside it, when the config asks for port 0: host:port that was taken.
-ADDRESS_FILE = "api-address"
 TIMEOUT = 15.0
 #: A log-in returns once the agent's phone has answered.
 LOGIN_TIMEOUT = 60.0
@@ -94,11 +91,10 @@ class Daemon:
 def _address(config: Config) -> str:
     host, _, port = config.file.http.listen.rpartition(":")
     if port == "0":
-        written = _beside_store(config, ADDRESS_FILE)
-        if written is None or not written.is_file():
-            raise Failure(
-                f"no dialer runs for {config.path}; start it with: dialer run {config.path}", code="not_running"
-            )
+        written = address_path(config.file.store.url, config.path)
+        if not written.is_file():
+            text = f"no dialer runs for {config.path}; start it with: dialer run {config.path}"
+            raise Failure(text, code="not_running")
         return written.read_text(encoding="utf-8").strip()
     if host in ("0.0.0.0", "[::]"):
         host = "127.0.0.1"
@@ -114,23 +110,10 @@ def _token(config: Config, token_file: str | None) -> Secret | None:
         found = read_secret(http.token_env, http.token_file, os.environ)
         if found is not None:
             return found
-        made = _beside_store(config, TOKEN_FILE)
-        return secret_from_file(made) if made is not None and made.exists() else None
+        made = token_path(config.file.store.url, config.path)
+        return secret_from_file(made) if made.exists() else None
     except SecretError as error:
         raise Failure(str(error), code="no_token") from None
-
-
-def _beside_store(config: Config, name: str) -> Path | None:
-    directory = store_directory(config)
-    return None if directory is None else directory / name
-
-
-def store_directory(config: Config) -> Path | None:
-    """The directory of a SQLite store; None for a store that is no file."""
-    from dialer.config.merge import sqlite_file
-
-    file = sqlite_file(config.file.store.url)
-    return None if file is None else file.parent
 
 
 def token_option(command: Any) -> Any:

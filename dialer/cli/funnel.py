@@ -15,7 +15,7 @@ from dialer.cli.output import Failure
 from dialer.cli.stores import opened
 from dialer.config.build import BuiltCampaign, list_spec
 from dialer.config.load import Config
-from dialer.config.merge import sqlite_file
+from dialer.config.store_url import sqlite_file
 from dispositions import ImportFileError, Store
 from dispositions.importer import ImportReport, import_csv, import_do_not_call, read_head
 

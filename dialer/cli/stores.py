@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dialer.cli.output import Failure
-from dialer.config.build import make_store_directory, shown_url
-from dialer.config.merge import sqlite_file
+from dialer.config.store_url import make_store_directory, shown_url, sqlite_file
 from dispositions import CampaignPolicy, ImportFileError, Store
 from dispositions.errors import DispositionsError
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import Config
-from dialer.config.merge import sqlite_file
 from dialer.config.model import CampaignTable, ConfigFile, ListTable, NextTable, ScheduleTable
 from dialer.config.scale import scaled
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
+from dialer.config.store_url import shown_url, token_path
 from dispositions import (
     AttemptCap,
     CallingRules,
@@ -126,29 +126,6 @@ def _built(
         mqtt_password=read_secret(mqtt.password_env, mqtt.password_file, environ) if mqtt else None,
         mqtt_token=secret_from_env(mqtt.command_token_env, environ) if mqtt and mqtt.command_token_env else None,
     )
-
-
-def shown_url(url: str) -> str:
-    """A store's URL without its password."""
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, user = head.rpartition("://")
-    return f"{scheme}://{user.split(':', 1)[0]}:***@{tail}"
-
-
-def make_store_directory(url: str) -> None:
-    """The directory of a SQLite store, made if it is not there. Raises OSError."""
-    file = sqlite_file(url)
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-
-
-def token_path(url: str, config_path: Path) -> Path:
-    """Where the API token is kept when none is configured: beside the store, for a server's store beside the config."""
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).absolute().parent / "api-token"
-    return config_path.absolute().parent / "api-token"
 
 
 def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaign:

@@ -14,11 +14,12 @@ from dialer.config.campaign_checks import ALL_CHECKS
 from dialer.config.checks import Known
 from dialer.config.errors import ConfigError, ConfigErrors
 from dialer.config.jurisdiction import limits
-from dialer.config.merge import Merged, nearest, read_merged, resolve_store_url
+from dialer.config.merge import Merged, nearest, read_merged
 from dialer.config.model import ConfigFile, StoreTable
 from dialer.config.outside import missing_things
 from dialer.config.partial import names_in, sound_part
 from dialer.config.positions import KeyPath, Place, Positions
+from dialer.config.store_url import resolve_store_url
 from dialer.config.wording import Problem, problems_of
 
 __all__ = ["Config", "ConfigError", "ConfigErrors", "load"]

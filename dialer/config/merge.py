@@ -6,7 +6,6 @@ against the file that they stand in, before the merge, so that a base may live i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from dialer.config.errors import ConfigError, ConfigErrors
 from dialer.config.positions import Entry, KeyPath, Place, Positions
 from dialer.config.source import Source, read_source
+from dialer.config.store_url import resolve_store_url
 
 MAX_BASES = 16
 
@@ -29,10 +29,6 @@ PATH_KEYS: tuple[tuple[str, ...], ...] = (
     ("http", "token_file"),
     ("mqtt", "password_file"),
 )
-
-_SQLITE_FILE = re.compile(r"^(sqlite(?:\+\w+)?):///(?!/)([^?]+)(\?.*)?$")
-
-_SQLITE_ABSOLUTE = re.compile(r"^sqlite(?:\+\w+)?:///(/[^?]+)(?:\?.*)?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +100,6 @@ def _tables(data: Any, names: list[str]) -> list[dict[str, Any]]:
             below.extend(value for value in values if isinstance(value, dict))
         found = below
     return found
-
-
-def resolve_store_url(url: str, directory: Path) -> str:
-    """A SQLite URL with a relative file (three slashes) made absolute; any other URL as it is."""
-    match = _SQLITE_FILE.match(url)
-    if match is None or match.group(2) == ":memory:":
-        return url
-    return f"{match.group(1)}:///{directory / match.group(2)}{match.group(3) or ''}"
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of an absolute SQLite URL; None for a database that is no file."""
-    match = _SQLITE_ABSOLUTE.match(url)
-    return None if match is None else Path(match.group(1))
 
 
 def _overlay(base: dict[str, Any], source: Source, positions: Positions, at: KeyPath) -> dict[str, Any]:

@@ -299,7 +299,7 @@ class PacingTable(Table):
         le=0.5,
         description="share of answered calls that may be abandoned; default and upper limit: the jurisdiction's",
     )
-    window: Literal["call", "day", "24h", "30d"] | None = Field(
+    window: Literal["call", "day", "24h", "30d", "month"] | None = Field(
         default=None, description="over which the cap is kept; default: the jurisdiction's"
     )
     patience: Duration = Field(default=2.0, le=60.0, description="how long an answered customer may wait for an agent")

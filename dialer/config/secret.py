@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +13,6 @@ MAX_SECRET_BYTES = 4096
 def printable(text: str) -> str:
     """`text` with control characters written as escapes, so that nothing hostile breaks out of its line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-_URL_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
-
-
-def without_password(url: str) -> str:
-    """A database URL as it may be shown."""
-    return _URL_PASSWORD.sub(r"\1:***@", url)
 
 
 class Secret:

@@ -173,6 +173,16 @@ def test_tokens(dialer: Dialer, api: Any, config: Path) -> None:
     assert dialer("pause", config, "promo").code == 0
 
 
+def test_an_api_on_a_port_of_the_systems_choice(dialer: Dialer, api: Any, config: Path) -> None:
+    text = config.read_text(encoding="utf-8").replace(f"127.0.0.1:{api.port}", "127.0.0.1:0")
+    config.write_text(text, encoding="utf-8")
+    one_line(dialer("pause", config, "promo"), 1, f"start it with: dialer run {config}")
+    written = config.parent / "var" / "api-address"
+    written.parent.mkdir()
+    written.write_text(f"127.0.0.1:{api.port}\n", encoding="ascii")
+    assert dialer("pause", config, "promo").code == 0
+
+
 def test_a_bad_config_comes_as_its_lines(dialer: Dialer, config: Path) -> None:
     config.write_text("a = \n", encoding="utf-8")
     said = dialer("status", config)

@@ -9,10 +9,11 @@ import pytest
 
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import load
-from dialer.config.merge import PATH_KEYS, resolve_store_url, sqlite_file
+from dialer.config.merge import PATH_KEYS
 from dialer.config.model import ConfigFile
 from dialer.config.partial import PLACEHOLDERS
 from dialer.config.schema import json_schema
+from dialer.config.store_url import resolve_store_url, shown_url, sqlite_file
 
 Write = Callable[..., Path]
 
@@ -150,3 +151,6 @@ def test_store_urls() -> None:
     assert resolve_store_url("postgresql+psycopg://h/d", here) == "postgresql+psycopg://h/d"
     assert sqlite_file("sqlite:////srv/x/var/a.db") == Path("/srv/x/var/a.db")
     assert sqlite_file("postgresql+psycopg://h/d") is None
+    assert shown_url("postgresql://dialer:hush@h/d") == "postgresql://dialer:***@h/d"
+    assert shown_url("postgresql://dialer:hu@sh@h/d") == "postgresql://dialer:***@h/d"
+    assert shown_url("postgresql://dialer@h/d") == "postgresql://dialer@h/d"

@@ -31,6 +31,12 @@ def test_rolling_windows():
     assert legal_window("30d", now, "UTC") == (now - 30 * DAY, 30 * DAY)
 
 
+def test_a_month_is_the_local_calendar_month():
+    since, left = legal_window("month", at(2026, 3, 15, 12), "America/Toronto")
+    assert since == at(2026, 3, 1, 5)  # standard time
+    assert since + (at(2026, 3, 15, 12) - since) + left == at(2026, 4, 1, 4)  # summer time
+
+
 def test_call_counts_on_no_later_calls():
     assert legal_window("call", at(2026, 7, 1, 10), "UTC") == (at(2026, 7, 1), 0.0)
 
