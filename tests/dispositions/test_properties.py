@@ -185,6 +185,6 @@ class ListMachine(RuleBasedStateMachine):
 
 
 ListMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_random_lives = ListMachine.TestCase

@@ -44,7 +44,11 @@ def begin(store: Store, at: float, limit: int = 10, prefix: str = "a") -> list[s
     with store.write() as tx:
         claims = tx.claim("c", limit, at, at + 60)
         tx.start_attempts(
-            [NewAttempt(f"{prefix}{c.contact_id}", c.contact_id, c.number, f"{prefix}{c.contact_id}@h") for c in claims], at
+            [
+                NewAttempt(f"{prefix}{c.contact_id}", c.contact_id, c.number, f"{prefix}{c.contact_id}@h")
+                for c in claims
+            ],
+            at,
         )
     return [f"{prefix}{claim.contact_id}" for claim in claims]
 
@@ -176,7 +180,9 @@ def test_attempts_start_only_under_a_lease(store: Store, fill: Fill, noon: float
         with pytest.raises(UnknownContact):
             tx.start_attempts([NewAttempt("x", 999, "+12125550101", "i")], noon)
         with pytest.raises(NotLeased):  # two for one lease: neither is written
-            tx.start_attempts([NewAttempt("x", first, claim.number, "i"), NewAttempt("y", first, claim.number, "j")], noon)
+            tx.start_attempts(
+                [NewAttempt("x", first, claim.number, "i"), NewAttempt("y", first, claim.number, "j")], noon
+            )
         tx.start_attempts([NewAttempt("a", first, claim.number, "i")], noon)
         tx.start_attempts([NewAttempt("a", first, claim.number, "i")], noon)  # a replay
         with pytest.raises(NotLeased):
@@ -257,7 +263,12 @@ def test_answered_waits_for_its_disposition(store: Store, fill: Fill, noon: floa
     assert not applied.correction
     with store.read() as view:
         call = view.contact(contact).history[0]
-        assert (call.disposition, call.note, call.agent, call.talk_seconds) == ("not_interested", "no money", "ann", 29.0)
+        assert (call.disposition, call.note, call.agent, call.talk_seconds) == (
+            "not_interested",
+            "no money",
+            "ann",
+            29.0,
+        )
 
 
 def test_a_disposition_during_the_call_takes_effect_at_its_end(store: Store, fill: Fill, noon: float) -> None:
@@ -273,7 +284,12 @@ def test_a_disposition_during_the_call_takes_effect_at_its_end(store: Store, fil
     assert applied.state is ContactState.SOLD
     with store.read() as view:
         (sale,) = view.sales("c")
-        assert (sale.fields, sale.agent, sale.state, sale.sale_id) == ({"seat": "12A"}, "ann", "queued", applied.sale_id)
+        assert (sale.fields, sale.agent, sale.state, sale.sale_id) == (
+            {"seat": "12A"},
+            "ann",
+            "queued",
+            applied.sale_id,
+        )
     sound(store)
 
 

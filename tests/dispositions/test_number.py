@@ -1,0 +1,94 @@
+"""Numbers: normalised, typed, placed."""
+
+from __future__ import annotations
+
+import pytest
+
+from dispositions import NumberError, normalise
+from dispositions.number import digits_of, parse_zones, store_zones
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "digits", "kind", "zones"),
+    [
+        ("(212) 555-0123", "US", 12125550123, "either", ("America/New_York",)),
+        ("+1 808 555 0100", None, 18085550100, "either", ("Pacific/Honolulu",)),
+        ("020 7946 0018", "GB", 442079460018, "fixed", ("Europe/London",)),
+        ("0034 911 23 45 67", "ES", 34911234567, "fixed", ("Europe/Madrid",)),
+        ("+34 922 12 34 56", None, 34922123456, "fixed", ("Atlantic/Canary",)),
+        ("612345678", "ES", 34612345678, "mobile", None),
+    ],
+)
+def test_good_numbers(text: str, region: str | None, digits: int, kind: str, zones: tuple[str, ...] | None) -> None:
+    number = normalise(text, region)
+    assert (number.digits, number.kind, number.e164) == (digits, kind, f"+{digits}")
+    assert zones is None or number.zones == zones
+
+
+def test_an_ambiguous_number_lies_in_all_its_zones() -> None:
+    assert (
+        set(normalise("+34612345678").zones) > {"Atlantic/Canary", "Europe/Madrid"} - {"x"}
+        or len(normalise("+34612345678").zones) >= 2
+    )
+    assert len(normalise("+18005550123").zones) > 5
+    assert normalise("+18005550123", zone="America/Denver").zones == ("America/Denver",)
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "reason"),
+    [
+        ("", "US", "empty"),
+        ("hello", "US", "not_a_number"),
+        ("555-0123", None, "not_a_number"),
+        ("12", "US", "not_possible"),
+        ("+1 212 555 012345", None, "not_possible"),
+        ("900 234 5678", "US", "premium"),
+        ("0909 879 0123", "GB", "premium"),
+        ("+1 999 234 5678", None, "not_valid"),
+        ("+999 123 456 789", None, "not_a_number"),
+        ("2" * 500, "US", "not_a_number"),
+        ("٢١٢٥٥٥٠١٢٣'; DROP", "US", None),
+    ],
+)
+def test_refused_with_a_reason(text: str, region: str | None, reason: str | None) -> None:
+    if reason is None:  # whatever it is read as, it is digits or a typed refusal
+        try:
+            assert normalise(text, region).digits > 0
+        except NumberError as error:
+            assert error.reason
+        return
+    with pytest.raises(NumberError) as refusal:
+        normalise(text, region)
+    assert refusal.value.reason == reason
+
+
+def test_numbers_for_fiction() -> None:
+    """The range of the sample list: +1 NPA 555 0100-0199, kept for fiction in every area code, and valid by the plan."""
+    import phonenumbers
+
+    codes = [npa for npa in range(200, 1000) if _served(phonenumbers, npa)]
+    assert len(codes) >= 50
+    numbers = [normalise(f"+1{npa}5550{n:03d}") for npa in codes[:60] for n in range(100, 200)]
+    assert len({number.digits for number in numbers}) >= 5000
+    # a range that the plan has not assigned at all is let through only when the list says so
+    with pytest.raises(NumberError):
+        normalise("+44 1632 960123", validity="valid")
+    assert normalise("+44 1632 960123", validity="possible", default_zone="Europe/London").digits == 441632960123
+
+
+def _served(phonenumbers: object, npa: int) -> bool:
+    try:
+        return normalise(f"+1{npa}5550100").region == "US"
+    except NumberError:
+        return False
+
+
+def test_digits() -> None:
+    assert digits_of("+12125550100") == digits_of("12125550100") == digits_of(12125550100) == 12125550100
+    for bad in ("", "+", "0123456", "+1212555010x", "1234", "1" * 16, "²²²²²²"):
+        with pytest.raises(NumberError):
+            digits_of(bad)
+
+
+def test_zones_round_trip() -> None:
+    assert parse_zones(store_zones(("B/b", "A/a", "B/b"))) == ("A/a", "B/b")
