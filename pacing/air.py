@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pacing.answering import BIN, RingLaw
 from pacing.book import Call
 from pacing.config import PacingConfig
-from pacing.decision import Segment
+from pacing.decision import CallId, Segment
 from pacing.index import NODES
 from pacing.level import Level, posterior
 
@@ -60,7 +60,7 @@ class Air:
         )
         self.level = Level(config.memory)
         self.segments: dict[Segment, Level] = {}
-        self._bins: dict[Segment, dict[int, int]] = {}
+        self._bins: dict[Segment, dict[int, dict[CallId, Call]]] = {}
         self._queue: deque[Trial] = deque()
         self._open_answers = 0.0  # of trials resolved but not yet counted
         self._open_trials = 0.0
@@ -75,24 +75,21 @@ class Air:
         self._queue.clear()
         self._open_answers = self._open_trials = 0.0
 
-    def placed(self, now: float, segment: Segment) -> Trial:
-        """A call is in the air."""
-        trial = Trial(now, segment)
+    def placed(self, call: CallId, record: Call, segment: Segment) -> None:
+        """A call is in the air since `record.placed_at`."""
+        trial = record.trial = Trial(record.placed_at, segment)
         bins = self._bins.setdefault(segment, {})
-        key = int(now // BIN)
-        bins[key] = bins.get(key, 0) + 1
+        bins.setdefault(int(record.placed_at // BIN), {})[call] = record
         self._queue.append(trial)
-        return trial
 
-    def ended(self, call: Call, now: float, end: str) -> None:
+    def ended(self, call: CallId, record: Call, now: float, end: str) -> None:
         """It was answered, failed, given_up (by us), or lost (says nothing about people)."""
-        trial = call.trial
+        trial: Trial = record.trial
         bins = self._bins[trial.segment]
         key = int(trial.placed_at // BIN)
-        if bins[key] == 1:
+        del bins[key][call]
+        if not bins[key]:
             del bins[key]
-        else:
-            bins[key] -= 1
         age = now - trial.placed_at
         if end == "answered":
             result = 1.0
@@ -100,7 +97,9 @@ class Air:
             result = 0.0
         elif end == "given_up":
             # mostly no-answers are given up: without this the level would be too high
-            p, _ = self._rate(now)
+            answered, failed = self.level.evidence()
+            c = self._config
+            p, _ = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
             result = float(self.ring.still_to_answer(p)[self._age_bin(age)])
         else:
             result = math.nan
@@ -151,11 +150,11 @@ class Air:
     def _age_bin(self, age: float) -> int:
         return min(int(age / BIN), self.ring.bins - 1)
 
-    def _ages(self, bins: dict[int, int], now: float) -> Array:
+    def _ages(self, bins: dict[int, dict[CallId, Call]], now: float) -> Array:
         """Calls by age bin, shape (ring.bins,)."""
         placed = np.fromiter(bins.keys(), dtype=np.float64, count=len(bins))
-        count = np.fromiter(bins.values(), dtype=np.float64, count=len(bins))
-        age = np.clip(now / BIN - placed - 0.5, 0, self.ring.bins - 1).astype(np.int64)
+        count = np.fromiter(map(len, bins.values()), dtype=np.float64, count=len(bins))
+        age = np.minimum(np.maximum(now / BIN - 0.5 - placed, 0.0), self.ring.bins - 1.0).astype(np.int64)
         return np.asarray(np.bincount(age, weights=count, minlength=self.ring.bins))
 
     def _every_age(self, now: float) -> Array:
@@ -218,10 +217,16 @@ class Air:
             weighted += count * self.ring.still_to_answer(own)
         return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist())
 
-    def chances(self, calls: list[Call], now: float, p: float) -> list[float]:
-        """P(each call will still be answered by a person)."""
-        law = self.ring.still_to_answer(p)
-        return [float(law[self._age_bin(now - call.placed_at)]) for call in calls]
+    def by_age(self, now: float, least: float) -> list[tuple[int, dict[CallId, Call]]]:
+        """Calls placed at least about `least` s ago, as (age bin, calls), the youngest first."""
+        groups = [
+            (max(0, min(int(now / BIN - 0.5 - key), self.ring.bins - 1)), calls)
+            for bins in self._bins.values()
+            for key, calls in bins.items()
+            if now - key * BIN >= least
+        ]
+        groups.sort(key=lambda group: group[0])
+        return groups
 
     def state(self) -> dict[str, Any]:
         """JSON-able. Segments are kept if they are text, numbers or None."""

@@ -39,14 +39,14 @@ class RingLaw:
         self.bins = int(np.ceil(1.5 * ring_timeout / BIN)) + 1
         self._grow = 1.0 + 1.0 / memory
         age = (np.arange(self.bins) + 0.5) * BIN
-        # Prior: both laws are gamma of shape 2 with mean prior_ring; what still rings at
-        # ring_timeout fails there.
+        # Prior: answers come by a gamma law of shape 2 and mean prior_ring; of the failures half
+        # come likewise (busy, rejected, invalid), half ring until ring_timeout.
         shape = age * np.exp(-2.0 * age / prior_ring)
         shape /= shape.sum()
         end = min(self.bins - 1, int(ring_timeout / BIN))
         answer = prior_answer_rate * shape
-        fail = (1.0 - prior_answer_rate) * shape
-        fail[end] += answer[end + 1 :].sum() + fail[end + 1 :].sum()
+        fail = 0.5 * (1.0 - prior_answer_rate) * shape
+        fail[end] += 0.5 * (1.0 - prior_answer_rate) + answer[end + 1 :].sum() + fail[end + 1 :].sum()
         answer[end + 1 :] = 0.0
         fail[end + 1 :] = 0.0
         self._answers = prior_calls * answer
@@ -117,6 +117,8 @@ class RingLaw:
         # Survival at the start of each bin given how the call will end; what never ended fails.
         self.survive_answered = self._reversed_sum(self._density) / self.answered_share
         self.survive_failed = np.clip(1.0 - (np.cumsum(fails) - fails) / failed, 1e-9, 1.0)
+        # how much less likely an answered call is to have rung so long than a failing one
+        self._against = np.minimum(self.survive_failed / np.maximum(self.survive_answered, 1e-12), 1e9)
         middle = (np.arange(self.bins) + 0.5) * BIN
         self.mean_ring = float((self._density * middle).sum()) / self.answered_share
         self.mean_square_ring = float((self._density * middle**2).sum()) / self.answered_share
@@ -125,8 +127,7 @@ class RingLaw:
 
     def still_to_answer(self, p: float) -> Array:
         """P(a call alive at the start of bin k will be answered by a person), shape (bins,)."""
-        a = p * self.survive_answered
-        return np.asarray(a / (a + (1.0 - p) * self.survive_failed + 1e-300))
+        return np.asarray(p / (p + (1.0 - p) * self._against))
 
     def answered_within(self, horizon: float) -> Array:
         """P(answered within `horizon` s | alive at bin k and will be answered), shape (bins,)."""

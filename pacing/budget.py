@@ -16,14 +16,15 @@ from typing import Any
 GAIN = 0.22
 LOWEST, HIGHEST = -3.0, 2.5
 # a further margin while little is known, shrinking with the calls answered
-EARLY, EARLY_CALLS = 0.35, 80.0
+EARLY, EARLY_CALLS = 0.3, 80.0
 
 
 class Budget:
     """Counts of answered and abandoned calls, the aim and the trim (see the module)."""
 
-    def __init__(self, cap: float, margin: float, overrun_chance: float) -> None:
+    def __init__(self, cap: float, margin: float, overrun_chance: float, boldness: float = 1.0) -> None:
         self.cap = cap
+        self._boldness = boldness  # factor on the first guess of the index
         self.margin = margin
         self._z = NormalDist().inv_cdf(1.0 - overrun_chance)
         self.answered = 0
@@ -69,7 +70,7 @@ class Budget:
         the trim corrects it.
         """
         aim = self.aim(now, answered_per_second)
-        base = 0.021 * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
+        base = 0.021 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
         return float(min(0.6, base * math.exp(self.trim)))
 
     def state(self) -> dict[str, Any]:

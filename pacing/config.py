@@ -26,6 +26,8 @@ class PacingConfig:
     ring_timeout    s of ringing after which the engine ends the call
     margin          share of the cap that is kept in reserve in the long run
     overrun_chance  chance of ending a legal window over the cap that is accepted (`set_budget`)
+    most_per_agent  calls in the air per logged-in agent that are never exceeded: a broken trunk looks
+                    like an answer rate of nil
     cancel          whether `Decision.cancel` may name calls at all
     prior_*         what is believed before the first call: answer rate, ring time of an answered
                     call (s), handle time = talk + wrap-up (s), each with the number of calls
@@ -44,6 +46,7 @@ class PacingConfig:
     ring_timeout: float = 25.0
     margin: float = 0.04
     overrun_chance: float = 0.005
+    most_per_agent: float = 25.0
     cancel: bool = True
     prior_answer_rate: float = 0.25
     prior_answer_calls: float = 4.0
@@ -66,6 +69,7 @@ class PacingConfig:
             "ring_timeout": (1.0, 180.0),
             "margin": (0.0, 0.9),
             "overrun_chance": (1e-6, 0.5),
+            "most_per_agent": (1.0, 1000.0),
             "prior_answer_rate": (0.001, 0.999),
             "prior_answer_calls": (0.5, 10_000.0),
             "prior_ring": (0.1, 120.0),

@@ -149,7 +149,9 @@ class IndexRule:
         if self.loss(0.0) > tau:
             return 0
         low, high = 0, 1
-        while high < most and self.loss(high) <= tau:
+        while self.loss(high) <= tau:
+            if high >= most:
+                return most
             low, high = high, high * 2
         while high - low > 1:
             middle = (low + high) // 2
@@ -157,7 +159,7 @@ class IndexRule:
                 low = middle
             else:
                 high = middle
-        return high
+        return min(high, most)
 
 
 def rounded(value: float, step: float) -> float:

@@ -34,6 +34,8 @@ CAUSES: dict[str, str] = {
 }
 LABELS = ("machine", "fax", "person")
 LOOK_AGAIN = 1.0
+MOST_GIVEN_UP = 200  # calls in one decision; the engine asks again after each
+WORTHLESS = 0.04  # giving up a call that is this much less likely to be answered than a fresh one is idle
 GIVE_UP = 4.0  # a ringing call is given up when its loss exceeds this many times the index
 
 
@@ -56,7 +58,9 @@ class Pacer:
         c = self.config
         self._air = Air(c)
         self._handle = HandleTime(c.prior_handle, c.prior_handle_calls)
-        self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance)
+        # who may give calls up can bear more of them: measured, see docs/design/pacing.md
+        bold = 1.6 if c.cancel and c.ring_floor < 0.8 * c.ring_timeout else 1.0
+        self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance, bold)
 
     # -- agents ------------------------------------------------------------------------------
 
@@ -110,7 +114,8 @@ class Pacer:
         self._book.call_after(call, "placed")
         self._now = now
         self._book.remembered.pop(call, None)
-        self._book.in_air[call] = Call("placed", now, trial=self._air.placed(now, segment))
+        record = self._book.in_air[call] = Call("placed", now)
+        self._air.placed(call, record, segment)
         self._limits.placed(now)
 
     def call_ringing(self, call: CallId, now: float) -> None:
@@ -133,7 +138,7 @@ class Pacer:
         self._book.call_after(call, "ended")
         self._now = now
         record = self._book.in_air.pop(call)
-        self._air.ended(record, now, CAUSES[cause])
+        self._air.ended(call, record, now, CAUSES[cause])
 
     def call_answered(self, call: CallId, now: float) -> None:
         """200 OK: a person until relabelled. Patience counts from here."""
@@ -144,7 +149,7 @@ class Pacer:
         record = self._book.in_air.pop(call)
         record.state, record.answered_at = after, now
         self._book.waiting[call] = record
-        self._air.ended(record, now, "answered")
+        self._air.ended(call, record, now, "answered")
 
     def call_connected(self, call: CallId, agent: AgentId, now: float) -> None:
         """The waiting call got this available agent."""
@@ -263,7 +268,7 @@ class Pacer:
         self._now = now
         self._air.clear()
         for call, record in book.in_air.items():
-            record.trial = self._air.placed(record.placed_at, snapshot.segments.get(call))
+            self._air.placed(call, record, snapshot.segments.get(call))
         for call, record in book.waiting.items():
             record.trial = Trial(record.placed_at, snapshot.segments.get(call), 1.0, counted=True)
         for call, record in self._book.remembered.items():
@@ -287,7 +292,7 @@ class Pacer:
         wish = 0
         if available + busy <= 0:
             if config.cancel:
-                cancel = tuple(call for call, _ in self._past_floor(now))
+                cancel = self._oldest_past_floor(now)
         elif config.mode == "predictive":
             wish, cancel = self._predict(now, idle, busy, why)
         else:
@@ -296,7 +301,7 @@ class Pacer:
             why["target"] = target
             wish = target - in_air
             if config.cancel and wish < 0:
-                cancel = tuple(call for call, _ in self._past_floor(now))[:-wish]
+                cancel = self._oldest_past_floor(now)[:-wish]
         room = self._limits.room(now, in_air + waiting + book.talking)
         place = int(max(0.0, min(float(wish), room)))
         why["wish"], why["room"] = float(wish), float(room)
@@ -319,7 +324,8 @@ class Pacer:
             view.p, view.spread,
         )  # fmt: skip
         loss = rule.loss(0.0)
-        wish = rule.place(tau)
+        most = math.floor(config.most_per_agent * len(book.agents)) - len(book.in_air)
+        wish = min(most, rule.place(tau, max(1, most)))
         why.update(
             answers_to_come=view.to_come, answer_rate=view.p, answer_rate_cv=view.spread,
             handle=handle, freed=per_second * (self._air.ring.mean_ring + config.patience),
@@ -327,7 +333,7 @@ class Pacer:
             abandoned=self._budget.abandoned, answered=self._budget.answered,
             aim=self._budget.aim(now, answered_per_second),
         )  # fmt: skip
-        if wish or not config.cancel or loss <= GIVE_UP * tau:
+        if wish > 0 or not config.cancel or loss <= GIVE_UP * tau:
             return wish, ()
         return 0, self._give_up(now, rule, GIVE_UP * tau, view.p, why)
 
@@ -335,31 +341,30 @@ class Pacer:
         self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]
     ) -> tuple[CallId, ...]:
         """Calls past the floor to give up, likeliest answers first, until the loss is borne."""
-        past = self._past_floor(now)
-        if not past:
-            return ()
-        chances = self._air.chances([record for _, record in past], now, p)
-        order = sorted(range(len(past)), key=lambda i: -chances[i])
+        chance = (self._air.ring.still_to_answer(p) / p).tolist()
         gone = 0.0
         chosen: list[CallId] = []
-        for i in order:
-            if rule.loss(-gone / p) <= tau:
+        groups = self._air.by_age(now, self.config.ring_floor)
+        for age, calls in sorted(groups, key=lambda group: -chance[group[0]]):
+            each = chance[age]
+            if each < WORTHLESS or len(chosen) >= MOST_GIVEN_UP or rule.loss(-gone) <= tau:
                 break
-            gone += chances[i]
-            chosen.append(past[i][0])
+            for call in self._floor_passed(calls, now):
+                chosen.append(call)
+                gone += each
+                # looking at every call is not worth its time once many have gone
+                if len(chosen) >= MOST_GIVEN_UP or (len(chosen) < 32 and rule.loss(-gone) <= tau):
+                    break
         why["given_up"] = len(chosen)
         return tuple(chosen)
 
-    def _past_floor(self, now: float) -> list[tuple[CallId, Call]]:
-        """Calls that may be given up, oldest first."""
+    def _floor_passed(self, calls: dict[CallId, Call], now: float) -> list[CallId]:
         floor = self.config.ring_floor
-        past = []
-        for call, record in self._book.in_air.items():
-            if now - record.placed_at < floor:
-                break  # the rest is younger
-            if now - record.floor_from() >= floor:
-                past.append((call, record))
-        return past
+        return [call for call, record in calls.items() if now - record.floor_from() >= floor]
+
+    def _oldest_past_floor(self, now: float) -> tuple[CallId, ...]:
+        groups = reversed(self._air.by_age(now, self.config.ring_floor))
+        return tuple(call for _, calls in groups for call in self._floor_passed(calls, now))
 
     def _next_at(self, now: float, held: bool) -> float:
         later = now + LOOK_AGAIN
