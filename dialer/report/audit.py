@@ -54,6 +54,11 @@ class CarrierRecord:
         """Answered calls that nobody has ended."""
         return sum(call.answered_at is not None and call.ended_at is None for call in self.calls)
 
+    @property
+    def silent(self) -> int:
+        """Answered calls that ended without one packet of audio from the dialer's side."""
+        return sum(call.answered_at is not None and call.ended_at is not None and not call.heard for call in self.calls)
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:
@@ -128,8 +133,7 @@ def audit(
     for number in listed:
         if number not in store.states and number not in forbidden:
             lost[number] = "in no state"
-    torn = set(store.torn)
-    lost.update({attempt.number: "in several states" for attempt in store.attempts if attempt.contact in torn})
+    lost.update({number: f"in several states: {states}" for number, states in store.torn.items()})
     kept = {attempt.call_id for attempt in store.attempts}
     for call in carrier.calls:
         if call.call_id not in kept:

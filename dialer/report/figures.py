@@ -230,4 +230,5 @@ def summary(report: Figures) -> dict[str, Any]:
     if report.carrier is not None:
         result["sip_faults"] = len(report.carrier.faults)
         result["calls_left_standing"] = report.carrier.standing
+        result["silent_calls"] = report.carrier.silent
     return result | dict(report.settings)

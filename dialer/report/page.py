@@ -254,6 +254,8 @@ def verdict(report: Figures) -> list[Line]:
             Line(f"breaches of SIP's rules that the carrier noted: {len(carrier.faults)}", not carrier.faults),
             Line(f"answered calls that were left standing: {carrier.standing}", not carrier.standing),
         ]
+        if report.settings.get("rtp") != "none":
+            lines.append(Line(f"people who answered and heard nothing: {carrier.silent}", not carrier.silent))
     return lines
 
 

@@ -41,13 +41,14 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoreRecord:
-    """A store's content. `states`: number -> state of its contact; `torn`: contacts in no state or in several."""
+    """A store's content. `states`: number -> state of its contact, missing when it is in none; `torn`: number -> the
+    states of a contact that is in several."""
 
     campaign: str
     attempts: tuple[AttemptRecord, ...]
     states: Mapping[str, str]
     contacts: Mapping[str, int]
-    torn: tuple[int, ...] = ()
+    torn: Mapping[str, str] = field(default_factory=dict)
     callbacks: Mapping[str, int] = field(default_factory=dict)
     sales: Mapping[str, int] = field(default_factory=dict)
 
@@ -81,22 +82,14 @@ def _read(connection: Connection, campaign: str | None, since: float) -> StoreRe
     key = known[campaign]
     places = _places(connection, key)
     number = schema.number
-    states = {
-        f"+{digits}": places[contact][0]
-        for digits, contact in connection.execute(
-            select(number.c.digits, number.c.contact_id).where(number.c.campaign_id == key)
-        )
-        if places.get(contact)
-    }
-    contacts = (
-        connection.execute(select(schema.contact.c.id).where(schema.contact.c.campaign_id == key)).scalars().all()
-    )
+    owners = connection.execute(select(number.c.digits, number.c.contact_id).where(number.c.campaign_id == key))
+    found = {f"+{digits}": places[contact] for digits, contact in owners if contact in places}
     return StoreRecord(
         campaign,
         _attempts(connection, key, since),
-        states,
+        {number: states[0] for number, states in found.items()},
         Counter(states[0] for states in places.values()),
-        tuple(contact for contact in contacts if len(places.get(contact, ())) != 1),
+        {number: ", ".join(states) for number, states in found.items() if len(states) > 1},
         _counted(connection, schema.callback, key),
         _counted(connection, schema.sale, key),
     )

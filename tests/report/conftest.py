@@ -105,9 +105,11 @@ def make_day(calls: int = 240, seed: int = 3) -> Day:
         attempts.append(
             AttemptRecord(call, index, number, f"{call}@x", "main", agent, *times, outcome, disposition, disposed_at)
         )
-        carried.append(CarrierCall(f"{call}@x", number, clock, answered_at, end if answered_at else None, "customer"))
+        carried.append(
+            CarrierCall(f"{call}@x", number, clock, answered_at, end if answered_at else None, "customer", heard=50)
+        )
     events.sort(key=lambda event: event["at"])
-    store = StoreRecord("demo", tuple(attempts), states, Counter(states.values()), (), {"open": 9}, {"queued": 12})
+    store = StoreRecord("demo", tuple(attempts), states, Counter(states.values()), {}, {"open": 9}, {"queued": 12})
     return Day(events, store, CarrierRecord(tuple(carried)), set(states))
 
 

@@ -22,9 +22,9 @@ def attempt(number: str, call_id: str, outcome: str | None = "answered", contact
     )
 
 
-def store(*attempts: AttemptRecord, torn: tuple[int, ...] = (), **states: str) -> StoreRecord:
+def store(*attempts: AttemptRecord, torn: dict[str, str] | None = None, **states: str) -> StoreRecord:
     named = {"a": A, "b": B, "c": C}
-    return StoreRecord("demo", attempts, {named[name]: state for name, state in states.items()}, {}, torn)
+    return StoreRecord("demo", attempts, {named[name]: state for name, state in states.items()}, {}, torn or {})
 
 
 def carrier(*calls: CarrierCall) -> CarrierRecord:
@@ -47,8 +47,10 @@ def test_a_do_not_call_number_need_not_be_kept() -> None:
 
 
 def test_a_contact_in_two_states_is_lost() -> None:
-    verdict = audit([A], [], carrier(CarrierCall("1", A, 0.0)), store(attempt(A, "1"), torn=(1,), a="ready"), 30)
-    assert dict(verdict.lost) == {A: "in several states"}
+    verdict = audit(
+        [A], [], carrier(CarrierCall("1", A, 0.0)), store(attempt(A, "1"), torn={A: "ready, leased"}, a="ready"), 30
+    )
+    assert dict(verdict.lost) == {A: "in several states: ready, leased"}
 
 
 def test_a_call_that_the_store_forgot_is_lost() -> None:
@@ -109,8 +111,14 @@ def test_a_log_is_read_by_call_id(tmp_path: Path) -> None:
     assert [(call.call_id, call.invited_at) for call in record.calls] == [("1", 1.0), ("2", 4.0)]
     assert record.answered == 2
     assert record.standing == 1
+    assert record.silent == 0
     assert len(record.faults) == 1
     assert record.calls[0].heard == 12
+
+
+def test_an_answered_call_without_audio_is_silent() -> None:
+    calls = [CarrierCall("1", A, 0.0, 1.0, 2.0), CarrierCall("2", A, 0.0, 1.0, 2.0, heard=3), CarrierCall("3", A, 0.0)]
+    assert CarrierRecord(tuple(calls)).silent == 1
 
 
 def test_a_log_cut_off_by_a_kill_is_read_and_a_broken_one_is_not(tmp_path: Path) -> None:
