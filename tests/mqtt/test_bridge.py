@@ -16,6 +16,7 @@ import pytest
 from dialer import events
 from dialer.metrics import Metrics
 from dialer.mqtt import BridgeConfig, MqttBridge, outcome_message
+from dialer.mqtt.outbox import OutboxError
 
 pytestmark = pytest.mark.peer
 
@@ -264,6 +265,35 @@ def test_offline_is_said_on_stopping_and_lost_when_it_is_cut_off(broker: Any, de
             await ears.until(lambda: [p["state"] for p in ears.at("dialer/state/dialer")][-2:] == ["lost", "online"])
             await it.bridge.stop()
             await ears.until(lambda: ears.at("dialer/state/dialer")[-1]["state"] == "offline")
+
+    run(test)
+
+
+def test_a_store_that_is_away_is_asked_again(broker: Any, desk: Any, make_outbox: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("dialer.mqtt.bridge.OUTBOX_RETRY", 0.01)
+
+    async def test() -> None:
+        outbox = make_outbox()
+        fetch, done = outbox.fetch, outbox.done
+        failures = {"fetch": 3, "done": 1}
+
+        def failing(name: str, method: Any) -> Any:
+            async def call(argument: Any) -> Any:
+                if failures[name]:
+                    failures[name] -= 1
+                    raise OutboxError("the store is locked")
+                return await method(argument)
+
+            return call
+
+        outbox.fetch, outbox.done = failing("fetch", fetch), failing("done", done)
+        async with running(broker.port, outbox, desk) as (_, ears):
+            for n in range(5):
+                outbox.add("outcome/sales/sale", json.dumps({"id": n}))
+            # Sent, not marked, sent again: at least once.
+            await ears.until(lambda: len(ears.at("dialer/outcome/sales/sale")) >= 10)
+        assert outbox.items == {}
+        assert failures == {"fetch": 0, "done": 0}
 
     run(test)
 
