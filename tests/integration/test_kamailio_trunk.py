@@ -75,19 +75,24 @@ class Phone:
         return event
 
 
+async def until_up(trunk: tuple[str, int], registrar: str) -> None:
+    """Ask with OPTIONS until the trunk answers; from a phone of its own, for late answers to go to nobody."""
+    asker = Phone("asker")
+    for _ in range(100):
+        asker.udp.options(registrar, trunk)
+        try:
+            await asker.expect(OptionsAnswered, 0.1)
+            break
+        except TimeoutError:
+            continue
+    asker.udp.close()
+
+
 async def scene(trunk: tuple[str, int], play: Callable[[Phone, Phone, str], Awaitable[None]]) -> None:
     """Two phones; the callee is registered; then `play(caller, callee, uri)`; then nothing may be left or dropped."""
     caller, callee = Phone("caller"), Phone("callee")
     registrar = f"sip:{trunk[0]}:{trunk[1]}"
-    for _ in range(100):  # until it is up
-        caller.udp.options(registrar, trunk)
-        try:
-            await caller.expect(OptionsAnswered, 0.1)
-            break
-        except TimeoutError:
-            continue
-    while not caller.events.empty():
-        caller.events.get_nowait()
+    await until_up(trunk, registrar)
     keys = Credentials("callee", "s3cret")
     uri = f"sip:callee@{trunk[0]}:{trunk[1]}"
     registration = callee.udp.register(registrar, uri, [trunk], expires=60, credentials=keys)
