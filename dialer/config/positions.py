@@ -137,17 +137,3 @@ def find_positions(file: str, text: bytes) -> Positions:
     walker = _Walker(file, text)
     walker.document(parse_tree(text).root_node)
     return walker.found
-
-
-def syntax_error_places(file: str, text: bytes) -> list[Place]:
-    """Where the syntax tree has errors, in file order; empty for good TOML. Never raises: the tree mends itself."""
-    walker = _Walker(file, text)
-    places: list[Place] = []
-    pending = [parse_tree(text).root_node]
-    while pending:
-        node = pending.pop()
-        if node.type == "ERROR" or node.is_missing:
-            places.append(walker.place(node))
-        elif node.has_error:
-            pending.extend(node.children)
-    return sorted(places, key=lambda place: (place.line, place.column))
