@@ -76,7 +76,7 @@ wrap_up_max = "2m"
 
 [campaigns.demo.pacing]
 mode = "$mode"
-abandon_cap = $cap
+${power}abandon_cap = $cap
 patience = "2s"
 ring_floor = "15s"
 ring_timeout = "25s"
@@ -149,6 +149,7 @@ def write(options: argparse.Namespace) -> dict[str, object]:
             AGENT.substitute(name=name, phones=options.phones) for name in agent_names(options.prefix, options.agents)
         ),
         mode=options.mode,
+        power="calls_per_agent = 1.5\n" if options.mode == "power" else "",
         cap=ABANDON_CAP,
         media_min=int(media_min),
         media_max=int(media_max),

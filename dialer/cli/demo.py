@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from dialer.report.terminal import draw
 FASTEST: Final = 25
 #: Seconds until the daemon's API must answer.
 READY_TIMEOUT: Final = 45.0
+REPORT: Final = "dialer-demo-report.html"
 FRAMES_PER_SECOND: Final = 4
 LINE_EVERY: Final = 5.0
 #: Rows below which the live view leaves things out.
@@ -73,10 +75,10 @@ def demo(
     if rtp == "auto":
         rtp = "full" if agents < SPARSE_FROM else "sparse"
     scene = Scene(agents, speed, seed, mode, rtp, rows)
+    page = _page(report_file, keep)
     with _folder(keep) as folder:
         stage = Stage(folder, scene)
         result = _play(stage, seconds, quiet=as_json)
-        page = report_file or (keep / "report.html" if keep else Path("dialer-demo-report.html"))
         page.write_text(render(result, "Demonstration campaign"), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(summary(result), default=str))
@@ -87,6 +89,17 @@ def demo(
     return 0 if result.audit is not None and result.audit.clean else 1
 
 
+def _page(wanted: Path | None, keep: Path | None) -> Path:
+    """Where the report goes; said before the run when it cannot go there."""
+    if wanted is None:
+        if keep is not None:
+            return keep / REPORT
+        return Path(REPORT) if os.access(".", os.W_OK) else Path(tempfile.gettempdir()) / REPORT
+    if not os.access(wanted.parent, os.W_OK | os.X_OK) or (wanted.exists() and not os.access(wanted, os.W_OK)):
+        raise Failure(f"the report cannot be written to {wanted}", code="no_report", exit_code=2)
+    return wanted
+
+
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is None:
@@ -95,7 +108,10 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     if keep.exists() and any(keep.iterdir()):
         raise Failure(f"{keep} is not empty: a demonstration needs a folder of its own", code="not_empty", exit_code=2)
-    keep.mkdir(parents=True, exist_ok=True)
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"{keep} cannot be made: {error.strerror}", code="no_folder", exit_code=2) from None
     yield keep.resolve()
 
 

@@ -86,7 +86,7 @@ def test_a_short_demonstration_loses_nothing(demo: Demo) -> None:
     assert result["answer_to_agent_ms"]["p50"] > 0
     assert (result["agents"], result["speed"], result["seed"]) == (5, 25.0, 7)
     assert result["seconds"] == pytest.approx(12, abs=1.0)
-    assert "<svg" in (demo.keep / "report.html").read_text()
+    assert "<svg" in (demo.keep / "dialer-demo-report.html").read_text()
     agents = [json.loads(line) for line in (demo.keep / "agents.jsonl").open()]
     coded = [event for event in agents if event["event"] == "coded"]
     assert coded
@@ -103,7 +103,7 @@ def test_an_interrupted_demonstration_still_reports(demo: Demo, number: signal.S
     assert code == 0, errors + out
     assert "lost contacts: 0" in out
     assert "Traceback" not in errors + out
-    assert (demo.keep / "report.html").exists()
+    assert (demo.keep / "dialer-demo-report.html").exists()
     assert demo.left() == []
 
 
@@ -137,3 +137,11 @@ def test_a_folder_in_use_is_refused(demo: Demo) -> None:
     code, _, errors = demo.finish()
     assert code == 2
     assert "is not empty" in errors
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_run(demo: Demo) -> None:
+    demo.start("--report", "/nowhere/at/all.html")
+    code, _, errors = demo.finish()
+    assert code == 2
+    assert "cannot be written to /nowhere/at/all.html" in errors
+    assert not demo.keep.exists()
