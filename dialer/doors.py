@@ -128,9 +128,9 @@ def _explained(error: ValidationError) -> DoorError:
 def encode(record: Mapping[str, Any]) -> bytes:
     """`record` as compact strict JSON: numbers that JSON does not have (NaN, infinities) become null."""
     try:
-        return json.dumps(record, separators=(",", ":"), default=_plain, allow_nan=False).encode()
+        return _ENCODER.encode(record).encode()
     except ValueError:
-        return json.dumps(_finite(record), separators=(",", ":"), default=_plain, allow_nan=False).encode()
+        return _ENCODER.encode(_finite(record)).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -150,3 +150,7 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
+
+
+#: Made once: `json.dumps` with options makes one for every call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_plain, allow_nan=False)
