@@ -17,7 +17,7 @@ from dispositions.errors import ImportFileError
 
 MAX_LINE = 262_144
 """Characters of one line; a longer one is refused and skipped."""
-MAX_RECORD_LINES = 50
+MAX_RECORD_LINES = 20
 """Lines that one quoted record may span; an unclosed quote costs no more than its own line."""
 DELIMITERS = ",;\t|"
 _SAMPLE = 262_144
@@ -138,7 +138,7 @@ class CsvFile:
         self.path, self.form = path, form
         self.bytes_done = 0
         self._line = 0
-        self._back: list[tuple[int, str]] = []
+        self._back: list[tuple[int, str] | Fault] = []
         # bytes that are no characters stay visible as lone surrogates (or U+FFFD, where the codec cannot do that)
         self._errors = "surrogateescape" if form.encoding.startswith("utf-8") else "replace"
 
@@ -192,8 +192,8 @@ class CsvFile:
                 if following is None:
                     return self._fault(line, "unclosed_quote", text, taken)
                 if isinstance(following, Fault):
-                    self._back += reversed(taken)
-                    return Fault(line, following.reason, text[:200])
+                    self._back.append(following)  # it is told of in its turn
+                    return self._fault(line, "unclosed_quote", text, taken)
                 taken.append(following)
                 whole += following[1]
                 if len(whole) > MAX_LINE:

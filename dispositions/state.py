@@ -116,7 +116,7 @@ def diagram() -> str:
     Corrections (results asked for from a settled state) are left out: they would hide the rest."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, move), target in MOVES.items():
-        if state in SETTLED or (state is _S.READY and move in RESULTS and move is not _M.DO_NOT_CALL):
+        if state in SETTLED or (state is _S.READY and move in RESULTS and move not in (_M.DO_NOT_CALL, _M.EXHAUST)):
             continue
         if state in (_S.WAITING, _S.CALLBACK) and move in RESULTS and move is not _M.DO_NOT_CALL:
             continue

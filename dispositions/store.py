@@ -69,7 +69,6 @@ class Store:
         self._zones: dict[int, tuple[str, ...]] = {}
         self._zone_ids: dict[str, int] = {}
         self._blocks: dict[str, tuple[int, int]] = {}
-        self.known_attempts: set[str] = set()
         self.do_not_call = DoNotCall()
 
     # --- schema --------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import bindparam, delete
 from sqlalchemy.engine import Connection
 
-from dispositions import adding, blocking, claiming, disposing, finishing, recovery
+from dispositions import adding, blocking, claiming, disposing, finishing, recovery, schema
 from dispositions.attempt import (
     Applied,
     AttemptUpdate,
@@ -27,14 +28,10 @@ from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState
 from dispositions.statement import Statement
-from dispositions.work import ATTEMPT_INSERT, PERSONAL, SHARED, Attempt, Contact, Work, upsert
+from dispositions.work import ATTEMPT_INSERT, Attempt, Contact, Work, upsert
 
 if TYPE_CHECKING:
     from dispositions.store import Store
-
-from sqlalchemy import bindparam, delete
-
-from dispositions import schema
 
 _SAVE = Statement(
     lambda dialect: upsert(schema.saved, ["name"], dialect, value=lambda new: new.value), columns=("name", "value")
@@ -50,7 +47,6 @@ class WriteTransaction:
         self.store = store
         self.connection = connection
         self.work = Work(connection)
-        self.started: list[str] = []
         self.forbidden: list[tuple[str, list[int]]] = []
         self.allowed: list[tuple[str, list[int]]] = []
 
@@ -123,7 +119,6 @@ class WriteTransaction:
                 None, None, None, None, None,
             )  # fmt: skip
             finishing.lease_with(contact, attempt_id=new.attempt_id, sip=new.sip)
-            self.started.append(new.attempt_id)
         ATTEMPT_INSERT.many(self.connection, rows)
 
     def prefetch(self, attempt_ids: Sequence[str]) -> None:
@@ -315,6 +310,3 @@ def to_json(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"not JSON: {error}") from error
-
-
-__all__ = ["PERSONAL", "SHARED", "WriteTransaction", "to_json"]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispositions import CallingRules, RulesError, load_jurisdiction, week
-from dispositions.hours import parse_hours
+from dispositions.hours import DAYS, parse_hours
 
-DAY = CallingRules(hours=week(dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), ["08:00-21:00"])))
+DAY = CallingRules(hours=week({day: ["08:00-21:00"] for day in DAYS}))
 
 
 def utc(*parts: int) -> float:

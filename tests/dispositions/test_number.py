@@ -26,10 +26,7 @@ def test_good_numbers(text: str, region: str | None, digits: int, kind: str, zon
 
 
 def test_an_ambiguous_number_lies_in_all_its_zones() -> None:
-    assert (
-        set(normalise("+34612345678").zones) > {"Atlantic/Canary", "Europe/Madrid"} - {"x"}
-        or len(normalise("+34612345678").zones) >= 2
-    )
+    assert {"Atlantic/Canary", "Europe/Madrid"} <= set(normalise("+34612345678").zones)
     assert len(normalise("+18005550123").zones) > 5
     assert normalise("+18005550123", zone="America/Denver").zones == ("America/Denver",)
 
@@ -47,23 +44,17 @@ def test_an_ambiguous_number_lies_in_all_its_zones() -> None:
         ("+1 999 234 5678", None, "not_valid"),
         ("+999 123 456 789", None, "not_a_number"),
         ("2" * 500, "US", "not_a_number"),
-        ("٢١٢٥٥٥٠١٢٣'; DROP", "US", None),
+        ("'; DROP TABLE contact", "US", "not_a_number"),
     ],
 )
-def test_refused_with_a_reason(text: str, region: str | None, reason: str | None) -> None:
-    if reason is None:  # whatever it is read as, it is digits or a typed refusal
-        try:
-            assert normalise(text, region).digits > 0
-        except NumberError as error:
-            assert error.reason
-        return
+def test_refused_with_a_reason(text: str, region: str | None, reason: str) -> None:
     with pytest.raises(NumberError) as refusal:
         normalise(text, region)
     assert refusal.value.reason == reason
 
 
 def test_numbers_for_fiction() -> None:
-    """The range of the sample list: +1 NPA 555 0100-0199, kept for fiction in every area code, and valid by the plan."""
+    """The sample list's range: +1 NPA 555 0100-0199, kept for fiction in every area code, and valid by the plan."""
     import phonenumbers
 
     codes = [npa for npa in range(200, 1000) if _served(phonenumbers, npa)]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,8 @@ for turn in itertools.count():
 
 
 def test_kill_9_at_random_instants(tmp_path: Path) -> None:
-    """A child works and says what was acknowledged to it; it is killed; the next one recovers and goes on. The child's time runs a day
-    further each time, so that retries come due. Nothing it said may be missing."""
+    """A child works and says what was acknowledged to it; it is killed; the next one recovers and goes on, a day later,
+    so that retries come due. Nothing that was said may be missing."""
     path = tmp_path / "store.db"
     script = tmp_path / "child.py"
     script.write_text(textwrap.dedent(CHILD))
@@ -227,9 +228,8 @@ def test_kill_9_at_random_instants(tmp_path: Path) -> None:
             [sys.executable, str(script), str(path), str(seed)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
         )
         assert child.stdout is not None
-        lines = []
-        for _ in range(rng.randrange(2, 30)):  # dies somewhere in the work that follows this line
-            lines.append(child.stdout.readline())
+        # dies somewhere in the work that follows the last of these lines
+        lines = [child.stdout.readline() for _ in range(rng.randrange(2, 30))]
         os.kill(child.pid, signal.SIGKILL)
         rest, _ = child.communicate()
         assert child.returncode == -signal.SIGKILL
@@ -255,5 +255,5 @@ def test_kill_9_at_random_instants(tmp_path: Path) -> None:
         assert promised >= sum(code == "interested" for code in disposed.values())
         for number in numbers:
             starts = [a.started_at for a in view.contact(number).history]
-            assert all(b - a >= 3600 for a, b in zip(starts, starts[1:], strict=False))
+            assert all(b - a >= 3600 for a, b in pairwise(starts))
     store.close()

@@ -33,8 +33,8 @@ def test_all_problems_at_once() -> None:
     text = str(error.value)
     for part in (
         "outcome no_answer has no rule", "answered takes no rule", "machine: sale needs an agent", "busy: after",
-        "busy: attempts", "'Bad Code'", "cb: a callback needs `after`", "reserved", "undisposed: callback needs an agent",
-        "undisposed_after", "callback_expired",
+        "busy: attempts", "'Bad Code'", "cb: a callback needs `after`", "reserved",
+        "undisposed: callback needs an agent", "undisposed_after", "callback_expired",
     ):  # fmt: skip
         assert part in text
     with pytest.raises(TableError, match="no disposition code"):
@@ -62,7 +62,7 @@ def test_every_result_is_a_move_to_its_state() -> None:
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    assert {target for target in MOVES.values()} == set(ContactState)
+    assert set(MOVES.values()) == set(ContactState)
     assert {state for state, _ in MOVES} == set(ContactState)
 
 

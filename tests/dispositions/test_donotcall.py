@@ -1,0 +1,95 @@
+"""Do-not-call marks, at the claim and right before the INVITE."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from dispositions import CampaignPolicy, ContactState, NewAttempt, NewContact, NumberError, Outcome, Store
+from dispositions.donotcall import DoNotCall
+
+Fill = Callable[..., list[int]]
+
+
+def test_exact_against_a_plain_set() -> None:
+    rng = random.Random(3)
+    numbers = {rng.randrange(10**10, 10**15) for _ in range(20_000)}
+    marks = DoNotCall()
+    marks.add("own", numbers)
+    assert all(marks.blocked(n) == "own" for n in numbers)
+    assert all((marks.blocked(n) is not None) == (n in numbers) for n in range(10**10, 10**10 + 5000))
+    marks.remove("own", list(numbers)[:10_000])
+    assert len(marks) == 10_000
+
+
+def test_marks_withdraw_contacts_that_wait(store: Store, fill: Fill, noon: float) -> None:
+    ids = fill(4)
+    with store.write() as tx:
+        (claim,) = tx.claim("c", 1, noon, noon + 60)
+        tx.start_attempts([NewAttempt("a", claim.contact_id, claim.number, "i")], noon)
+    with store.write() as tx:
+        assert tx.add_do_not_call(["+12125550100", "+12125550101", "+19995550100"], "own", noon) == 3
+        assert tx.add_do_not_call(["+12125550101"], "own", noon) == 0
+        with pytest.raises(NumberError):
+            tx.add_do_not_call(["+12125550102", "x"], "own", noon)
+    assert store.is_do_not_call("+12125550100", "c")
+    assert not store.is_do_not_call("+12125550102")
+    with store.read() as view:
+        assert view.contact(ids[1]).state is ContactState.DO_NOT_CALL
+        assert view.contact(ids[0]).state is ContactState.LEASED  # in a call: looked at when it ends
+    with store.write() as tx:
+        assert tx.finish_attempt("a", Outcome.BUSY, noon + 5).state is ContactState.DO_NOT_CALL
+    with store.read() as view:
+        assert view.accounted("c") == []
+        assert view.why(ids[0], noon).codes == ("do_not_call",)
+
+
+def test_another_number_is_taken_instead(store: Store, noon: float) -> None:
+    store.register(CampaignPolicy("c", region="US"))
+    with store.write() as tx:
+        tx.add_contacts("c", "l", [NewContact(["+12125550100", "+13125550100"])], noon)
+    with store.write() as tx:
+        tx.add_do_not_call(["+12125550100"], "own", noon)
+    with store.write() as tx:
+        assert [c.number for c in tx.claim("c", 5, noon + 1, noon + 60)] == ["+13125550100"]
+
+
+def test_lists_bind_those_that_name_them(store: Store, noon: float) -> None:
+    store.register(CampaignPolicy("c", region="US", dnc_lists=("register",)))
+    store.register(CampaignPolicy("d", region="US"))
+    with store.write() as tx:
+        tx.add_do_not_call(["+12125550100"], "register", noon)
+        found = [tx.add_contacts(name, "l", [NewContact(["+12125550100"])], noon)[0].status for name in ("c", "d")]
+    assert found == ["do_not_call", "added"]
+    assert store.is_do_not_call("+12125550100", "c")
+    assert not store.is_do_not_call("+12125550100", "d")
+
+
+def test_what_another_process_adds_is_seen_at_the_next_claim(store: Store, fill: Fill, noon: float) -> None:
+    ids = fill(2)
+    other = Store(store.url.render_as_string(hide_password=False))
+    with other.write() as tx:  # it does not even know the campaign, so it withdraws nothing
+        tx.add_do_not_call(["+12125550100"], "own", noon)
+    other.close()
+    with store.write() as tx:
+        assert [c.contact_id for c in tx.claim("c", 5, noon, noon + 60)] == [ids[1]]
+    assert store.is_do_not_call("+12125550100")
+    with store.read() as view:
+        assert view.contact(ids[0]).state is ContactState.DO_NOT_CALL
+
+
+def test_a_customer_s_wish_reaches_other_campaigns(store: Store, fill: Fill, noon: float) -> None:
+    fill(1)
+    store.register(CampaignPolicy("d", region="US"))
+    with store.write() as tx:
+        tx.add_contacts("d", "l", [NewContact(["+12125550100"])], noon)
+        (claim,) = tx.claim("c", 1, noon, noon + 60)
+        tx.start_attempts([NewAttempt("a", claim.contact_id, claim.number, "i")], noon)
+        tx.update_attempt("a", connected_at=noon)
+        tx.finish_attempt("a", Outcome.ANSWERED, noon + 5)
+        tx.dispose("a", "do_not_call", "ann", noon + 6)
+    with store.read() as view:
+        assert view.counts("d")[ContactState.DO_NOT_CALL] == 1
+        assert view.accounted("d") == []
