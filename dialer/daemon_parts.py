@@ -193,6 +193,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             await bridge.start()
             stack.push_async_callback(bridge.stop)
         tokens = _tokens(built)
+        reloader.check = _check_tokens
         reloader.on_taken = lambda fresh: tokens.replace(*_token_texts(fresh))
         app = create_app(
             desk, metrics, tokens, stream, health=lambda: _health(services),
@@ -272,6 +273,11 @@ def _tokens(built: Built) -> Tokens:
         return Tokens(*_token_texts(built))
     except ValueError as error:
         raise StartError(str(error)) from None
+
+
+def _check_tokens(built: Built) -> None:
+    """ValueError for tokens that are too short or somebody else's too."""
+    Tokens(*_token_texts(built))
 
 
 def _token_texts(built: Built) -> tuple[str, dict[str, str]]:

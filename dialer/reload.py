@@ -39,6 +39,8 @@ class Reloader:
         self.engine = engine
         self.stream = stream
         self.clock = clock
+        self.check: Callable[[Built], None] = lambda built: None
+        """raises ValueError for what the engine does not know of: tokens"""
         self.on_taken: Callable[[Built], None] = lambda built: None
 
     async def from_signal(self) -> None:
@@ -68,7 +70,8 @@ class Reloader:
             prompts = {c.prompt: 0.0 for c in built.campaigns.values()}
             for prompt in prompts:
                 prompts[prompt] = await self.engine.services.media.load_prompt(prompt)
-        except (ConfigErrors, ResolveError, MediaError) as error:
+            self.check(built)
+        except (ConfigErrors, ResolveError, MediaError, ValueError) as error:
             self._alert("config_rejected", str(error))
             raise ReloadError(str(error)) from None
         self._take_trunks(trunks)

@@ -122,7 +122,8 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         campaigns={name: c.state.value for name, c in campaigns.items()},
         outbox=outbox,
         degraded={"store": services.ledger.locked, "media": not services.media.stats().alive},
-        sip_drops={**services.switch.udp.drops, **services.switch.udp.errors, **services.counters},
+        sip_drops={**services.switch.udp.drops, **services.switch.udp.errors},
+        engine_refusals=dict(services.counters),
     )
 
 

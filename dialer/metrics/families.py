@@ -91,6 +91,7 @@ class Families:
         self.lines = gauge("trunk_lines_in_use", "Calls at once on a trunk", "trunk")
         self.line_limit = gauge("trunk_lines_limit", "Calls at once that a trunk allows", "trunk")
         self.sip_drops = totals("sip_dropped_total", "SIP input dropped", "reason")
+        self.engine_refusals = totals("engine_refusals_total", "Steps that the engine dropped or had refused", "reason")
         self.sip_messages = totals("sip_messages_total", "SIP messages", "direction", "kind")
         # the dialer itself
         self.commits = Histogram(

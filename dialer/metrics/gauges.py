@@ -35,6 +35,8 @@ class Gauges:
     outbox        outcomes on disk that the broker has not acknowledged yet
     degraded      part -> whether it is degraded now; parts: store, broker, media
     sip_drops     reason -> running total of SIP input that was dropped (since start, never falling)
+    engine_refusals  reason -> running total of steps that the engine dropped or had refused (a state table, the
+    store, ...)
     sip_messages  (direction, kind) -> running total; direction: in, out; kind: a method or a class such as 2xx
     """
 
@@ -53,4 +55,5 @@ class Gauges:
     outbox: int | None = None
     degraded: Mapping[str, bool] = field(default_factory=dict)
     sip_drops: Mapping[str, int] = field(default_factory=dict)
+    engine_refusals: Mapping[str, int] = field(default_factory=dict)
     sip_messages: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -209,6 +209,8 @@ class Metrics:
             families.degraded.set(float(degraded), part)
         for reason, total in gauges.sip_drops.items():
             families.sip_drops.raise_to(total, reason)
+        for reason, total in gauges.engine_refusals.items():
+            families.engine_refusals.raise_to(total, reason)
         for labels, total in gauges.sip_messages.items():
             families.sip_messages.raise_to(total, *labels)
         self._occupancy.advance(gauges.at)
