@@ -74,7 +74,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Reinvited:
-    """Our re-INVITE was accepted; `sdp` is the peer's answer, `rtt` the seconds from its first sending to the 2xx."""
+    """Our re-INVITE was accepted; `sdp` is the peer's answer, `rtt` the seconds from its first sending to the 2xx.
+
+    Also: an INVITE or re-INVITE of the peer came without offer, our `answer` was the offer, and its ACK brought the
+    answer.
+    """
 
     leg: str
     sdp: bytes | None
@@ -110,7 +114,9 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """An INVITE for us; 100 Trying has been sent. `headers` are lower-case names with their values, as they came."""
+    """An INVITE for us; 100 Trying has been sent. `sdp` None: answer with an offer; `Reinvited` brings its answer.
+    `headers` are lower-case names with their values, as they came.
+    """
 
     leg: str
     from_uri: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState, record_route
 from dialer.sip.digest import DigestClient
-from dialer.sip.events import Failed, IncomingCall
+from dialer.sip.events import Failed, IncomingCall, Reinvited
 from dialer.sip.grammar import name_addr, uri_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Request
@@ -56,7 +56,9 @@ class IncomingLeg(Leg):
         self._ringing: ReliableRinging | None = None
         self._must_be_reliable = wants(request, "require")
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
-        core.events.append(IncomingCall(self.id, from_.uri, to.uri, body_of(core, request), headers))
+        sdp = body_of(core, request)
+        self._reoffer = sdp is None
+        core.events.append(IncomingCall(self.id, from_.uri, to.uri, sdp, headers))
 
     def ring(self, now: float) -> None:
         """180 Ringing."""
@@ -99,6 +101,7 @@ class IncomingLeg(Leg):
     def send_answer(self, now: float) -> None:
         core, server = self.core, self.server
         self._hush()
+        self._offer_at = now
         self.invite_server = server
         lines = f"{server.head.routes}{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
         server.respond(200, now, lines, self._sdp)
@@ -108,6 +111,15 @@ class IncomingLeg(Leg):
     def _on_invite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
         self.invite_server = None
         self.fire("no_ack" if request is None else "ack", now)
+        if request is not None and self._reoffer and self.state == "confirmed":
+            self._reoffer = False
+            self.core.events.append(Reinvited(self.id, body_of(self.core, request), now - self._offer_at))
+
+    def acknowledged(self, now: float) -> None:
+        """The ACK of the first 2xx has come too, or may be taken as come."""
+        if self.state in ("answering", "closing"):
+            self.fire("ack", now)
+        super().acknowledged(now)
 
     def refuse(self, status: int, now: float) -> None:
         """A final status of 300 or more; later in the call, to a remote offer."""

@@ -15,7 +15,7 @@ from dialer.sip.errors import MalformedMessage, WrongState
 from dialer.sip.events import Ended, Failed, Offered, Reinvited, ReinviteFailed
 from dialer.sip.farewell import Farewell
 from dialer.sip.message import Message, Request, Response
-from dialer.sip.reason import q850_cause, reason_line
+from dialer.sip.reason import q850_cause, reason_line, retry_after
 from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se
 from dialer.sip.tables import LEG, SESSION, step
 from dialer.sip.timers import Timer
@@ -24,6 +24,8 @@ from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer
 __all__ = ["SDP_TYPE", "Leg", "body_of"]
 
 SDP_TYPE = "Content-Type: application/sdp\r\n"
+_LONGEST_WAIT = 10.0
+"""Seconds of Retry-After that an offer may wait for another INVITE to be done (RFC 3261 14.2)."""
 _MAX_GLARES = 10
 """So many 491 in a row mean a peer that will never take the offer."""
 
@@ -46,6 +48,7 @@ class Leg:
 
     __slots__ = (
         "_agreement",
+        "_asked_wait",
         "_back_off",
         "_bye_reason",
         "_failure",
@@ -97,6 +100,7 @@ class Leg:
         self._glares = 0
         self._back_off: Timer | None = None
         self._bye_reason = ""
+        self._asked_wait: float | None = None
         self._agreement: Agreement | None = None  # the session timer (RFC 4028)
         self._promised: Agreement | None = None
         self._timer_lines = ""  # what our 2xx to the open offer says of it
@@ -269,7 +273,7 @@ class Leg:
             return  # hung up meanwhile
         if self.digest.accept(response):
             self.send_offer(now)
-        elif status == 491 and self._glares < _MAX_GLARES:
+        elif self._may_come_back(response):
             self._glares += 1
             self.fire_session("glare", now)
         elif status == 422 and self._agreement is not None and self._agreement.interval < min_se(response):
@@ -285,6 +289,12 @@ class Leg:
                 core.events.append(ReinviteFailed(self.id, status))
             self.fire_session("done", now)
 
+    def _may_come_back(self, response: Response) -> bool:
+        """491 is glare (RFC 3261 14.1); a 500 with Retry-After says that another INVITE is not done yet (14.2)."""
+        self._asked_wait = retry_after(response) if response.status == 500 else None
+        comes_back = response.status == 491 or (self._asked_wait is not None and self._asked_wait <= _LONGEST_WAIT)
+        return comes_back and self._glares < _MAX_GLARES
+
     def _on_offer_timeout(self, transaction: ClientTransaction, now: float) -> None:
         if self.state == "confirmed":
             self.fire("died", now)
@@ -296,6 +306,8 @@ class Leg:
         # RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
         low, steps = (2.1, 190) if self.owns_call_id else (0.0, 200)
         wait = low + 0.01 * int(self.core.fraction() * (steps + 1))
+        if self._asked_wait is not None:
+            wait = max(0.1, self._asked_wait)
         self._back_off = self.core.timers.start(now + wait, self._on_back_off, "back_off_over")
 
     def _on_back_off(self, name: str, now: float) -> None:
@@ -402,9 +414,22 @@ class Leg:
         else:
             transaction.respond(200, now, f"{core.allow}Accept: application/sdp\r\n{core.server}")
 
+    def _take_as_ack(self, now: float) -> None:
+        """A new INVITE shows that our 2xx arrived, though its ACK was lost or is late (RFC 5407 3.1.4).
+
+        Not if that ACK would bring the answer to an offer of ours.
+        """
+        server = self.invite_server
+        if server is not None and not self._reoffer:
+            server.hush(now)
+            self.invite_server = None
+            self.acknowledged(now)
+
     def _on_offer(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         core, dialog = self.core, self.the_dialog()
         sdp = body_of(core, request)
+        if request.method == "INVITE":
+            self._take_as_ack(now)
         if request.method == "UPDATE" and sdp is None:
             dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
             self._promise(request)
@@ -480,5 +505,9 @@ class Leg:
         if self._reoffer and self.state == "confirmed":
             self._reoffer = False
             self.core.events.append(Reinvited(self.id, body_of(self.core, request), now - self._offer_at))
+        self.acknowledged(now)
+
+    def acknowledged(self, now: float) -> None:
+        """Our 2xx to a re-INVITE has its ACK."""
         if self.session in ("acknowledging", "queued", "yielding"):
             self.fire_session("remote_done", now)

@@ -413,6 +413,57 @@ def test_rfc3261_14_2_an_invite_without_offer_gets_ours_and_its_ack_the_answer()
     assert peer.events() == [Reinvited(peer.leg, ANSWER, 0.25)]
 
 
+def test_rfc3261_13_2_1_an_incoming_invite_without_offer(link: Any) -> None:
+    plan = link.a.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
+    leg = link.a.invite(plan, link.now)
+    link.run(0.1)
+    assert link.events[B][0].sdp is None
+    link.b.answer(leg, OFFER, link.now)
+    link.on_event[A] = lambda event: link.a.acknowledge(leg, ANSWER, link.now) if isinstance(event, Answered) else None
+    link.run(0.1)
+    assert [type(event) for event in link.events[A]] == [Answered]
+    event = link.events[B][1]
+    assert isinstance(event, Reinvited)
+    assert event.sdp == ANSWER
+
+
+def test_rfc5407_3_1_4_a_reinvite_that_overtakes_the_ack(link: Any) -> None:
+    leg = link.call()
+    link.run(0.1)
+    late: list[bytes] = []
+    link.eat = lambda source, data: late.append(data) is None if data.startswith(b"ACK") else False
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1)
+    for number in (1, 2):  # before the ACK of the first INVITE, and before that of the re-INVITE
+        link.a.reinvite(leg, OFFER, link.now)
+        link.run(0.1)
+        assert isinstance(link.events[B][-1], Offered)
+        link.b.answer(leg, ANSWER, link.now)
+        link.run(0.1)
+        assert len([event for event in link.events[A] if isinstance(event, Reinvited)]) == number
+    link.eat = lambda source, data: False
+    for data in late:
+        link.put(data, A, B)
+    link.run(60)
+    assert link.b.has(leg)
+    link.b.bye(leg, link.now)
+    link.run()
+    assert link.events[A][-1] == Ended(leg, "remote")
+
+
+def test_rfc3261_14_2_a_500_with_retry_after_is_tried_again() -> None:
+    peer = Peer()
+    peer.up()
+    peer.endpoint.reinvite(peer.leg, OFFER, 0.0)
+    [invite] = peer.sent()
+    peer.reply(invite, "500 Server Internal Error", lines="Retry-After: 3\r\n")
+    assert peer.wait(2.9) == []
+    [again] = peer.wait(0.2)
+    assert headers(again)["CSeq"] == "3 INVITE"
+    peer.reply(again, "500 Server Internal Error")
+    assert peer.events() == [ReinviteFailed(peer.leg, 500)]
+
+
 def test_rfc3261_13_2_1_our_invite_without_offer_acknowledges_with_the_answer() -> None:
     endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
     plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
