@@ -66,7 +66,7 @@ def claims(store: Store, batch: int, rounds: int, at: float) -> dict[str, float]
     }
 
 
-def lives(store: Store, calls: int, batch: int, at: float, seed: int) -> dict[str, float]:
+def lives(store: Store, calls: int, batch: int, at: float, seed: int, single: bool) -> dict[str, float]:
     """Whole call lives: CPU microseconds of each, calls a second."""
     rng = random.Random(seed)
     cpu, wall = time.process_time(), time.perf_counter()
@@ -79,7 +79,7 @@ def lives(store: Store, calls: int, batch: int, at: float, seed: int) -> dict[st
         if not taken:
             raise SystemExit("the list ran dry: more --contacts")
         ids = [_id(done + n) for n in range(len(taken))]
-        _one_batch(store, ids, taken, rng, at)
+        (_one_by_one if single else _one_batch)(store, ids, taken, rng, at)
         done += len(taken)
         at += 0.2
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -102,6 +102,27 @@ def _one_batch(store: Store, ids: list[str], taken: list[Claim], rng: random.Ran
         tx.dispose_attempts([Disposition(i, _code(rng), "agent", at + 40) for i in talked])
 
 
+def _one_by_one(store: Store, ids: list[str], taken: list[Claim], rng: random.Random, at: float) -> None:
+    """The same with one operation a call, as the dialer's ledger gives them; still one transaction a batch."""
+    talked = [i for i in ids if rng.random() < 0.3]
+    with store.write() as tx:
+        for i in ids:
+            tx.update_attempt(i, ringing_at=at + 3, sip=SIP)
+    with store.write() as tx:
+        for i in talked:
+            tx.update_attempt(i, answered_at=at + 8, sip=SIP)
+    with store.write() as tx:
+        for i in talked:
+            tx.update_attempt(i, connected_at=at + 8.1, agent="agent")
+    with store.write() as tx:
+        for i in ids:
+            tx.finish_attempt(i, Outcome.ANSWERED if i in talked else Outcome.NO_ANSWER, at + 30)
+            tx.outbox_add("outcome", f'{{"call":"{i}"}}', at + 30)
+    with store.write() as tx:
+        for i in talked:
+            tx.dispose(i, _code(rng), "agent", at + 40)
+
+
 def _id(n: int) -> str:
     return f"{n:012d}"
 
@@ -116,6 +137,7 @@ def main() -> None:
     parser.add_argument("--contacts", type=int, default=200_000)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=20, help="calls in one transaction")
+    parser.add_argument("--single", action="store_true", help="one operation a call, not the batched variants")
     parser.add_argument("--url", help="default: SQLite in a temporary directory")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
@@ -128,7 +150,7 @@ def main() -> None:
         result: dict[str, Any] = {"added_per_second": round(fill(store, given.contacts, at))}
         for batch in (20, 50, 200):
             result[f"claim_{batch}"] = claims(store, batch, 100, at)
-        result["life"] = lives(store, given.calls, given.batch, at, given.seed)
+        result["life"] = lives(store, given.calls, given.batch, at, given.seed, given.single)
         started = time.perf_counter()
         with store.read() as view:
             result["lost"] = len(view.accounted("bench"))

@@ -629,6 +629,44 @@ def test_outbox_and_saved_state(store: Store, noon: float) -> None:
         assert view.outbox()[0].message_id > last  # an id is never used again
 
 
+def test_states_by_prefix_and_attempts_by_id(store: Store, fill: Fill, noon: float) -> None:
+    (contact,) = fill(1)
+    (attempt,) = begin(store, noon)
+    with store.write() as tx:
+        for key in ("leg/a", "leg/b", "leg%c", "other"):
+            tx.save_state(key, [key])
+        tx.save_state("leg/b", None)
+    with store.read() as view:
+        assert view.load_states("leg/") == {"leg/a": ["leg/a"]}
+        assert view.load_states("leg%") == {"leg%c": ["leg%c"]}
+        found = view.attempt(attempt)
+        assert found is not None
+        assert (found[:2], found[2].number) == (("c", contact), "+12125550100")
+        assert view.attempt("nope") is None
+
+
+def test_why_in_every_state(store: Store, fill: Fill, noon: float) -> None:
+    leased, review, busy, done, fresh = fill(5)
+    attempts = begin(store, noon, 4)
+    for attempt in (attempts[1], attempts[3]):
+        talk(store, attempt, noon)
+    with store.write() as tx:
+        tx.finish_attempt(attempts[2], Outcome.BUSY, noon)
+        tx.dispose(attempts[3], "annoyed", "ann", noon + 40)
+    with store.read() as view:
+        verdicts = {c: view.why(c, noon + 60) for c in (leased, review, busy, done, fresh)}
+        with pytest.raises(UnknownContact):
+            view.why(999, noon)
+    assert [v.codes for v in verdicts.values()] == [("leased",), ("review",), ("waiting",), ("done",), ("dialable",)]
+    assert [v.dialable for v in verdicts.values()] == [False] * 4 + [True]
+    assert f"in call a{leased} now" in verdicts[leased].reasons[0]
+    assert "the agent's disposition is awaited" in verdicts[review].reasons[0]
+    assert verdicts[busy].reasons == ("waiting until 2025-06-23 12:15 America/New_York after busy",)
+    assert verdicts[busy].next_at == noon + 900
+    assert verdicts[done].reasons == ("done with: annoyed",)
+    assert verdicts[fresh].reasons == ("dialable now, as fresh",)
+
+
 def test_queue_depths(store: Store, fill: Fill, noon: float) -> None:
     fill(4)
     attempts = begin(store, noon, 3)
