@@ -52,7 +52,7 @@ class IncomingLeg(Leg):
         self.dialog.remote_cseq = server.cseq
         server.on_ack = self._on_invite_ack
         server.respond(100, now)
-        self._promise(request)
+        self.refresher.promise(request)
         self._ringing: ReliableRinging | None = None
         self._must_be_reliable = wants(request, "require")
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
@@ -103,10 +103,10 @@ class IncomingLeg(Leg):
         self._hush()
         self._offer_at = now
         self.invite_server = server
-        lines = f"{server.head.routes}{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
+        lines = f"{server.head.routes}{core.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         server.respond(200, now, lines, self._sdp)
         self.local_sdp, self._sdp = self._sdp, b""
-        self._keep_promise(now)
+        self.refresher.keep_promise(now)
 
     def _on_invite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
         self.invite_server = None

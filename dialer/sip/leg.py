@@ -16,7 +16,7 @@ from dialer.sip.events import Ended, Failed, Offered, Reinvited, ReinviteFailed
 from dialer.sip.farewell import Farewell
 from dialer.sip.message import Message, Request, Response
 from dialer.sip.reason import q850_cause, reason_line, retry_after
-from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se
+from dialer.sip.refresher import Refresher
 from dialer.sip.tables import LEG, SESSION, step
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, PlainClient, ServerTransaction
@@ -47,7 +47,6 @@ class Leg:
     """
 
     __slots__ = (
-        "_agreement",
         "_asked_wait",
         "_back_off",
         "_bye_reason",
@@ -56,14 +55,9 @@ class Leg:
         "_offer",
         "_offer_at",
         "_offer_client",
-        "_peer_updates",
-        "_promised",
         "_queued",
         "_refreshing",
         "_reoffer",
-        "_session_timer",
-        "_timer_lines",
-        "_timer_wish",
         "core",
         "dialog",
         "digest",
@@ -75,6 +69,7 @@ class Leg:
         "local_sdp",
         "offered",
         "owns_call_id",
+        "refresher",
         "session",
         "state",
     )
@@ -101,12 +96,7 @@ class Leg:
         self._back_off: Timer | None = None
         self._bye_reason = ""
         self._asked_wait: float | None = None
-        self._agreement: Agreement | None = None  # the session timer (RFC 4028)
-        self._promised: Agreement | None = None
-        self._timer_lines = ""  # what our 2xx to the open offer says of it
-        self._timer_wish = core.config.session_expires
-        self._session_timer: Timer | None = None
-        self._peer_updates = False  # the peer's Allow names UPDATE
+        self.refresher = Refresher(self, core.config.session_expires)
         self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
         self._queued: bytes | None = None  # an offer that came while we were refreshing
         self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
@@ -144,7 +134,7 @@ class Leg:
     def _leave(self, now: float) -> None:
         self.legs.pop(self.id, None)
         self.core.timers.cancel(self._back_off)
-        self.core.timers.cancel(self._session_timer)
+        self.refresher.stop()
         if self._offer_client is not None:
             self._offer_client.release(now)
             self._offer_client = None
@@ -180,7 +170,7 @@ class Leg:
     def send_bye(self, now: float) -> None:
         core, dialog = self.core, self.the_dialog()
         core.timers.cancel(self._back_off)
-        core.timers.cancel(self._session_timer)
+        self.refresher.stop()
         head = dialog.head("BYE")
         lines = f"{self.digest.lines('BYE', head.uri)}{self._bye_reason}{core.user_agent}"
         PlainClient(
@@ -230,7 +220,7 @@ class Leg:
         core, dialog = self.core, self.the_dialog()
         head = dialog.head("INVITE")
         auth = self.digest.lines("INVITE", head.uri, self._offer)
-        lines = f"{auth}{core.contact}{core.allow}{self.timer_lines()}{core.user_agent}{SDP_TYPE}"
+        lines = f"{auth}{core.contact}{core.allow}{self.refresher.request_lines()}{core.user_agent}{SDP_TYPE}"
         self._offer_client = InviteClient(
             core,
             head,
@@ -263,7 +253,7 @@ class Leg:
             if self.state == "confirmed":
                 refreshed = self._refreshing
                 self.local_sdp = self._offer
-                self.agree(agreed_as_client(response), now)
+                self.refresher.accepted(response, now)
                 if not refreshed:
                     rtt = now - transaction.sent_at
                     core.events.append(Reinvited(self.id, body_of(core, response), rtt))
@@ -276,15 +266,13 @@ class Leg:
         elif self._may_come_back(response):
             self._glares += 1
             self.fire_session("glare", now)
-        elif status == 422 and self._agreement is not None and self._agreement.interval < min_se(response):
-            self._agreement = Agreement(min_se(response), self._agreement.ours)  # RFC 4028 7.4
+        elif self.refresher.too_small(response):
             self.send_offer(now)
         elif status in (408, 481):
-            self.ended_by = "timeout"
-            self.fire("gone" if status == 481 else "died", now)
+            self.lost(status, now)
         else:
             if self._refreshing:
-                self._wait_for_end(now)
+                self.refresher.failed(now)
             else:
                 core.events.append(ReinviteFailed(self.id, status))
             self.fire_session("done", now)
@@ -314,87 +302,21 @@ class Leg:
         if self.state == "confirmed":
             self.fire_session(name, now)
 
-    # Session timers (RFC 4028)
+    def offer_again(self, now: float) -> bool:
+        """Offer what we described last, only to refresh; false if an offer is open, or there is nothing to repeat."""
+        if self.session != "idle" or not self.local_sdp:
+            return False
+        self._refreshing = True
+        self._offer = self.local_sdp
+        self._glares = 0
+        self.digest.begin()
+        self.fire_session("offer", now)
+        return True
 
-    def timer_lines(self) -> str:
-        """What our next INVITE or UPDATE says of the session timer."""
-        if self._agreement is not None:
-            return self._agreement.line("uac")
-        return f"Session-Expires: {self._timer_wish}\r\n" if self._timer_wish else ""
-
-    def agree(self, agreement: Agreement | None, now: float) -> None:
-        """Start the timer anew, with what the latest 2xx says; None: no timer."""
-        timers = self.core.timers
-        if agreement is None and self._session_timer is None:
-            return
-        timers.cancel(self._session_timer)
-        self._session_timer = None
-        self._agreement = agreement
-        if agreement is not None:
-            self._session_timer = timers.start(now + agreement.wait, self._on_session_timer, "session")
-
-    def note_allow(self, message: Message) -> None:
-        """Remember whether the peer takes UPDATE: a refresh without a session description (RFC 4028 7.4)."""
-        self._peer_updates = any("UPDATE" in value for value in message.fields.get("allow", ()))
-
-    def _wait_for_end(self, now: float) -> None:
-        """A refresh failed: hang up when the interval runs out (RFC 4028 10)."""
-        agreement = self._agreement
-        if agreement is not None:
-            left = max(0.0, agreement.grace - agreement.wait)
-            self._session_timer = self.core.timers.start(now + left, self._on_session_end, "session end")
-
-    def _on_session_end(self, name: str, now: float) -> None:
-        if self.state == "confirmed":
-            self.core.drops["session_expired"] += 1
-            self.fire("died", now)
-
-    def _on_session_timer(self, name: str, now: float) -> None:
-        agreement = self._agreement
-        if self.state != "confirmed" or agreement is None:
-            return
-        if not agreement.ours:
-            self._on_session_end(name, now)
-        elif self._peer_updates:
-            self.digest.begin()
-            self._send_update(now)
-        elif self.session == "idle" and self.local_sdp:
-            self._refreshing = True
-            self._offer = self.local_sdp
-            self._glares = 0
-            self.digest.begin()
-            self.fire_session("offer", now)
-        else:  # an offer is open, and its 2xx refreshes as well
-            self._session_timer = self.core.timers.start(now + 1.0, self._on_session_timer, name)
-
-    def _send_update(self, now: float) -> None:
-        core, dialog = self.core, self.the_dialog()
-        head = dialog.head("UPDATE")
-        auth = self.digest.lines("UPDATE", head.uri)
-        request = head.render("UPDATE", f"{auth}{core.contact}{core.allow}{self.timer_lines()}{core.user_agent}")
-        PlainClient(
-            core, "UPDATE", head, request, dialog.destination, self._on_update_response, self._on_update_timeout
-        ).start(now)
-
-    def _on_update_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        if self.state != "confirmed":
-            return
-        status = response.status
-        if status < 300:
-            self.the_dialog().refresh(response)
-            self.agree(agreed_as_client(response), now)
-        elif self.digest.accept(response):
-            self._send_update(now)
-        elif status in (408, 481):
-            self.ended_by = "timeout"
-            self.fire("gone" if status == 481 else "died", now)
-        else:
-            self._peer_updates = self._peer_updates and status not in (405, 501)
-            self._wait_for_end(now)
-
-    def _on_update_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        if self.state == "confirmed":
-            self.fire("died", now)
+    def lost(self, status: int, now: float) -> None:
+        """The peer said 408 or 481 to a request in the dialog: it is over (RFC 3261 12.2.1.2)."""
+        self.ended_by = "timeout"
+        self.fire("gone" if status == 481 else "died", now)
 
     # Their requests
 
@@ -432,9 +354,9 @@ class Leg:
             self._take_as_ack(now)
         if request.method == "UPDATE" and sdp is None:
             dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
-            self._promise(request)
-            transaction.respond(200, now, f"{core.contact}{core.allow}{self._timer_lines}{core.server}")
-            self._keep_promise(now)
+            self.refresher.promise(request)
+            transaction.respond(200, now, f"{core.contact}{core.allow}{self.refresher.lines}{core.server}")
+            self.refresher.keep_promise(now)
         elif self.state in ("ending", "ended"):
             transaction.respond(481, now, core.server)
         elif self.session == "offering":
@@ -445,7 +367,7 @@ class Leg:
             dialog.refresh(request)
             self.fire_session("remote_offer", now)
             self.offered = transaction
-            self._promise(request)
+            self.refresher.promise(request)
             self._reoffer = sdp is None
             if request.method == "INVITE":
                 transaction.respond(100, now)
@@ -466,17 +388,9 @@ class Leg:
         else:
             self.fire_session("remote_done", now)
         self.local_sdp = sdp
-        lines = f"{core.contact}{core.allow}{self._timer_lines}{core.server}{SDP_TYPE}"
+        lines = f"{core.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         transaction.respond(200, now, lines, sdp)
-        self._keep_promise(now)
-
-    def _promise(self, request: Request) -> None:
-        """What our 2xx to this request will say of the session timer."""
-        self._promised, self._timer_lines = agreed_as_server(request, self._timer_wish)
-        self.note_allow(request)
-
-    def _keep_promise(self, now: float) -> None:
-        self.agree(self._promised, now)
+        self.refresher.keep_promise(now)
 
     def refuse(self, status: int, now: float) -> None:
         """Refuse the open remote offer; the session goes on as before. Raises `WrongState` if there is none."""

@@ -14,7 +14,6 @@ from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import q850_cause, reason_line, retry_after
 from dialer.sip.reliable import EarlyDialog, rseq_of
-from dialer.sip.session_timer import agreed_as_client, min_se
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
 from dialer.sip.wire import RequestHead, checked_headers, quoted
@@ -88,7 +87,7 @@ class OutgoingLeg(Leg):
         auth = self.digest.lines("INVITE", head.uri, sdp or b"")
         # Without an offer of ours a reliable provisional would bring one, for its PRACK to answer: not supported.
         allow = core.allow if sdp is None else core.allow_reliable
-        own = f"{core.contact}{auth}{allow}{self.timer_lines()}{core.user_agent}"
+        own = f"{core.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
         lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
         invite = InviteClient(
             core,
@@ -153,10 +152,7 @@ class OutgoingLeg(Leg):
 
     def _again(self, response: Response) -> bool:
         """True if the INVITE should be sent once more: a challenge, or too short a session timer (RFC 4028 7.3)."""
-        if response.status == 422 and self._timer_wish is not None and self._timer_wish < min_se(response):
-            self._timer_wish = min_se(response)
-            return True
-        return self.digest.accept(response)
+        return self.refresher.too_small(response) or self.digest.accept(response)
 
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
@@ -175,8 +171,7 @@ class OutgoingLeg(Leg):
         core.timers.cancel(self._cancel_guard)
         self.fire("answered", now)
         self.local_sdp = self._sdp or b""
-        self.note_allow(response)
-        self.agree(agreed_as_client(response), now)
+        self.refresher.accepted(response, now)
         core.events.append(Answered(self.id, answer, dialog.state(), self._crossed))
 
     def crossed(self, now: float) -> None:
