@@ -77,6 +77,8 @@ class Desks:
         """The last voice in this call, and its packets."""
         since = self._since.get(agent, 0.0)
         heard = [item for item in self._lines[agent].heard.values() if item.last >= since]
+        # after the customer's end the dialer may send prompts or silence: what the customer said counts
+        heard = [item for item in heard if item.voice != "other"] or heard
         if not heard:
             return "", 0
         latest = max(heard, key=lambda item: item.last)
