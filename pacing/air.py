@@ -163,11 +163,9 @@ class Air:
 
     def _rate(self, now: float, ages: Array | None = None) -> tuple[float, float]:
         """Answer rate of a fresh call and its coefficient of variation, calls in the air included."""
-        c = self._config
         answered, failed = self.level.evidence()
         if ages is None:
             ages = self._every_age(now)
-        calls = float(ages.sum())
         open_trials = max(0.0, self._open_trials)
         open_answers = min(max(0.0, self._open_answers), open_trials)
         # a call in the air tells as much as the share of the answers that would have come by now
@@ -175,12 +173,23 @@ class Air:
         # What open calls say rests on the ring laws; before whole calls have been counted, those are
         # mostly prior, and a hundred calls of the same age must not outweigh it.
         trust = min(1.0, (UNPROVEN + answered + failed) / max(open_trials + told, 1e-9))
+        p, weight = self._expected_rate(answered, failed, open_answers, open_trials, ages, trust)
+        if trust < 1.0:  # but where they say that more will answer, they are believed
+            bold, _ = self._expected_rate(answered, failed, open_answers, open_trials, ages, 1.0)
+            p = max(p, bold)
+        weight += trust * told
+        return p, math.sqrt((1.0 - p) / (p * (weight + 1.0)))
+
+    def _expected_rate(
+        self, answered: float, failed: float, open_answers: float, open_trials: float, ages: Array, trust: float
+    ) -> tuple[float, float]:
+        """Answer rate by expectation-maximisation over the calls in the air, and its weight in calls."""
+        c = self._config
         answered += trust * open_answers
         failed += trust * (open_trials - open_answers)
-        p, spread = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
-        if calls < 0.5:
-            return p, spread
-        for _ in range(12):
+        p, _ = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
+        calls = float(ages.sum())
+        for _ in range(12 if calls > 0.5 else 0):
             expected = trust * float(ages @ self.ring.still_to_answer(p))
             after, _ = posterior(
                 answered + expected,
@@ -192,8 +201,7 @@ class Air:
             p = after
             if close:
                 break
-        weight = answered + failed + trust * told + c.prior_answer_calls
-        return p, math.sqrt((1.0 - p) / (p * (weight + 1.0)))
+        return p, answered + failed + c.prior_answer_calls
 
     def nodes(self) -> tuple[list[float], list[float]]:
         """(ring times T_j of a fresh answered call, P(answered until T_j)); each NODES long."""

@@ -39,10 +39,12 @@ class RingLaw:
         self.bins = int(np.ceil(1.5 * ring_timeout / BIN)) + 1
         self._grow = 1.0 + 1.0 / memory
         age = (np.arange(self.bins) + 0.5) * BIN
-        # Prior: answers come by a gamma law of shape 2 and mean prior_ring; of the failures half
-        # come likewise (busy, rejected, invalid), half ring until ring_timeout.
+        # Prior: most answers come by a gamma law of shape 2 and mean prior_ring, a quarter anywhere
+        # until 4 x prior_ring, so that an old call is not written off before anything is known. Of the
+        # failures half come likewise (busy, rejected, invalid), half ring until ring_timeout.
         shape = age * np.exp(-2.0 * age / prior_ring)
-        shape /= shape.sum()
+        flat = np.where(age < min(ring_timeout, 4.0 * prior_ring), 1.0, 0.0)
+        shape = 0.75 * shape / shape.sum() + 0.25 * flat / flat.sum()
         end = min(self.bins - 1, int(ring_timeout / BIN))
         answer = prior_answer_rate * shape
         fail = 0.5 * (1.0 - prior_answer_rate) * shape

@@ -87,7 +87,8 @@ class Book:
         self.waiting: dict[CallId, Call] = {}  # answered, no agent yet
         self.remembered: OrderedDict[CallId, Call] = OrderedDict()
         self.available = 0
-        self.occupied_since = 0.0  # sum of `since` over busy agents
+        self._occupied_since = 0.0  # sum of `since` over busy agents
+        self._occupied_before = 0.0  # occupied seconds of calls that are over
         self.busy = 0
         self.talking = 0
         self.leaving = 0  # agents with an announced end
@@ -127,16 +128,19 @@ class Book:
         self.agents[agent] = record
         self._count(record, 1)
 
-    def drop_agent(self, agent: AgentId) -> Agent:
-        """Forget an agent; return what was known of it."""
+    def drop_agent(self, agent: AgentId, now: float) -> None:
+        """Forget an agent."""
         record = self.agents.pop(agent)
         self._count(record, -1)
-        return record
+        if record.state != "available":
+            self._occupied_before += now - record.since
 
     def move_agent(self, agent: AgentId, state: str, since: float) -> None:
-        """Change an agent's state; `since` as in `Agent`."""
+        """Change an agent's state; `since` as in `Agent`: now, unless it stays occupied."""
         record = self.agents[agent]
         self._count(record, -1)
+        if state == "available":
+            self._occupied_before += since - record.since
         record.state, record.since = state, since
         self._count(record, 1)
 
@@ -160,11 +164,15 @@ class Book:
         else:
             self.busy += sign
             self.talking += sign if record.state == "talking" else 0
-            self.occupied_since += sign * record.since
+            self._occupied_since += sign * record.since
         if record.leaving_at is not None:
             self.leaving += sign
 
     # -- readings ----------------------------------------------------------------------------
+
+    def occupied(self, now: float) -> float:
+        """Occupied seconds of all agents so far, calls still running included."""
+        return self._occupied_before + self.busy * now - self._occupied_since
 
     def staying(self, until: float) -> tuple[int, int]:
         """(available, busy) agents that have not announced to be gone by `until`."""

@@ -16,7 +16,7 @@ from typing import Any
 GAIN = 0.22
 LOWEST, HIGHEST = -3.0, 2.5
 # a further margin while little is known, shrinking with the calls answered
-EARLY, EARLY_CALLS = 0.3, 80.0
+EARLY, EARLY_CALLS = 0.4, 80.0
 
 
 class Budget:

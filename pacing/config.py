@@ -48,10 +48,10 @@ class PacingConfig:
     overrun_chance: float = 0.005
     most_per_agent: float = 25.0
     cancel: bool = True
-    prior_answer_rate: float = 0.25
-    prior_answer_calls: float = 4.0
+    prior_answer_rate: float = 0.3
+    prior_answer_calls: float = 2.0
     prior_ring: float = 10.0
-    prior_ring_calls: float = 10.0
+    prior_ring_calls: float = 5.0
     prior_handle: float = 120.0
     prior_handle_calls: float = 3.0
     memory: float = 1500.0

@@ -74,8 +74,8 @@ class Pacer:
         if known is None:
             self._book.put_agent(agent, Agent("available", now))
             return
-        self._handle.observe(now - known.since)
         self._book.move_agent(agent, "available", now)
+        self._handle.observe(self._book.occupied(now))
 
     def agent_leaving(self, agent: AgentId, at: float, now: float) -> None:
         """Announced: will be unavailable from `at`."""
@@ -92,7 +92,7 @@ class Pacer:
         self._check_id(agent)
         self._book.agent_after(agent, "unavailable")
         self._now = now
-        self._book.drop_agent(agent)
+        self._book.drop_agent(agent, now)
 
     def talk_ended(self, agent: AgentId, now: float) -> None:
         """The conversation is over; wrap-up begins."""
@@ -164,7 +164,7 @@ class Pacer:
         self._book.remember(call, record)
         self._book.move_agent(agent, "talking", now)
         self._book.agents[agent].call = call
-        self._budget.observe(False, now, self._answered_per_second())
+        self._budget.observe(False, now, self._answered_per_second(now))
 
     def call_abandoned(self, call: CallId, now: float) -> None:
         """No agent within patience, or the customer hung up while waiting."""
@@ -175,7 +175,7 @@ class Pacer:
         record = self._book.waiting.pop(call)
         record.state = after
         self._book.remember(call, record)
-        self._budget.observe(True, now, self._answered_per_second())
+        self._budget.observe(True, now, self._answered_per_second(now))
 
     def call_relabelled(self, call: CallId, now: float, label: str = "machine") -> None:
         """Learned later: `label` machine or fax takes the call out of the counts of people.
@@ -275,6 +275,7 @@ class Pacer:
             if call not in calls:
                 book.remembered[call] = record
         self._book = book
+        self._handle.skip_to(book.occupied(now))
 
     # -- the decision ------------------------------------------------------------------------
 
@@ -313,9 +314,9 @@ class Pacer:
         config, book = self.config, self._book
         view = self._air.outlook(now)
         nodes, within = self._air.nodes()
-        handle = self._handle.mean(max(0.0, book.busy * now - book.occupied_since))
+        handle = self._handle.mean(book.occupied(now))
         per_second = busy / handle
-        answered_per_second = self._answered_per_second()
+        answered_per_second = self._answered_per_second(now)
         tau = self._budget.index(
             now, answered_per_second, len(book.agents) * self._air.ring.mean_ring / handle
         )
@@ -371,8 +372,8 @@ class Pacer:
         token = self._limits.next_token(now) if held else None
         return min(later, token) if token is not None and token > now else later
 
-    def _answered_per_second(self) -> float:
-        return max(1, len(self._book.agents)) / self._handle.mean(0.0)
+    def _answered_per_second(self, now: float) -> float:
+        return max(1, len(self._book.agents)) / self._handle.mean(self._book.occupied(now))
 
     # -- what is kept ------------------------------------------------------------------------
 

@@ -70,9 +70,9 @@ def test_no_agents_no_calls_and_ringing_ones_are_given_up_past_the_floor() -> No
 
 
 def test_limits_bind_place() -> None:
-    pacer = ready(agents=20)
+    pacer = ready("power", agents=20)
     free = pacer.decide(0.0).place
-    assert free > 8
+    assert free == 30
     pacer.set_limits(0.0, lines=8)
     assert pacer.decide(0.0).place == 8
     pacer.set_limits(0.0, contacts=3)
