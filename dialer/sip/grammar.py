@@ -33,6 +33,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"]+")
 _VIA = re.compile(
     r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z0-9\-.!%*_+`'~]+)\s+([^;,\s]+)\s*(:\s*[0-9]+\s*)?(;.*)?", re.IGNORECASE | re.DOTALL
 )
+_NOT_IN_VALUE = re.compile(r'[ \t<>@,"\\]')
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 
@@ -70,6 +71,10 @@ def _cut(value: str, separator: str) -> list[str]:
         if ">" in value:
             raise MalformedMessage("unbalanced_bracket")
         return value.split(separator)
+    if separator not in value and '"' not in value and value.count("<") == value.count(">") == 1:
+        if value.index(">") < value.index("<"):
+            raise MalformedMessage("unbalanced_bracket")
+        return [value]
     parts, start, quote, bracket, skip = [], 0, False, False, False
     for at, char in enumerate(value):
         if skip:
@@ -128,7 +133,7 @@ def parameters(text: str) -> dict[str, str]:
             if len(value) < 2 or value[-1] != '"':
                 raise MalformedMessage("parameter")
             value = re.sub(r"\\(.)", r"\1", value[1:-1], flags=re.DOTALL)
-        elif equals and any(char in value for char in ' \t<>@,"\\'):
+        elif equals and _NOT_IN_VALUE.search(value):
             raise MalformedMessage("parameter")
         params.setdefault(name.lower(), value)
     return params
