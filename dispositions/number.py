@@ -71,17 +71,17 @@ def normalise(
         raise NumberError("not_a_number", text) from error
     if not phonenumbers.is_possible_number(parsed):
         raise NumberError("not_possible", text)
-    country = phonenumbers.region_code_for_number(parsed)
     plan_type = phonenumbers.number_type(parsed)
     kind = _kinds().get(plan_type, "other")
     if kind == "premium":
         raise NumberError("premium", text)
-    if validity == "valid" and (country is None or kind == "unknown"):
+    if validity == "valid" and kind == "unknown":
         raise NumberError("not_valid", text)
+    country = None if kind == "unknown" else _region(parsed)
     if country is None and not phonenumbers.region_codes_for_country_code(parsed.country_code or 0):
         raise NumberError("not_valid", text)
     digits = int(f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}")
-    zones = (zone,) if zone else _zones(parsed, plan_type, digits)
+    zones = (zone,) if zone else _zones(parsed, plan_type)
     if not zones:
         if default_zone is None:
             raise NumberError("no_zone", text)
@@ -105,25 +105,41 @@ def _kinds() -> dict[int, str]:
     }
 
 
-_PREFIX = 9
-"""The numbering plan tells zones apart by at most so many digits (TIMEZONE_LONGEST_PREFIX of the metadata)."""
-_ZONES: dict[tuple[int, str], tuple[str, ...]] = {}
+_COUNTRY_ZONES: dict[tuple[int | None, int], tuple[str, ...]] = {}
+_NANP_REGIONS: dict[int, str | None] = {}
 
 
-def _zones(parsed: Any, kind: int, digits: int) -> tuple[str, ...]:
-    key = kind, str(digits)[:_PREFIX]
-    known = _ZONES.get(key)
+def _zones(parsed: Any, kind: int) -> tuple[str, ...]:
+    """What `phonenumbers.timezone.time_zones_for_number` says, without typing the number a second time."""
+    from phonenumbers import PhoneNumberType, is_number_type_geographical, timezone
+
+    # A number of unknown type is looked up by its prefix alone: ranges for tests are not assigned.
+    if kind == PhoneNumberType.UNKNOWN or is_number_type_geographical(kind, parsed.country_code):
+        return _known_zones(tuple(timezone.time_zones_for_geographical_number(parsed)))
+    key = parsed.country_code, kind
+    known = _COUNTRY_ZONES.get(key)
     if known is None:
-        from phonenumbers import PhoneNumberType, timezone
-
-        # A number of unknown type is looked up by its prefix alone: ranges for tests are not assigned.
-        unknown = kind == PhoneNumberType.UNKNOWN
-        look_up = timezone.time_zones_for_geographical_number if unknown else timezone.time_zones_for_number
-        known = tuple(sorted(name for name in look_up(parsed) if name != timezone.UNKNOWN_TIMEZONE))
-        if len(_ZONES) > 200_000:
-            _ZONES.clear()
-        _ZONES[key] = known
+        known = _COUNTRY_ZONES[key] = _known_zones(tuple(timezone.time_zones_for_number(parsed)))
     return known
+
+
+@lru_cache(maxsize=4096)
+def _known_zones(names: tuple[str, ...]) -> tuple[str, ...]:
+    from phonenumbers.timezone import UNKNOWN_TIMEZONE
+
+    return tuple(sorted(name for name in names if name != UNKNOWN_TIMEZONE))
+
+
+def _region(parsed: Any) -> str | None:
+    """The region of a number whose type is known, hence valid. Country code 1 has 25 regions, told by area code."""
+    import phonenumbers
+
+    if parsed.country_code != 1:
+        return phonenumbers.region_code_for_number(parsed)
+    area = parsed.national_number // 10_000_000
+    if area not in _NANP_REGIONS:
+        _NANP_REGIONS[area] = phonenumbers.region_code_for_number(parsed)
+    return _NANP_REGIONS[area]
 
 
 def parse_zones(text: str) -> tuple[str, ...]:

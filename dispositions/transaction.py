@@ -6,8 +6,9 @@ the ids come from the caller. Reading sees what the same transaction has done be
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, delete
 from sqlalchemy.engine import Connection
@@ -23,7 +24,8 @@ from dispositions.attempt import (
     Recovery,
 )
 from dispositions.contact import AddResult, Claim, NewContact
-from dispositions.errors import ArgumentError, NotLeased, UnknownAttempt, UnknownContact
+from dispositions.errors import ArgumentError, NotLeased, StoreConflict, UnknownAttempt, UnknownContact
+from dispositions.number import Validity
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState
@@ -40,6 +42,28 @@ _FORGET = Statement(delete(schema.saved).where(schema.saved.c.name == bindparam(
 _SENT = Statement(delete(schema.outbox).where(schema.outbox.c.id == bindparam("key")))
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+_Method: TypeAlias = "Callable[Concatenate[WriteTransaction, P], T]"
+
+
+def _spoiling(method: _Method[P, T]) -> _Method[P, T]:
+    """A `StoreConflict` may leave an operation half done in memory. Whoever catches it must not commit the rest:
+    the transaction is spoilt, every later operation and the commit raise it again."""
+
+    @wraps(method)
+    def guarded(self: WriteTransaction, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        if self.spoilt is not None:
+            raise self.spoilt
+        try:
+            return method(self, *args, **kwargs)
+        except StoreConflict as conflict:
+            self.spoilt = conflict
+            raise
+
+    return guarded
+
+
 class WriteTransaction:
     """Made by `Store.write`; not to be kept beyond it."""
 
@@ -47,18 +71,30 @@ class WriteTransaction:
         self.store = store
         self.connection = connection
         self.work = Work(connection)
+        self.spoilt: StoreConflict | None = None
         self.forbidden: list[tuple[str, list[int]]] = []
         self.allowed: list[tuple[str, list[int]]] = []
 
     # --- the list ------------------------------------------------------------------------------------------------
 
+    @_spoiling
     def add_contacts(
-        self, campaign: str, list_name: str, contacts: Sequence[NewContact], at: float, **options: Any
+        self,
+        campaign: str,
+        list_name: str,
+        contacts: Sequence[NewContact],
+        at: float,
+        *,
+        validity: Validity = "valid",
+        default_zone: str | None = None,
     ) -> list[AddResult]:
-        """Add contacts that the campaign does not have, ready to be dialed; one result each, in order. `options`:
-        `validity`, `default_zone` as `number.normalise` takes them. Best a few thousand at a time."""
-        return adding.add_contacts(self, campaign, list_name, contacts, at, **options)
+        """Add contacts that the campaign does not have, ready to be dialed; one result each, in order. `validity` and
+        `default_zone` (None: the campaign's) as `number.normalise` takes them. Best a few thousand at a time."""
+        return adding.add_contacts(
+            self, campaign, list_name, contacts, at, validity=validity, default_zone=default_zone
+        )
 
+    @_spoiling
     def add_do_not_call(self, numbers: Iterable[str | int], source: str, at: float) -> int:
         """Put numbers (E.164) on the do-not-call list named `source` and withdraw the contacts that have no other
         number, in every registered campaign that the list binds. The number of those that were not on it. Raises
@@ -67,11 +103,13 @@ class WriteTransaction:
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
+    @_spoiling
     def claim(self, campaign: str, limit: int, at: float, lease_until: float) -> list[Claim]:
         """At most `limit` contacts to dial now: due shared callbacks, then due retries, then fresh ones, higher
         priority first; only such whose every zone is within its hours, under the caps, not on a do-not-call list."""
         return claiming.claim(self, campaign, limit, at, lease_until)
 
+    @_spoiling
     def claim_contact(
         self, campaign: str, contact_id: int, at: float, lease_until: float, *, reserved: bool = False
     ) -> Claim:
@@ -79,10 +117,12 @@ class WriteTransaction:
         abandoned one's delay does not bind. Raises `NotDialable` with the reasons, `UnknownContact`."""
         return claiming.claim_contact(self, campaign, contact_id, at, lease_until, reserved)
 
+    @_spoiling
     def release(self, claims: Sequence[Claim], at: float) -> int:
         """Nothing was sent: back to where they came from. Those no longer leased without an attempt are passed over."""
         return claiming.release(self, [claim.contact_id for claim in claims], at)
 
+    @_spoiling
     def start_attempts(self, attempts: Sequence[NewAttempt], at: float) -> None:
         """Write the attempts down before their INVITEs leave. An attempt that is there already is passed over (a
         replay). Raises `NotLeased`, `UnknownContact` before anything is written."""
@@ -129,6 +169,7 @@ class WriteTransaction:
         """`AttemptUpdate` by keywords."""
         self.update_attempts([AttemptUpdate(attempt_id, **values)])
 
+    @_spoiling
     def update_attempts(self, updates: Sequence[AttemptUpdate]) -> None:
         """What became known of running attempts. Raises `UnknownAttempt` before anything is changed."""
         self.work.load_attempts([update.attempt_id for update in updates])
@@ -150,6 +191,7 @@ class WriteTransaction:
         Raises `UnknownAttempt`, `AlreadyFinished` (with another outcome)."""
         return self.finish_attempts([Finish(attempt_id, outcome, at, cause, talk_seconds)])[0]
 
+    @_spoiling
     def finish_attempts(self, ends: Sequence[Finish]) -> list[Applied]:
         """Many at once: all are checked before the first is applied."""
         self.work.load_attempts([end.attempt_id for end in ends])
@@ -173,6 +215,7 @@ class WriteTransaction:
         given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields)
         return self.dispose_attempts([given])[0]
 
+    @_spoiling
     def dispose_attempts(self, given: Sequence[Disposition]) -> list[Applied]:
         """Many at once: all are checked before the first is applied."""
         self.work.load_attempts([one.attempt_id for one in given])
@@ -181,24 +224,29 @@ class WriteTransaction:
 
     # --- time and crashes --------------------------------------------------------------------------------------------
 
+    @_spoiling
     def recover(self, at: float, campaigns: Sequence[str] | None = None) -> Recovery:
         """After a crash, before anything is dialed: see `recovery.recover`. `campaigns`: those that this daemon owns;
         all registered when None."""
         return recovery.recover(self, at, campaigns)
 
+    @_spoiling
     def tend_callbacks(self, at: float) -> list[CallbackCard]:
         """Personal callbacks past their grace become shared, expired ones close; those that changed."""
         return recovery.tend_callbacks(self, at)
 
+    @_spoiling
     def tend_reviews(self, at: float) -> list[Applied]:
         """Calls that nobody disposed in time get the table's `undisposed` rule."""
         return recovery.tend_reviews(self, at)
 
+    @_spoiling
     def tend_leases(self, at: float) -> int:
         """Leases that ran out without an attempt go back: a claim whose commit was confirmed to nobody, a preview
         left open."""
         return recovery.tend_leases(self, at)
 
+    @_spoiling
     def reassign_callback(self, callback_id: int, agent: str | None, at: float) -> CallbackCard:
         """Give an open callback to another agent; to everybody when None. Raises `UnknownCallback`."""
         return recovery.reassign_callback(self, callback_id, agent, at)
@@ -287,7 +335,9 @@ class WriteTransaction:
         return disposing.sell(self, contact, attempt, agent, fields, at)
 
     def flush(self) -> None:
-        """Write what was changed so far."""
+        """Write what was changed so far. Raises `StoreConflict`, also one that was caught before."""
+        if self.spoilt is not None:
+            raise self.spoilt
         self.work.flush()
 
     def renew(self) -> None:

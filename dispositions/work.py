@@ -56,7 +56,7 @@ class Place:
 
 @dataclass(slots=True)
 class Contact:
-    """A contact as this transaction sees it. `stored` is the place in the database; None for one not yet written."""
+    """A contact as this transaction sees it. `stored` is its place in the database."""
 
     id: int
     campaign_id: int

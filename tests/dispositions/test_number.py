@@ -74,6 +74,26 @@ def _served(phonenumbers: object, npa: int) -> bool:
         return False
 
 
+def test_zones_and_regions_agree_with_the_reference() -> None:
+    """The short cuts of `normalise` say what the package's own slower functions say, in every country."""
+    import phonenumbers
+    from phonenumbers import timezone
+
+    checked = 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in (0, 1, 3, 6):
+            example = phonenumbers.example_number_for_type(region, kind)
+            if example is None:
+                continue
+            text = f"+{example.country_code}{phonenumbers.national_significant_number(example)}"
+            number = normalise(text, default_zone="UTC")
+            zones = set(timezone.time_zones_for_number(example)) - {timezone.UNKNOWN_TIMEZONE}
+            assert set(number.zones) == (zones or {"UTC"}), text
+            assert number.region == phonenumbers.region_code_for_number(example), text
+            checked += 1
+    assert checked > 600
+
+
 def test_digits() -> None:
     assert digits_of("+12125550100") == digits_of("12125550100") == digits_of(12125550100) == 12125550100
     for bad in ("", "+", "0123456", "+1212555010x", "1234", "1" * 16, "²²²²²²"):

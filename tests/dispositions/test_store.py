@@ -695,3 +695,25 @@ def test_the_migrations_make_what_the_code_expects(store: Store) -> None:
             narrow = {t.name for t in schema.metadata.tables.values() if not t.dialect_options["sqlite"]["with_rowid"]}
             assert {name for name, sql in made.items() if sql and "WITHOUT ROWID" in sql} == narrow
             assert "AUTOINCREMENT" in made["outbox"]
+
+
+def test_a_conflict_spoils_the_whole_transaction(store: Store, fill: Fill, noon: float) -> None:
+    first, second = fill(2)
+    begin(store, noon)
+    table = schema.lease
+
+    def half() -> None:
+        with store.write() as tx:
+            tx.finish_attempt(f"a{first}", Outcome.BUSY, noon)
+            # what another owner of the campaign would do behind our back
+            tx.connection.execute(table.delete().where(table.c.contact_id == first))
+            with pytest.raises(StoreConflict):
+                tx.tend_leases(noon)
+            with pytest.raises(StoreConflict):
+                tx.finish_attempt(f"a{second}", Outcome.BUSY, noon)
+
+    with pytest.raises(StoreConflict, match="second owner"):
+        half()
+    assert state(store, first) is ContactState.LEASED
+    assert state(store, second) is ContactState.LEASED
+    sound(store)
