@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,26 @@ def test_a_wrong_setting_closes_the_socket() -> None:
             UdpEndpoint.open("127.0.0.1", 0, lambda event: None, options_status=100)
 
     asyncio.run(scene())
+
+
+def test_the_example_in_the_docs_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "design" / "sip.md").read_text()
+    code = page.partition("```python\n")[2].partition("```")[0].replace("call_later(2.0,", "call_later(0.0,")
+    assert "async def call" in code
+
+    async def scene() -> list[str]:
+        seen: list[str] = []
+
+        def on_event(event: Any) -> None:
+            seen.append(type(event).__name__)
+            if isinstance(event, IncomingCall):
+                peer.answer(event.leg, OFFER)
+
+        peer = UdpEndpoint.open("127.0.0.1", 0, on_event)
+        names: dict[str, Any] = {}
+        exec(compile(code, "sip.md", "exec"), names)
+        await asyncio.wait_for(names["call"](*peer.address), 5)
+        peer.close()
+        return seen
+
+    assert asyncio.run(scene()) == ["IncomingCall", "Ended"]
