@@ -144,7 +144,7 @@ def test_rfc3262_3_a_180_that_is_never_acknowledged_fails_the_call(link: Any) ->
     link.eat = lambda source, data: source == A and data.startswith(b"PRACK")
     link.b.ring(leg, link.now)
     link.run()
-    assert link.events[B][-1] == Failed(leg, 504, "Unknown")
+    assert link.events[B][-1] == Failed(leg, 504, "Server Time-out")
     assert link.events[A][-1].status == 504
     assert link.a.pending == link.b.pending == EMPTY
 

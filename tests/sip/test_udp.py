@@ -15,7 +15,11 @@ from dialer.udp import UdpEndpoint, bound_socket
 OFFER = sdp.audio("127.0.0.1", 4000)
 
 
-def test_a_call_over_sockets() -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_call_over_sockets(host: str) -> None:
+    if host == "::1" and not ipv6_works():
+        pytest.skip("no IPv6 loopback on this machine")
+
     async def scene() -> list[Any]:
         ended: list[Any] = []
         done = asyncio.Event()
@@ -32,8 +36,9 @@ def test_a_call_over_sockets() -> None:
                 b.ring(event.leg)
                 b.answer(event.leg, OFFER)
 
-        a, b = UdpEndpoint.open("127.0.0.1", 0, at_a), UdpEndpoint.open("127.0.0.1", 0, at_b)
-        plan = a.plan_invite("sip:b@127.0.0.1", from_uri="sip:a@127.0.0.1", destination=b.address, sdp=OFFER)
+        a, b = UdpEndpoint.open(host, 0, at_a), UdpEndpoint.open(host, 0, at_b)
+        shown = f"[{host}]" if ":" in host else host
+        plan = a.plan_invite(f"sip:b@{shown}", from_uri=f"sip:a@{shown}", destination=b.address, sdp=OFFER)
         a.invite(plan)
         assert a.has(plan.call_id)
         await asyncio.wait_for(done.wait(), 5)
@@ -43,6 +48,14 @@ def test_a_call_over_sockets() -> None:
         return ended
 
     assert [event.by for event in asyncio.run(scene())] == ["local"]
+
+
+def ipv6_works() -> bool:
+    try:
+        bound_socket("::1").close()
+    except OSError:
+        return False
+    return True
 
 
 def test_the_timer_follows_the_endpoint() -> None:
