@@ -149,6 +149,8 @@ class Phone(asyncio.DatagramProtocol):
         if call is None:
             return  # of a call long forgotten; an ACK is never answered
         if cseq != call.invite_cseq:
+            if (branch, "INVITE") in self._replies:
+                return  # of a re-INVITE that we refused (491, 500): nothing waits for it
             self.fault("ack_cseq", f"{cseq} for INVITE {call.invite_cseq}", call.call_id)
             return
         if call.state == "rejected" and branch != call.invite.branch:

@@ -143,8 +143,11 @@ def test_a_reinvite_moves_the_audio_and_keeps_the_call(play: Any, offer: str) ->
         caller.send("INVITE", to_tag=tag, cseq=2, uri=target)  # no offer: it comes in the 200
         second = await caller.next(200)
         assert b"m=audio" in second.body
+        early = caller.send("INVITE", to_tag=tag, cseq=3, uri=target, body=offer)  # before its ACK: not now
+        await caller.next(491)
+        caller.send("ACK", to_tag=tag, cseq=3, uri=target, branch=early)
         caller.send("ACK", to_tag=tag, cseq=2, uri=target, body=offer.replace("40000", "40002"))
-        caller.send("BYE", to_tag=tag, cseq=3, uri=target)
+        caller.send("BYE", to_tag=tag, cseq=4, uri=target)
         await caller.next(200)
 
     log = play(script, rtp="sparse", answer=1.0, talk=(100.0, 100.0))
@@ -162,10 +165,12 @@ def test_breaches_of_the_rules_are_noted(play: Any, offer: str) -> None:
         answer = await caller.next(200)
         tag, target = message.tag_of(answer.one("to")), message.uri_of(answer.one("contact"))
         caller.send("ACK", to_tag=tag)
-        caller.send("INVITE", to_tag=tag, cseq=1, uri=target, body=offer)  # CSeq does not grow
+        branch = caller.send("INVITE", to_tag=tag, cseq=1, uri=target, body=offer)  # CSeq does not grow
         await caller.next(500)
+        caller.send("ACK", to_tag=tag, cseq=1, uri=target, branch=branch)
+        caller.send("ACK", to_tag=tag, cseq=9, uri=target)  # of no INVITE at all
         caller.send("BYE", to_tag=tag, cseq=5, uri="sip:else@127.0.0.1:9")
         await caller.next(200)
 
     kinds = [event["kind"] for event in play(script, answer=1.0) if event["event"] == "fault"]
-    assert kinds == ["cancel", "cseq", "target"]
+    assert kinds == ["cancel", "cseq", "ack_cseq", "target"]

@@ -134,7 +134,7 @@ def test_agents_hang_up_on_machines_and_not_on_people(work: Any) -> None:
 
 
 def test_a_callback_has_its_time_and_a_sale_its_fields(work: Any) -> None:
-    dialer, _ = work("person", calls=40)
+    dialer, _ = work("person", calls=24)
     called = [command for command in dialer.commands if command.command == "dispose" and command.code == "callback"]
     assert called
     for command in called:
