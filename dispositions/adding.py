@@ -15,8 +15,9 @@ from dispositions.errors import NumberError, RulesError
 from dispositions.hours import zone_info
 from dispositions.number import Number, Validity, digits_of, normalise, store_zones
 from dispositions.policy import CampaignPolicy
+from dispositions.rows import upsert
 from dispositions.statement import ByKeys, Statement
-from dispositions.work import rank_of, upsert
+from dispositions.work import rank_of
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction

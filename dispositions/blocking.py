@@ -11,9 +11,10 @@ from dispositions import schema, settle
 from dispositions.donotcall import ADDED, REMOVED
 from dispositions.number import digits_of
 from dispositions.policy import CampaignPolicy
+from dispositions.rows import upsert
 from dispositions.state import ContactState
 from dispositions.statement import ByKeys, Statement
-from dispositions.work import Contact, upsert
+from dispositions.work import Contact
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction

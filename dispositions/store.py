@@ -19,10 +19,10 @@ from dispositions.donotcall import DoNotCall
 from dispositions.errors import SchemaError, StoreConflict, StoreError, StoreUnavailable, UnknownCampaign
 from dispositions.number import digits_of, parse_zones
 from dispositions.policy import CampaignPolicy
+from dispositions.rows import upsert
 from dispositions.statement import Statement
 from dispositions.transaction import WriteTransaction
 from dispositions.view import ReadView
-from dispositions.work import upsert
 
 _CAMPAIGNS = Statement(select(schema.campaign.c.id, schema.campaign.c.name))
 _ADD_CAMPAIGN = Statement(lambda dialect: upsert(schema.campaign, ["name"], dialect), columns=("name",))
@@ -78,6 +78,12 @@ class Store:
         `StoreUnavailable`."""
         from dispositions.migrate import migrate  # alembic is wanted here only
 
+        if self.is_sqlite and Path(str(self.url.database)).parent.is_dir():
+            # people's numbers: the file (and what SQLite puts beside it) is its owner's alone
+            try:
+                Path(str(self.url.database)).touch(mode=0o600, exist_ok=True)
+            except OSError as error:
+                raise StoreUnavailable(f"{self.url.database}: {error.strerror}") from error
         with self._translated():
             migrate(self._engine)
 

@@ -28,9 +28,10 @@ from dispositions.errors import ArgumentError, NotLeased, StoreConflict, Unknown
 from dispositions.number import Validity
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
+from dispositions.rows import ATTEMPT_INSERT, upsert
 from dispositions.state import ContactState
 from dispositions.statement import Statement
-from dispositions.work import ATTEMPT_INSERT, Attempt, Contact, Work, upsert
+from dispositions.work import Attempt, Contact, Work
 
 if TYPE_CHECKING:
     from dispositions.store import Store

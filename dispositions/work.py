@@ -11,16 +11,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from dispositions import schema
 from dispositions.errors import StoreConflict
 from dispositions.outcome import Outcome
 from dispositions.progress import Progress
-from dispositions.state import SETTLED, ContactState, Move, after
-from dispositions.statement import ByKeys, Statement
+from dispositions.rows import (
+    ATTEMPT_UPDATE,
+    ATTEMPTS,
+    CALLBACK_CLOSE,
+    CALLBACK_INSERT,
+    CONTACT_UPDATE,
+    CONTACTS,
+    ENTER,
+    LEASE_UPDATE,
+    LEAVE,
+    LOCKED_CONTACTS,
+    NO_UPDATE,
+    OUTBOX,
+    READY_AT,
+    SALE_UPSERT,
+    SALE_WITHDRAW,
+    TABLE_OF,
+    TALLY,
+)
+from dispositions.state import ContactState, Move, after
 
 RETRY_KIND, SHARED, PERSONAL = "retry", "shared", "personal"
 _PRIORITIES = 10_000_000
@@ -100,172 +115,6 @@ class Attempt:
     disposition: str | None
 
 
-_a, _c, _l = schema.attempt.c, schema.contact.c, schema.lease.c
-_w, _r, _s, _ready = schema.waiting.c, schema.review.c, schema.settled.c, schema.ready.c
-
-ATTEMPTS = ByKeys(
-    _a.id,
-    lambda condition, dialect: select(
-        _a.id, _a.campaign_id, _a.contact_id, _a.number, _a.call_id, _a.trunk, _a.agent, _a.started_at, _a.answered_at,
-        _a.connected_at, _a.ended_at, _a.outcome, _a.disposition,
-    ).where(condition),
-)  # fmt: skip
-
-
-def _contacts(condition: Any) -> Any:
-    # The row and, by four look-ups of a primary key, where it stands.
-    return (
-        select(
-            _c.id, _c.campaign_id, _c.list, _c.external_id, _c.number, _c.numbers, _c.zone_id, _c.priority, _c.attempts,
-            _c.progress, _c.callback_id, _c.fields,
-            _l.until, _l.rank, _l.origin, _l.attempt_id, _l.sip, _l.pending,
-            _w.kind, _w.due_at, _w.rank.label("waiting_rank"),
-            _r.attempt_id.label("review_attempt"), _r.until.label("review_until"),
-            _s.state, _s.at,
-        )
-        .select_from(schema.contact)
-        .outerjoin(schema.lease, _l.contact_id == _c.id)
-        .outerjoin(schema.waiting, _w.contact_id == _c.id)
-        .outerjoin(schema.review, _r.contact_id == _c.id)
-        .outerjoin(schema.settled, _s.contact_id == _c.id)
-        .where(condition)
-    )  # fmt: skip
-
-
-CONTACTS = ByKeys(_c.id, lambda condition, dialect: _contacts(condition))
-# On PostgreSQL a writer locks the rows, so that what it read is still so when it writes. SQLite has one writer.
-LOCKED_CONTACTS = ByKeys(_c.id, lambda condition, dialect: _contacts(condition).with_for_update(of=schema.contact))
-
-_READY_AT = Statement(
-    select(_ready.zone_id, _ready.rank).where(
-        _ready.campaign_id == bindparam("campaign_id"),
-        _ready.zone_id == bindparam("zone_id"),
-        _ready.contact_id == bindparam("contact_id"),
-        _ready.rank.in_([bindparam("rank0"), bindparam("rank1"), bindparam("rank2")]),
-    )
-)
-
-ATTEMPT_INSERT = Statement(
-    insert(schema.attempt),
-    columns=("id", "campaign_id", "contact_id", "number", "call_id", "trunk", "agent", "started_at"),
-)
-
-
-def _kept(column: Any) -> Any:
-    """The new value, or what was there."""
-    return func.coalesce(bindparam(f"new_{column.name}", type_=column.type), column)
-
-
-_UPDATED = ("call_id", "trunk", "agent", "ringing_at", "answered_at", "connected_at", "ended_at", "talk_seconds",
-            "outcome", "cause", "disposition", "disposed_at", "note")  # fmt: skip
-_ATTEMPT_UPDATE = Statement(
-    update(schema.attempt).where(_a.id == bindparam("key")).values({name: _kept(_a[name]) for name in _UPDATED})
-)
-_NO_UPDATE: dict[str, Any] = {f"new_{name}": None for name in _UPDATED}
-
-_LEASE_UPDATE = Statement(
-    update(schema.lease)
-    .where(_l.contact_id == bindparam("key"))
-    .values(
-        attempt_id=bindparam("new_attempt_id"),
-        sip=bindparam("new_sip"),
-        pending=bindparam("new_pending"),
-        until=bindparam("new_until"),
-    )
-)
-_CONTACT_UPDATE = Statement(
-    update(schema.contact)
-    .where(_c.id == bindparam("key"))
-    .values(
-        number=bindparam("new_number"),
-        zone_id=bindparam("new_zone_id"),
-        attempts=bindparam("new_attempts"),
-        progress=bindparam("new_progress"),
-        callback_id=bindparam("new_callback_id"),
-    )
-)
-
-_LEAVE = {
-    "ready": Statement(
-        delete(schema.ready).where(
-            and_(
-                _ready.campaign_id == bindparam("campaign_id"),
-                _ready.zone_id == bindparam("zone_id"),
-                _ready.rank == bindparam("rank"),
-                _ready.contact_id == bindparam("contact_id"),
-            )
-        )
-    ),
-    "lease": Statement(delete(schema.lease).where(_l.contact_id == bindparam("contact_id"))),
-    "waiting": Statement(delete(schema.waiting).where(_w.contact_id == bindparam("contact_id"))),
-    "review": Statement(delete(schema.review).where(_r.contact_id == bindparam("contact_id"))),
-    "settled": Statement(delete(schema.settled).where(_s.contact_id == bindparam("contact_id"))),
-}
-_ENTER = {
-    name: Statement(insert(table), columns=[column.name for column in table.columns])
-    for name, table in (
-        ("ready", schema.ready),
-        ("lease", schema.lease),
-        ("waiting", schema.waiting),
-        ("review", schema.review),
-        ("settled", schema.settled),
-    )
-}
-_TABLE_OF = {
-    ContactState.READY: "ready",
-    ContactState.LEASED: "lease",
-    ContactState.WAITING: "waiting",
-    ContactState.CALLBACK: "waiting",
-    ContactState.REVIEW: "review",
-} | dict.fromkeys(SETTLED, "settled")
-
-_CALLBACK_INSERT = Statement(insert(schema.callback), columns=[c.name for c in schema.callback.columns])
-_CALLBACK_CLOSE = Statement(
-    update(schema.callback)
-    .where(schema.callback.c.id == bindparam("key"), schema.callback.c.state == "open")
-    .values(state=bindparam("new_state"), closed_at=bindparam("new_closed_at"))
-)
-
-
-def upsert(table: Any, keys: Sequence[str], dialect: str, **changes: Any) -> Any:
-    """INSERT ... ON CONFLICT of either database; without `changes`, DO NOTHING. `changes` are made from `excluded`."""
-    statement: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    if not changes:
-        return statement.on_conflict_do_nothing(index_elements=list(keys))
-    values = {name: change(statement.excluded) for name, change in changes.items()}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
-
-
-_SALE_UPSERT = Statement(
-    lambda dialect: upsert(
-        schema.sale,
-        ["attempt_id"],
-        dialect,
-        agent=lambda new: new.agent,
-        fields=lambda new: new.fields,
-        # a sale that the pipeline has taken up goes its own way
-        state=lambda new: case((schema.sale.c.state == "withdrawn", "queued"), else_=schema.sale.c.state),
-        changed_at=lambda new: new.changed_at,
-    ),
-    columns=[c.name for c in schema.sale.columns],
-)
-_SALE_WITHDRAW = Statement(
-    update(schema.sale)
-    .where(schema.sale.c.attempt_id == bindparam("key"), schema.sale.c.state == "queued")
-    .values(state="withdrawn", changed_at=bindparam("new_changed_at"))
-)
-_TALLY = Statement(
-    lambda dialect: upsert(
-        schema.tally,
-        ["campaign_id", "hour", "outcome"],
-        dialect,
-        calls=lambda new: schema.tally.c.calls + new.calls,
-    ),
-    columns=("campaign_id", "hour", "outcome", "calls"),
-)
-_OUTBOX = Statement(insert(schema.outbox), columns=("topic", "payload", "at"))
-
-
 class Work:
     """What one transaction has read and changed."""
 
@@ -327,7 +176,7 @@ class Work:
 
     def _ready_place(self, key: int, campaign_id: int, zone_id: int, priority: int) -> Place:
         ranks = {f"rank{n}": rank_of(origin, priority) for n, origin in enumerate(_ORIGINS)}
-        rows = _READY_AT.rows(
+        rows = READY_AT.rows(
             self.connection, {"campaign_id": campaign_id, "zone_id": zone_id, "contact_id": key, **ranks}
         )
         if len(rows) != 1:
@@ -340,7 +189,7 @@ class Work:
         """Set columns of an attempt; None leaves one as it is. Later values win."""
         row = self.updates.get(attempt_id)
         if row is None:
-            row = self.updates[attempt_id] = {"key": attempt_id, **_NO_UPDATE}
+            row = self.updates[attempt_id] = {"key": attempt_id, **NO_UPDATE}
         for name, value in values.items():
             if value is not None:
                 row[f"new_{name}"] = value
@@ -356,25 +205,25 @@ class Work:
     def flush(self) -> None:
         """Write everything; afterwards the database and this agree."""
         run = self.connection
-        _ATTEMPT_UPDATE.many(run, list(self.updates.values()))
+        ATTEMPT_UPDATE.many(run, list(self.updates.values()))
         self.updates.clear()
         self._flush_places()
-        _CALLBACK_INSERT.many(run, list(self.callbacks.values()))
+        CALLBACK_INSERT.many(run, list(self.callbacks.values()))
         self.callbacks.clear()
-        _CALLBACK_CLOSE.many(run, list(self.closed.values()))
+        CALLBACK_CLOSE.many(run, list(self.closed.values()))
         self.closed.clear()
-        _SALE_WITHDRAW.many(run, list(self.withdrawn.values()))
+        SALE_WITHDRAW.many(run, list(self.withdrawn.values()))
         self.withdrawn.clear()
-        _SALE_UPSERT.many(run, list(self.sales.values()))
+        SALE_UPSERT.many(run, list(self.sales.values()))
         self.sales.clear()
         tallies = [
             {"campaign_id": campaign_id, "hour": hour, "outcome": outcome, "calls": calls}
             for (campaign_id, hour, outcome), calls in sorted(self.tally.items())
             if calls
         ]
-        _TALLY.many(run, tallies)
+        TALLY.many(run, tallies)
         self.tally.clear()
-        _OUTBOX.many(run, self.messages)
+        OUTBOX.many(run, self.messages)
         self.messages = []
 
     def _flush_places(self) -> None:
@@ -413,14 +262,14 @@ class Work:
             leave = {"contact_id": contact.id}
             if old.state is ContactState.READY:
                 leave |= {"campaign_id": contact.campaign_id, "zone_id": old.zone_id, "rank": old.rank}
-            leaves.setdefault(_TABLE_OF[old.state], []).append(leave)
-            enters.setdefault(_TABLE_OF[new.state], []).append(_row(contact, new))
-        _expect(_CONTACT_UPDATE.many(self.connection, dirty), len(dirty), "contact")
-        _expect(_LEASE_UPDATE.many(self.connection, leases), len(leases), "lease")
+            leaves.setdefault(TABLE_OF[old.state], []).append(leave)
+            enters.setdefault(TABLE_OF[new.state], []).append(_row(contact, new))
+        _expect(CONTACT_UPDATE.many(self.connection, dirty), len(dirty), "contact")
+        _expect(LEASE_UPDATE.many(self.connection, leases), len(leases), "lease")
         for name, rows in leaves.items():
-            _expect(_LEAVE[name].many(self.connection, rows), len(rows), name)
+            _expect(LEAVE[name].many(self.connection, rows), len(rows), name)
         for name, rows in enters.items():
-            _ENTER[name].many(self.connection, rows)
+            ENTER[name].many(self.connection, rows)
 
 
 def _row(contact: Contact, place: Place) -> dict[str, Any]:

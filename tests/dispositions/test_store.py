@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -598,12 +599,28 @@ def test_a_lost_server_is_unavailable() -> None:
     assert "password" not in repr(store.url)
 
 
-def test_not_a_database(tmp_path: object) -> None:
-    path = f"{tmp_path}/store.db"
-    with open(path, "wb") as file:
-        file.write(b"this is no database at all, but long enough to be looked at" * 20)
+def test_not_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"this is no database at all, but long enough to be looked at" * 20)
     with pytest.raises(StoreConflict, match="not a database"):
         Store(path).check_schema()
+
+
+def test_the_file_is_its_owner_s_alone(tmp_path: Path, noon: float) -> None:
+    path = tmp_path / "s.db"
+    store = Store(path)
+    store.migrate()
+    with store.write() as tx:
+        tx.outbox_add("t", "p", noon)
+        assert {entry.stat().st_mode & 0o077 for entry in tmp_path.iterdir()} == {0}
+    store.close()
+
+
+def test_no_place_for_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "none" / "s.db", tmp_path / "file" / "s.db"):
+        with pytest.raises(StoreUnavailable, match="unable to open"):
+            Store(path).migrate()
 
 
 def test_outbox_and_saved_state(store: Store, noon: float) -> None:
