@@ -1,25 +1,23 @@
 """One leg of a call: what outgoing and incoming ones share, which is everything inside the confirmed dialog.
 
-A leg runs two machines of `dialer.sip.tables`: LEG (is there a call?) and SESSION (whose offer is open?).
+A leg runs two machines of `dialer.sip.tables`: LEG (is there a call? see `dialer.sip.lifetime`) and SESSION (whose
+offer is open?).
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 from dialer.sip.body import sdp_of
 from dialer.sip.core import Core
-from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import MalformedMessage, WrongState
-from dialer.sip.events import Ended, Failed, Offered, Reinvited, ReinviteFailed
-from dialer.sip.farewell import Farewell
+from dialer.sip.events import Offered, Reinvited, ReinviteFailed
+from dialer.sip.lifetime import Lifetime
 from dialer.sip.message import Message, Request, Response
-from dialer.sip.reason import q850_cause, reason_line, retry_after
+from dialer.sip.reason import q850_cause, retry_after
 from dialer.sip.refresher import Refresher
-from dialer.sip.tables import LEG, SESSION, step
+from dialer.sip.tables import SESSION, step
 from dialer.sip.timers import Timer
-from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, PlainClient, ServerTransaction
+from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, ServerTransaction
 
 __all__ = ["SDP_TYPE", "Leg", "body_of"]
 
@@ -41,16 +39,12 @@ def body_of(core: Core, message: Message) -> bytes | None:
         return None
 
 
-class Leg:
-    """Base of `OutgoingLeg` and `IncomingLeg`; `legs` is the endpoint's registry, from which a leg removes itself at
-    its end.
-    """
+class Leg(Lifetime):
+    """Base of `OutgoingLeg` and `IncomingLeg`: the offers of both sides, and the requests of the other."""
 
     __slots__ = (
         "_asked_wait",
         "_back_off",
-        "_bye_reason",
-        "_failure",
         "_glares",
         "_offer",
         "_offer_at",
@@ -58,43 +52,26 @@ class Leg:
         "_queued",
         "_refreshing",
         "_reoffer",
-        "core",
-        "dialog",
-        "digest",
-        "ended_by",
-        "ended_cause",
-        "id",
         "invite_server",
-        "legs",
         "local_sdp",
         "offered",
         "owns_call_id",
         "refresher",
         "session",
-        "state",
     )
 
     def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
-        self.core = core
-        self.legs = legs
-        self.id = leg
-        self.digest = digest
-        self.state = state
+        super().__init__(core, legs, leg, digest, state)
         self.session = "idle"
-        self.dialog: Dialog | None = None
         self.owns_call_id = True
         self.offered: ServerTransaction | None = None  # the remote offer that waits for our answer
         self.invite_server: InviteServer | None = None  # the INVITE whose 2xx waits for its ACK
-        self.ended_by: Literal["remote", "local", "timeout"] = "local"
-        self.ended_cause: int | None = None
-        self._failure: Failed | None = None
         self._offer = b""
         self._offer_at = 0.0
         self._offer_client: InviteClient | None = None
         self._reoffer = False  # our 2xx carried an offer, its answer comes in the ACK
         self._glares = 0
         self._back_off: Timer | None = None
-        self._bye_reason = ""
         self._asked_wait: float | None = None
         self.refresher = Refresher(self, core.config.session_expires)
         self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
@@ -102,13 +79,7 @@ class Leg:
         self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
         legs[leg] = self
 
-    # The machines
-
-    def fire(self, event: str, now: float) -> None:
-        """One event through LEG."""
-        self.state, actions = step(LEG, self.state, event)
-        for action in actions:
-            getattr(self, action)(now)
+    # The machine
 
     def fire_session(self, event: str, now: float) -> None:
         """One event through SESSION."""
@@ -116,25 +87,12 @@ class Leg:
         for action in actions:
             getattr(self, action)(now)
 
-    def require(self, *states: str) -> None:
-        """Raises `WrongState` unless the leg is in one of the states."""
-        if self.state not in states:
-            raise WrongState(f"leg {self.id} is {self.state}, not {' or '.join(states)}")
-
-    def the_dialog(self) -> Dialog:
-        """The confirmed dialog. Raises `WrongState` if there is none yet."""
-        if self.dialog is None:
-            raise WrongState(f"leg {self.id} is {self.state} and has no dialog yet")
-        return self.dialog
-
-    def dialog_state(self) -> DialogState:
-        """The dialog as a value. Raises `WrongState` if there is none yet."""
-        return self.the_dialog().state()
-
     def _leave(self, now: float) -> None:
-        self.legs.pop(self.id, None)
-        self.core.timers.cancel(self._back_off)
-        self.refresher.stop()
+        super()._leave(now)
+        self._stop_offering()
+        if self.offered is not None:
+            self.offered.respond(487, now)
+            self.offered = None
         if self._offer_client is not None:
             self._offer_client.release(now)
             self._offer_client = None
@@ -142,56 +100,13 @@ class Leg:
             self.invite_server.hush(now)
             self.invite_server = None
 
-    def end(self, now: float) -> None:
-        if self.offered is not None:
-            self.offered.respond(487, now)
-            self.offered = None
-        self._leave(now)
-        self.core.events.append(Ended(self.id, self.ended_by, self.ended_cause))
-
-    def fail(self, now: float) -> None:
-        self._leave(now)
-        if self._failure is not None:
-            self.core.events.append(self._failure)
-
-    def say_farewell(self, now: float) -> None:
-        self.ended_by = "timeout"
-        Farewell(self.core, self.the_dialog(), self.digest, now)
-
-    # BYE
-
-    def bye(self, now: float, reason: str | None) -> None:
-        """Hang up; before the ACK of an incoming call it waits for that (RFC 3261 15)."""
-        self.require("confirmed", "answering")
-        self._bye_reason = reason_line(reason)
-        self.digest.begin()
-        self.fire("bye", now)
+    def _stop_offering(self) -> None:
+        self.core.timers.cancel(self._back_off)
+        self.refresher.stop()
 
     def send_bye(self, now: float) -> None:
-        core, dialog = self.core, self.the_dialog()
-        core.timers.cancel(self._back_off)
-        self.refresher.stop()
-        head = dialog.head("BYE")
-        lines = f"{self.digest.lines('BYE', head.uri)}{self._bye_reason}{core.user_agent}"
-        PlainClient(
-            core,
-            "BYE",
-            head,
-            head.render("BYE", lines),
-            dialog.destination,
-            self._on_bye_response,
-            self._on_bye_timeout,
-        ).start(now)
-
-    def _on_bye_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        if self.digest.accept(response):
-            self.send_bye(now)
-        else:
-            self.fire("bye_done", now)
-
-    def _on_bye_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        self.core.drops["bye_unanswered"] += 1
-        self.fire("bye_done", now)
+        self._stop_offering()
+        super().send_bye(now)
 
     # Our offers
 
