@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.live import Live
 
 from dialer.cli import view
-from dialer.cli.demo_feed import Feed, read_events
+from dialer.cli.demo_feed import Feed
 from dialer.cli.demo_stage import Scene, Stage
 from dialer.cli.output import Failure, json_option
 from dialer.report import Figures, ReportError, audit, figures, read_carrier, read_store, summary
+from dialer.report.audit import read_lines
 from dialer.report.page import render
 from dialer.report.terminal import draw
 
@@ -224,7 +225,7 @@ def judge(stage: Stage, seconds: float, ended_at: float) -> Figures:
         verdict = audit(facts["numbers"], facts["do_not_call"], carrier, store, facts["redial_delay"])
         return figures(
             store,
-            read_events(stage.folder / "events.jsonl"),
+            read_lines(stage.folder / "events.jsonl"),
             carrier=carrier,
             audit=verdict,
             abandon_cap=facts["abandon_cap"],

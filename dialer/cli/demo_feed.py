@@ -89,8 +89,3 @@ class Feed:
                     body = answer.json()
                     with self._lock:
                         self._status = body.get("result", body)
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """The recorded events; a last line cut off is left out."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.endswith("}")]

@@ -79,7 +79,7 @@ def read_carrier(path: Path) -> CarrierRecord:
     """The log of a simulated carrier (JSON lines). A last line cut off by a kill is left out. Raises ReportError."""
     calls: dict[str, dict[str, Any]] = {}
     faults = []
-    for event in _lines(path):
+    for event in read_lines(path):
         kind = event.get("event")
         if kind == "fault":
             faults.append(event)
@@ -101,7 +101,8 @@ def read_carrier(path: Path) -> CarrierRecord:
     return CarrierRecord(tuple(CarrierCall(**call) for call in calls.values()), tuple(faults))
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines. A last line cut off by a kill is left out. Raises ReportError."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:

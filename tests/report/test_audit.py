@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dialer.report import CarrierRecord, ReportError, StoreRecord, audit, read_carrier
-from dialer.report.audit import CarrierCall, doubled_calls
+from dialer.report.audit import CarrierCall, doubled_calls, read_lines
 from dialer.report.records import AttemptRecord
 
 A, B, C = "+12015550100", "+12015550101", "+12015550102"
@@ -135,3 +135,9 @@ def test_the_made_up_day_is_clean_until_broken(day: Any) -> None:
     assert audit(day.listed, (), day.carrier, day.store, 30).clean
     broken = dataclasses.replace(day.store, attempts=day.store.attempts[1:])
     assert len(audit(day.listed, (), day.carrier, broken, 30).lost) == 1
+
+
+def test_a_nested_object_cut_off_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event":"one","why":{"a":1}}\n{"event":"two","why":{"a":1}')
+    assert [event["event"] for event in read_lines(path)] == ["one"]
