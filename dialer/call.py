@@ -38,6 +38,7 @@ class CallTrigger(StrEnum):
 
     PROGRESS = "progress"
     ANSWER = "answer"
+    NO_AUDIO = "no_audio"
     FAIL = "fail"
     RING_TIMEOUT = "ring_timeout"
     GIVE_UP = "give_up"
@@ -57,11 +58,13 @@ S, T = CallState, CallTrigger
 CALL_TABLE: dict[tuple[CallState, CallTrigger], tuple[CallState, tuple[str, ...]]] = {
     (S.PLACED, T.PROGRESS): (S.RINGING, ("note_ringing",)),
     (S.PLACED, T.ANSWER): (S.WAITING, ("note_answer", "seek_agent")),
+    (S.PLACED, T.NO_AUDIO): (S.ENDING, ("note_no_audio", "hang_up")),
     (S.PLACED, T.FAIL): (S.OVER, ("note_failure", "close")),
     (S.PLACED, T.RING_TIMEOUT): (S.CANCELLING, ("note_no_answer", "cancel")),
     (S.PLACED, T.GIVE_UP): (S.CANCELLING, ("note_given_up", "cancel")),
     (S.RINGING, T.PROGRESS): (S.RINGING, ()),
     (S.RINGING, T.ANSWER): (S.WAITING, ("note_answer", "seek_agent")),
+    (S.RINGING, T.NO_AUDIO): (S.ENDING, ("note_no_audio", "hang_up")),
     (S.RINGING, T.FAIL): (S.OVER, ("note_failure", "close")),
     (S.RINGING, T.RING_TIMEOUT): (S.CANCELLING, ("note_no_answer", "cancel")),
     (S.RINGING, T.GIVE_UP): (S.CANCELLING, ("note_given_up", "cancel")),
@@ -70,11 +73,12 @@ CALL_TABLE: dict[tuple[CallState, CallTrigger], tuple[CallState, tuple[str, ...]
     (S.CANCELLING, T.FAIL): (S.OVER, ("note_cancelled", "close")),
     # The 200 crossed our CANCEL: somebody is on the line. An agent if one is free, else it is an abandoned call.
     (S.CANCELLING, T.ANSWER): (S.WAITING, ("note_crossing", "note_answer", "seek_agent_now")),
+    (S.CANCELLING, T.NO_AUDIO): (S.ENDING, ("note_no_audio", "hang_up")),
     (S.WAITING, T.AGENT_FOUND): (S.CONNECTING, ("connect",)),
     (S.WAITING, T.PATIENCE_OVER): (S.MESSAGE, ("note_abandoned", "play_message")),
     (S.WAITING, T.CUSTOMER_GONE): (S.OVER, ("note_abandoned", "close")),
     (S.CONNECTING, T.BRIDGED): (S.TALKING, ("note_connected",)),
-    (S.CONNECTING, T.AGENT_GONE): (S.WAITING, ("seek_agent",)),
+    (S.CONNECTING, T.AGENT_GONE): (S.WAITING, ("note_unconnected", "seek_agent")),
     (S.CONNECTING, T.CUSTOMER_GONE): (S.OVER, ("note_lost_connecting", "close")),
     (S.CONNECTING, T.HANGUP): (S.ENDING, ("note_lost_connecting", "hang_up")),
     (S.TALKING, T.CUSTOMER_GONE): (S.OVER, ("note_talk_over", "close")),

@@ -63,6 +63,8 @@ class Campaign:
     """answered and abandoned in the legal window, at the last look"""
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     contact_counts: Mapping[ContactState, int] = field(default_factory=dict)
+    closed_contacts: int = 0
+    """contacts that could be dialed but for their calling hours, at the last look; 0 while others can be"""
     last_why: Mapping[str, float] = field(default_factory=dict)
     decide_seconds: float = 0.0
 
@@ -71,15 +73,15 @@ class Campaign:
         agents = self.roster.agents.values()
         live = [call for call in self.calls.values() if call.told_pacer]
         ringing = [call for call in live if call.state in IN_THE_AIR]
+        # Only agents who talk, or are being connected, on a call that the pacer paced: it was told that the others are
+        # unavailable, and will hear of them when they are available again.
         busy: dict[Hashable, float] = {
-            agent.name: agent.call.agent_found if agent.call and agent.call.agent_found else agent.since
+            agent.name: agent.call.agent_found or agent.since
             for agent in agents
-            if agent.state is AgentState.TALKING
+            if agent.call is not None
+            and agent.call.pacer_agent == agent.name
+            and agent.state in (AgentState.RESERVED, AgentState.TALKING)
         }
-        # an agent being connected is as good as talking; a reserved one without a call of the pacer is nobody's
-        for call in live:
-            if call.state is CallState.CONNECTING and call.agent is not None:
-                busy[call.agent.name] = call.agent_found or call.placed
         return Snapshot(
             available=[a.name for a in agents if a.state is AgentState.AVAILABLE],
             busy=busy,

@@ -51,6 +51,9 @@ STATUS: dict[int, Outcome] = {
 #: Statuses (and 0: no final response came) after which the same call may be tried on another trunk at once.
 FAIL_OVER = frozenset({0, 500, 502, 503, 504})
 
+#: Statuses after which the trunk as a whole is left alone for a while. A 500, 502 or 504 may be about one number.
+RESTS = frozenset({503})
+
 
 def outcome_of(status: int, cause: int | None) -> Outcome:
     """The outcome of an INVITE that ended with `status` (0: no response at all) and a Q.850 `cause`, if any."""

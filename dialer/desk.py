@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from dialer import commands as c
 from dialer.agent import Agent, AgentState, AgentStateError, AgentTrigger
-from dialer.agent_control import LoginFailed
+from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
 from dialer.commands import Command, CommandError
 from dialer.contacts import new_contact
@@ -33,6 +34,7 @@ class Desk:
         self.services = engine.services
         self.reload = reload
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._at_work_on: set[asyncio.Task[dict[str, Any]]] = set()
         for unit in engine.units.values():
             self._serve(unit)
         engine.on_unit = self._serve
@@ -41,7 +43,22 @@ class Desk:
         unit.agents.on_wrap_up_over = self._wrap_up_over
 
     async def handle(self, command: Command) -> dict[str, Any]:
-        """Carry out one command. Raises CommandError."""
+        """Carry out one command. Raises CommandError.
+
+        A command that has begun is carried out, even when its door loses interest half-way (a client that hangs up):
+        else an agent would stay reserved for nothing, or a contact leased.
+        """
+        task = asyncio.create_task(self._carry_out(command), name=f"command {command.command}")
+        self._at_work_on.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[dict[str, Any]]) -> None:
+        self._at_work_on.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen by whoever waited, if anybody still did
+
+    async def _carry_out(self, command: Command) -> dict[str, Any]:
         try:
             return await _HANDLERS[type(command)](self, command)
         except AgentStateError as error:
@@ -63,14 +80,14 @@ class Desk:
         if unit.campaign.draining:
             raise CommandError("unavailable", "the dialer is shutting down")
         try:
-            await unit.agents.login(agent)
+            await unit.agents.phone.login(agent)
         except LoginFailed as error:
             raise CommandError("unavailable", f"agent {agent.name} cannot log in: {error}") from None
         return self._shown(agent)
 
     async def logout(self, command: c.AgentLogout) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        await self._put_back(agent)
+        await self._put_back(agent, unit)
         done = unit.agents.logout(agent)
         return {**self._shown(agent), "pending": not done}
 
@@ -88,7 +105,7 @@ class Desk:
         allowed = unit.campaign.table.break_reasons
         if allowed and command.reason not in allowed:
             raise CommandError("invalid", f"reason: {command.reason!r} is not one of {', '.join(allowed)}")
-        await self._put_back(agent)
+        await self._put_back(agent, unit)
         done = unit.agents.take_break(agent, command.reason)
         return {**self._shown(agent), "pending": not done}
 
@@ -107,7 +124,7 @@ class Desk:
             raise CommandError("busy", f"agent {command.to} is not available: {colleague.state.value}")
         if call.incoming is not None:
             raise CommandError("busy", f"call {call.id} is being handed over already")
-        unit.calls.start_hand_over(call, colleague)
+        unit.calls.bridging.start_hand_over(call, colleague)
         return {**self._shown(agent), "call": call.id, "to": colleague.name}
 
     async def dispose(self, command: c.AgentDispose) -> dict[str, Any]:
@@ -163,27 +180,44 @@ class Desk:
             raise CommandError("wrong_state", f"campaign {unit.campaign.name} does not dial in preview mode")
         if isinstance(agent.shown, Claim):
             return self._preview_of(agent, agent.shown)
+        if unit.campaign.draining:
+            raise CommandError("unavailable", "the dialer is shutting down")
         unit.agents.reserve(agent)
-        name, at = unit.campaign.name, self.services.clock.at()
-        claims = await self.services.ledger.write(lambda tx: tx.claim(name, 1, at, at + PREVIEW_LEASE))
-        if not claims or agent.state is not AgentState.RESERVED:
-            if claims:
-                await self.services.ledger.write(lambda tx: tx.release(claims, at))
-            if agent.state is AgentState.RESERVED:
-                unit.agents.unreserve(agent)
+        name, clock = unit.campaign.name, self.services.clock
+        try:
+            claims = await self.services.ledger.write(
+                lambda tx: tx.claim(name, 1, at := clock.at(), at + PREVIEW_LEASE)
+            )
+        except DispositionsError:
+            self._let_go(agent, unit)
+            raise
+        if not claims:
+            self._let_go(agent, unit)
             raise CommandError("unknown_contact", "no contact may be dialed now")
+        if agent.state is not AgentState.RESERVED or agent.call is not None or agent.shown is not None:
+            unit.dialing.placing.release(claims)
+            raise CommandError("wrong_state", f"agent {agent.name} is {agent.state.value} by now")
+        if agent.pending is not None:  # a log-out or break that was asked for meanwhile
+            unit.dialing.placing.release(claims)
+            self._let_go(agent, unit)
+            raise CommandError("wrong_state", f"agent {agent.name} is {agent.state.value} by now")
         agent.shown = claims[0]
         return self._preview_of(agent, claims[0])
+
+    @staticmethod
+    def _let_go(agent: Agent, unit: Unit) -> None:
+        """The agent was kept for a contact that did not come."""
+        if agent.state is AgentState.RESERVED and agent.call is None and agent.shown is None:
+            unit.agents.unreserve(agent)
 
     async def dial(self, command: c.AgentDial) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
         shown = agent.shown
         if isinstance(shown, Claim):
             agent.shown = None
-            if not await unit.dialing.place_for(shown, agent) or agent.call is None:
-                if agent.state is AgentState.RESERVED and agent.call is None:
-                    unit.agents.unreserve(agent)
-                raise CommandError("unavailable", "no trunk can take the call now")
+            problem = unit.dialing.dial_claimed(agent, shown)
+            if problem is not None:
+                raise CommandError("unavailable", problem)
             return self._shown(agent)
         if command.number is None:
             raise CommandError("wrong_state", "no contact is shown: ask for one with preview, or name a number")
@@ -203,15 +237,16 @@ class Desk:
         agent, unit = self._at_work(command.agent)
         if not isinstance(agent.shown, Claim):
             raise CommandError("wrong_state", "no contact is shown")
-        await self._put_back(agent)
-        unit.agents.unreserve(agent)
+        await self._put_back(agent, unit)
         return self._shown(agent)
 
-    async def _put_back(self, agent: Agent) -> None:
+    async def _put_back(self, agent: Agent, unit: Unit) -> None:
+        """The contact on the agent's screen goes back to the list, and the agent is free of it."""
         shown, agent.shown = agent.shown, None
         if isinstance(shown, Claim):
             at = self.services.clock.at()
             await self.services.ledger.write(lambda tx: tx.release([shown], at))
+            self._let_go(agent, unit)
 
     def _preview_of(self, agent: Agent, claim: Claim) -> dict[str, Any]:
         return {
@@ -272,7 +307,7 @@ class Desk:
     async def contact(self, command: c.ContactShow) -> dict[str, Any]:
         at = self.services.clock.at()
         found = []
-        for name in self.engine.units:
+        for name in list(self.engine.units):
             card = await self.services.ledger.read(lambda view, name=name: contact_card(view, name, command.number, at))  # type: ignore[misc]
             if card is not None:
                 found.append(card)

@@ -10,10 +10,11 @@ from functools import partial
 import structlog
 
 from dialer.agent import Agent, AgentState
-from dialer.agent_control import LEG_KEY, AgentControl, saved_leg
+from dialer.agent_control import AgentControl
+from dialer.agent_phone import LEG_KEY, saved_leg
 from dialer.call import CallState, CallTrigger
 from dialer.call_control import CallControl
-from dialer.campaign import Campaign
+from dialer.campaign import Campaign, CampaignState
 from dialer.dialing import Dialing
 from dialer.events import Event
 from dialer.identity import AttemptIds
@@ -89,7 +90,7 @@ class Engine:
         at = services.clock.at()
         recovery = await services.ledger.write(lambda tx: tx.recover(at))
         for standing in recovery.interrupted:
-            self._end(standing.sip)
+            self._end(standing.sip, self.trunks.get(standing.trunk or ""))
         saved = await services.ledger.read(lambda view: view.load_states(LEG_KEY) | view.load_states(STANDING_KEY))
         for key, leg in saved.items():
             self._end(leg)
@@ -98,10 +99,11 @@ class Engine:
             log.warning("recovered", interrupted=len(recovery.interrupted), released=recovery.released)
         return len(recovery.interrupted)
 
-    def _end(self, saved: object) -> None:
+    def _end(self, saved: object, trunk: Trunk | None = None) -> None:
         value = saved_leg(saved)
         if value is not None:
-            self.services.switch.end_orphan(value)
+            # a carrier that challenges an INVITE challenges its BYE, too
+            self.services.switch.end_orphan(value, trunk.credentials if trunk is not None else None)
 
     async def run(self) -> None:
         """All loops of the engine, until cancelled."""
@@ -118,7 +120,7 @@ class Engine:
         while True:
             if not self.services.ledger.locked:
                 self.services.ledger.post(partial(_tend_store, at=self.services.clock.at()))
-            for unit in self.units.values():
+            for unit in list(self.units.values()):  # a reload may add one meanwhile
                 try:
                     await self.tend(unit)
                 except StoreUnavailable as error:
@@ -138,6 +140,9 @@ class Engine:
         campaign.budget = (answered, abandoned)
         campaign.queue_depths = await self.services.ledger.read(lambda view: view.queue_depths(name))
         campaign.contact_counts = await self.services.ledger.read(lambda view: view.counts(name))
+        if campaign.state in (CampaignState.NO_CONTACTS, CampaignState.CLOSED):
+            funnel = await self.services.ledger.read(lambda view: view.funnel(name, at))
+            campaign.closed_contacts = 0 if funnel["dialable"] else funnel["closed"]
         if campaign.pacemaker is not None:
             campaign.pacemaker.tell("set_budget", clock.now(), answered, abandoned, left)
 
@@ -170,19 +175,26 @@ class Engine:
                     unit.calls.fire(call, trigger)
 
     async def close(self, patience: float = 2.0) -> None:
-        """Log all agents out, wait until the far ends have answered our BYEs, save what was learned."""
-        deadline = self.services.clock.now() + patience
-        while self.live_calls() and self.services.clock.now() < deadline:
-            await asyncio.sleep(0.02)
+        """Log all agents out, wait until the far ends have answered our BYEs (`patience` seconds for the customers,
+        and as long again for the phones), save what was learned.
+        """
+        for unit in self.units.values():
+            unit.campaign.draining = True
+        await self._until(lambda: not self.live_calls(), patience)
         for agent in list(self.agents.values()):
-            unit = self.units.get(agent.campaign)
-            if unit is None or agent.state is AgentState.LOGGED_OUT:
-                continue
-            if not unit.agents.logout(agent):
-                log.warning("agent was still on a call at shutdown", agent=agent.name)
-        while self.services.switch.legs and self.services.clock.now() < deadline:
-            await asyncio.sleep(0.02)
+            at_work = self.unit_of(agent)
+            if at_work is not None:
+                at_work.agents.log_out_now(agent)
+        await self._until(lambda: not self.services.switch.legs, patience)
+        left = self.services.switch.legs
+        if left:
+            log.warning("legs whose far end has not answered our BYE", legs=left)
         self.save_learned()
+
+    async def _until(self, done: Callable[[], bool], seconds: float) -> None:
+        deadline = self.services.clock.now() + seconds
+        while not done() and self.services.clock.now() < deadline:
+            await asyncio.sleep(0.02)
 
     def live_calls(self) -> int:
         """Calls that are not over."""

@@ -1,11 +1,10 @@
 """The one writer of the store: operations from all calls share a transaction (group commit), in the order they came.
 
 An operation is a function of a write transaction. `write` returns after its commit; `post` calls back after it. A
-locked or
-lost database (`StoreUnavailable`) makes the whole batch wait and try again, so nothing is dropped and nothing is
-acknowledged
-before it is on disk; meanwhile claims do not return and no new call is placed. An operation that the store refuses
-(`DispositionsError`) fails alone. Any other exception is a fault of ours: it ends `run`, and with it the daemon.
+locked or lost database (`StoreUnavailable`) makes the whole batch wait and try again, so nothing is dropped and nothing
+is acknowledged before it is on disk; meanwhile claims do not return and no new call is placed. An operation that the
+store refuses (`DispositionsError`) fails alone. Any other exception is a fault of ours: it ends `run`, and with it the
+daemon; whoever still waits then gets a `LedgerStopped`.
 """
 
 from __future__ import annotations
@@ -23,6 +22,10 @@ T = TypeVar("T")
 Operation = Callable[[WriteTransaction], Any]
 
 FIRST_RETRY, LAST_RETRY = 0.05, 1.0
+
+
+class LedgerStopped(DispositionsError):
+    """The writer has come to its end: nothing is written any more."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Ledger:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._ended = asyncio.Event()
+        self._running = False
         self._closing = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-read")
@@ -78,9 +83,7 @@ class Ledger:
         """Write without waiting; `then(result)` is called in the loop after the commit, `refused(error)` (default: the
         ledger's `on_refused`) when the store refuses it.
         """
-        self._queue.append(_Entry(operation, then, refused or self._on_refused))
-        self._idle.clear()
-        self._wake.set()
+        self._enter(_Entry(operation, then, refused or self._on_refused))
 
     async def write(self, operation: Callable[[WriteTransaction], T]) -> T:
         """Return the operation's result after its commit; raises the DispositionsError that refused it."""
@@ -94,10 +97,16 @@ class Ledger:
             if not future.done():
                 future.set_exception(error)
 
-        self._queue.append(_Entry(operation, done, failed))
+        self._enter(_Entry(operation, done, failed))
+        return await future
+
+    def _enter(self, entry: _Entry) -> None:
+        if self._ended.is_set():
+            entry.failed(LedgerStopped("the store's writer has ended"))
+            return
+        self._queue.append(entry)
         self._idle.clear()
         self._wake.set()
-        return await future
 
     async def read(self, query: Callable[[ReadView], T]) -> T:
         """Run a query on a snapshot, beside the writer. Raises StoreUnavailable and other DispositionsErrors."""
@@ -122,6 +131,19 @@ class Ledger:
 
     async def run(self) -> None:
         """Commit batches until `close`. To be run as the daemon's own task."""
+        self._running = True
+        batch: list[_Entry] = []
+        try:
+            await self._commit_batches(batch)
+        finally:
+            self._ended.set()
+            left, self._queue = [*batch, *self._queue], []
+            for entry in left:
+                entry.failed(LedgerStopped("the store's writer has ended"))
+            self._idle.set()
+
+    async def _commit_batches(self, batch: list[_Entry]) -> None:
+        """`batch` holds what is being committed, so that nobody waits for ever when this fails."""
         loop = asyncio.get_running_loop()
         while True:
             if not self._queue:
@@ -133,11 +155,13 @@ class Ledger:
                 continue
             if not self._closing and self._interval > 0:
                 await asyncio.sleep(self._interval)
-            batch, self._queue = self._queue, []
+            batch[:], self._queue = self._queue, []
             started = perf_counter()
             results = await self._commit_until_it_holds(loop, batch)
             self._on_commit(perf_counter() - started, len(batch))
-            for entry, (good, value) in zip(batch, results, strict=True):
+            committed = list(zip(batch, results, strict=True))
+            batch.clear()
+            for entry, (good, value) in committed:
                 if not good:
                     entry.failed(value)
                 elif entry.done is not None:
@@ -176,9 +200,10 @@ class Ledger:
         return results
 
     async def close(self) -> None:
-        """Commit what is left; then `run` returns. Waits until the threads are done."""
+        """Commit what is left; returns when `run` has returned and the threads are done."""
         self._closing = True
         self._wake.set()
-        await self._idle.wait()
+        if self._running:
+            await self._ended.wait()
         self._writer.shutdown()
         self._reader.shutdown()

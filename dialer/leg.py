@@ -135,11 +135,15 @@ class Leg:
         self.offered = ("own",)
         return self.own_offer()
 
-    def _settle(self) -> None:
-        self.sync()
+    def tell_partner(self) -> None:
+        """This far end has said something new of its audio: the leg that is pointed at it follows."""
         other = self.aimed_at
         if other is not None and other.aimed_at is self:
             other.sync()
+
+    def _settle(self) -> None:
+        self.sync()
+        self.tell_partner()
         if self.on_synced is not None:
             self.on_synced()
 

@@ -2,6 +2,10 @@
 
 The pacer refuses what does not fit its book (`PacingError`). That is counted, and the pacer is told the whole truth of
 now by `resync`; a wrong count must never stop a campaign.
+
+The pacer knows only the agents that it may count on. Which those are is kept here (`agents`), because an agent leaves
+its book in more than one way: a break, a log-out, a call of the agent's own; and may then leave again for another
+reason.
 """
 
 from __future__ import annotations
@@ -25,6 +29,18 @@ class Pacemaker:
         self.truth = truth
         self._counters = counters
         self.needs_resync = False
+        self.agents: set[str] = set()
+
+    def available(self, agent: str, now: float) -> None:
+        """The agent may be counted on from now."""
+        self.agents.add(agent)
+        self.tell("agent_available", agent, now)
+
+    def unavailable(self, agent: str, now: float) -> None:
+        """The agent may not be counted on, for whatever reason; nothing when that is known."""
+        if agent in self.agents:
+            self.agents.discard(agent)
+            self.tell("agent_unavailable", agent, now)
 
     def tell(self, what: str, *args: Any) -> None:
         """Call the pacer's method `what`; on a refusal note that a resync is due at the next decision.
@@ -43,7 +59,9 @@ class Pacemaker:
     def decide(self, now: float) -> Decision:
         """The decision of now, after a resync if one is due."""
         if self.needs_resync:
-            self.pacer.resync(self.truth(), now)
+            truth = self.truth()
+            self.pacer.resync(truth, now)
+            self.agents = {str(agent) for agent in (*truth.available, *truth.busy, *truth.wrap_up)}
             self.needs_resync = False
         return self.pacer.decide(now)
 

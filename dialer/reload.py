@@ -16,7 +16,7 @@ from dialer.config.build import Built, BuiltCampaign, build
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import Config, load
 from dialer.config.reload import difference, taken_live
-from dialer.engine import Engine
+from dialer.engine import Engine, Unit
 from dialer.events import EventStream, ServiceAlert
 from dialer.lists import import_lists
 from dialer.media import MediaError
@@ -80,20 +80,27 @@ class Reloader:
             self._take_campaign(name, campaign, prompts[campaign.prompt])
         for name, unit in self.engine.units.items():
             if name not in built.campaigns:
-                unit.campaign.draining = True
-                unit.campaign.wake()
+                self._wind_down(unit)
         try:
             await import_lists(built, self.engine.services.ledger.store, self.clock, self.stream)
         except DispositionsError as error:
             # the settings are taken; a list that cannot be read now is read at the next reload
             self._alert("list_not_read", str(error))
             log.error("a list could not be read", problem=str(error))
-        for unit in self.engine.units.values():
+        for unit in list(self.engine.units.values()):
             unit.dialing.contacts_arrived()
         self.config = taken
         self.on_taken(built)
         self._alert("config_ok", "the config file was taken")
         return change.to_dict()
+
+    @staticmethod
+    def _wind_down(unit: Unit) -> None:
+        """A campaign that is not in the file any more: calls in progress end, its agents are logged out."""
+        unit.campaign.draining = True
+        for agent in list(unit.campaign.roster.agents.values()):
+            unit.agents.logout(agent)
+        unit.campaign.wake()
 
     def _take_trunks(self, fresh: dict[str, Any]) -> None:
         for name, trunk in fresh.items():
@@ -118,7 +125,6 @@ class Reloader:
 
     def _take_campaign(self, name: str, built: BuiltCampaign, prompt_seconds: float) -> None:
         services, now = self.engine.services, self.clock.now()
-        services.ledger.store.register(built.policy)
         unit = self.engine.units.get(name)
         if unit is None:
             campaign = make_campaign(built, self.engine.trunks, prompt_seconds, None, now, services.counters)

@@ -8,11 +8,13 @@ from dialer.trunk import Trunk
 
 
 def candidates(trunks: Iterable[Trunk], number: str, now: float, tried: Collection[str] = ()) -> list[Trunk]:
-    """Trunks that could take a call to `number` now, best first: regular before reserve, then price, then the
-    emptiest.
+    """Trunks that could take a call to `number` now, best first: by price, then the emptiest. Reserve trunks only when
+    no regular one that carries the number is well: one that is merely full, or at its calls per second, is waited for.
     """
-    able = [t for t in trunks if t.name not in tried and t.carries(number) and t.free_lines(now) > 0]
-    return sorted(able, key=lambda t: (t.table.reserve, t.price(number), t.lines_in_use / t.table.lines, t.name))
+    able = [t for t in trunks if t.name not in tried and t.carries(number) and t.well(now)]
+    usable = [t for t in able if not t.table.reserve] or able
+    free = [t for t in usable if t.free_lines(now) > 0]
+    return sorted(free, key=lambda t: (t.price(number), t.lines_in_use / t.table.lines, t.name))
 
 
 def choose(trunks: Iterable[Trunk], number: str, now: float, tried: Collection[str] = ()) -> Trunk | None:
@@ -28,13 +30,27 @@ def routable(trunks: Iterable[Trunk], number: str) -> bool:
     return any(t.carries(number) for t in trunks)
 
 
+def _usable(trunks: Iterable[Trunk], now: float) -> list[Trunk]:
+    """Reserve trunks count only when no regular one is well."""
+    well = [t for t in trunks if t.well(now)]
+    return [t for t in well if not t.table.reserve] or well
+
+
 def free_lines(trunks: Iterable[Trunk], now: float) -> int:
-    """Calls that may be placed beside those in progress; reserve trunks count only when no regular one is well."""
-    regular = [t for t in trunks if not t.table.reserve]
-    usable = [t for t in regular if t.well(now)] or [t for t in trunks if t.table.reserve and t.well(now)]
-    return sum(t.free_lines(now) for t in usable)
+    """Calls that may be placed beside those in progress."""
+    return sum(t.free_lines(now) for t in _usable(trunks, now))
 
 
 def starts(trunks: Iterable[Trunk], now: float) -> int:
-    """INVITEs that may leave right now over all well trunks."""
-    return sum(min(t.starts(now), t.free_lines(now)) for t in trunks if t.well(now))
+    """INVITEs that may leave right now."""
+    return sum(min(t.starts(now), t.free_lines(now)) for t in _usable(trunks, now))
+
+
+def rate(trunks: Iterable[Trunk], now: float) -> float:
+    """Calls per second that may be placed."""
+    return sum(t.table.calls_per_second for t in _usable(trunks, now))
+
+
+def next_start(trunks: Iterable[Trunk], now: float) -> float | None:
+    """When the next INVITE may leave; None while no line is free."""
+    return min((t.next_start(now) for t in _usable(trunks, now) if t.free_lines(now) > 0), default=None)

@@ -145,9 +145,18 @@ class Switchboard:
         self._pings[ping] = owner
         return ping
 
-    def end_orphan(self, saved: Mapping[str, Any]) -> None:
+    def has(self, leg: str) -> bool:
+        """Whether the leg is live."""
+        return self.udp.has(leg)
+
+    def heard(self, leg: str) -> bool:
+        """Whether the INVITE of a live leg has had any response; True for a leg that is not there."""
+        return not self.udp.has(leg) or self.udp.heard(leg)
+
+    def end_orphan(self, saved: Mapping[str, Any], credentials: Credentials | None = None) -> None:
         """End a call that a daemon before us left behind, from its saved SIP state."""
-        self._try(str(saved.get("call_id")), "end_orphan", lambda: self.udp.end_orphan(dict(saved)))
+        leg = str(saved.get("call_id"))
+        self._try(leg, "end_orphan", lambda: self.udp.end_orphan(dict(saved), credentials=credentials))
 
     @property
     def legs(self) -> int:

@@ -40,8 +40,10 @@ class Trunk:
     ping: str | None = None
     _tokens: float = field(default=1.0)
     _tokens_at: float = field(default=0.0)
-    _seized: deque[float] = field(default_factory=deque)
+    _left: deque[float] = field(default_factory=deque)
     """when the INVITEs of the last second left"""
+    _leaving: set[str] = field(default_factory=set)
+    """calls whose attempt is on its way to disk and whose INVITE is about to leave"""
 
     def carries(self, number: str) -> bool:
         """Whether `number` (E.164) begins with an allowed prefix: the guard against toll fraud."""
@@ -74,32 +76,38 @@ class Trunk:
         # at most a quarter of a second's worth at once: a trunk that rested must not be hit by a whole second's burst
         self._tokens = min(max(1.0, rate * 0.25), self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
-        while self._seized and self._seized[0] <= now - 1.0:
-            self._seized.popleft()
+        while self._left and self._left[0] <= now - 1.0:
+            self._left.popleft()
 
     def starts(self, now: float) -> int:
         """INVITEs that may leave right now: the tokens there are, and never more than the limit within any second."""
         self._refill(now)
-        left = math.ceil(self.table.calls_per_second) - len(self._seized)
+        left = math.ceil(self.table.calls_per_second) - len(self._left) - len(self._leaving)
         return max(0, min(int(self._tokens + 1e-9), left))
 
     def next_start(self, now: float) -> float:
         """When the next INVITE may leave."""
         self._refill(now)
         token = now + max(0.0, 1.0 - self._tokens) / self.table.calls_per_second
-        if len(self._seized) >= math.ceil(self.table.calls_per_second):
-            return max(token, self._seized[0] + 1.0)
+        if len(self._left) + len(self._leaving) >= math.ceil(self.table.calls_per_second):
+            return max(token, (self._left[0] if self._left else now) + 1.0)
         return token
 
-    def seize(self, now: float) -> None:
-        """Take a line and a start of the calls-per-second limit."""
+    def seize(self, now: float, call: str) -> None:
+        """Take a line and a start of the calls-per-second limit for `call`, whose INVITE follows or does not."""
         self._refill(now)
         self._tokens -= 1.0
-        self._seized.append(now)
+        self._leaving.add(call)
         self.lines_in_use += 1
 
-    def free(self) -> None:
-        """Give the line back."""
+    def left(self, now: float, call: str) -> None:
+        """The INVITE of `call` leaves now. The limit counts from here: a commit lies between, and it may take long."""
+        self._leaving.discard(call)
+        self._left.append(now)
+
+    def free(self, call: str) -> None:
+        """Give back the line of `call`; if its INVITE has not left, it does not count."""
+        self._leaving.discard(call)
         self.lines_in_use -= 1
 
     def rest(self, now: float, seconds: float) -> None:

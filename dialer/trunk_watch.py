@@ -1,5 +1,4 @@
-"""Keep-alive of trunks: OPTIONS at an interval; a trunk that does not answer them counts as down until it does again.
-"""
+"""Keep-alive of trunks: OPTIONS at an interval; one that does not answer them counts as down until it does again."""
 
 from __future__ import annotations
 
@@ -14,23 +13,24 @@ from dialer.trunk import Trunk
 
 log = structlog.get_logger(__name__)
 
+#: How often a trunk without OPTIONS is looked at, seconds.
+UNWATCHED = 30.0
+
 
 class TrunkWatch:
-    """Watches one trunk. An OPTIONS still unanswered when the next is due is a lost one (its own timer F takes 32 s).
-    """
+    """Watches one trunk. An OPTIONS still unanswered when the next is due is a lost one (timer F takes 32 s)."""
 
     def __init__(self, trunk: Trunk, services: Services) -> None:
         self.trunk = trunk
         self.services = services
 
     async def run(self) -> None:
-        """Ping until cancelled; returns at once when the interval is 0."""
-        interval = self.trunk.table.options_interval
-        if interval <= 0:
-            return
+        """Ping until cancelled. An interval of 0 sends nothing, until a reload says otherwise."""
         while True:
-            self.beat()
-            await asyncio.sleep(interval)
+            interval = self.trunk.table.options_interval
+            if interval > 0:
+                self.beat()
+            await asyncio.sleep(interval or UNWATCHED)
 
     def beat(self) -> None:
         """One interval has passed: count the OPTIONS that is still out, send the next."""
@@ -50,7 +50,7 @@ class TrunkWatch:
         trunk.options_missed = 0
         if not trunk.up:
             trunk.up, trunk.down_reason = True, ""
-            self._changed("recovered: it answers OPTIONS again")
+            self._changed("recovered")
 
     def _missed(self) -> None:
         trunk = self.trunk
@@ -58,11 +58,11 @@ class TrunkWatch:
         self.services.counters["options_lost"] += 1
         if trunk.up and trunk.options_missed >= trunk.table.options_lost:
             trunk.up, trunk.down_reason = False, f"{trunk.options_missed} OPTIONS in a row were not answered"
-            self._changed(trunk.down_reason)
+            self._changed("options_lost")
 
     def _changed(self, reason: str) -> None:
         trunk = self.trunk
-        log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason)
+        log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason, detail=trunk.down_reason)
         self.services.stream.publish(
             TrunkChanged(at=self.services.clock.at(), campaign="", trunk=trunk.name, up=trunk.up, reason=reason)
         )

@@ -297,6 +297,10 @@ class UdpEndpoint:
         """`Endpoint.has`."""
         return self.endpoint.has(leg)
 
+    def heard(self, leg: str) -> bool:
+        """`Endpoint.heard`."""
+        return self.endpoint.heard(leg)
+
     def dialog(self, leg: str) -> DialogState:
         """`Endpoint.dialog`."""
         return self.endpoint.dialog(leg)

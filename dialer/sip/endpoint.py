@@ -131,6 +131,10 @@ class Endpoint:
         """True if the leg is live."""
         return leg in self._legs
 
+    def heard(self, leg: str) -> bool:
+        """False while an INVITE of ours has had no response at all, not even a 100. Raises `UnknownLeg`."""
+        return self._leg(leg).state not in ("calling", "held")
+
     def dialog(self, leg: str) -> DialogState:
         """The leg's dialog: confirmed, or early after a provisional response with a tag. Raises `UnknownLeg` and
         `WrongState`.

@@ -8,7 +8,7 @@ import pytest
 
 from dialer.agent import AGENT_TABLE, Agent, AgentState, AgentStateError, AgentTrigger
 from dialer.call import CALL_TABLE, CallState
-from dialer.call_control import _ACTIONS
+from dialer.call_control import ACTIONS
 from dialer.config.model import AgentTable
 from dialer.diagram import agent_diagram, call_diagram
 
@@ -40,7 +40,7 @@ def test_nothing_leaves_over():
 
 def test_every_action_of_the_table_exists_and_every_action_is_used():
     named = {action for _, actions in CALL_TABLE.values() for action in actions}
-    assert named == set(_ACTIONS)
+    assert named == set(ACTIONS)
 
 
 def test_every_way_to_over_closes_the_call():

@@ -26,7 +26,8 @@ def test_calls_per_second_hold_over_any_second():
     now, sent = 100.0, []
     while now < 110.0:
         while one.starts(now) > 0:
-            one.seize(now)
+            one.seize(now, str(now))
+            one.left(now, str(now))
             sent.append(now)
         now += 0.003
     for start in sent:
@@ -36,16 +37,34 @@ def test_calls_per_second_hold_over_any_second():
 
 def test_next_start_is_when_the_next_token_is_there():
     one = trunk(calls_per_second=4)
-    one.seize(10.0)
+    one.seize(10.0, "a")
     assert one.starts(10.0) == 0
     assert one.starts(one.next_start(10.0)) == 1
 
 
+def test_an_invite_that_waits_for_its_commit_counts_when_it_leaves():
+    one = trunk(lines=1000, calls_per_second=2)
+    one.seize(10.0, "slow")
+    assert one.starts(10.9) == 1
+    one.left(10.9, "slow")
+    one.seize(10.9, "next")
+    one.left(10.9, "next")
+    assert one.starts(11.5) == 0
+    assert one.starts(11.9) == 1
+
+
+def test_an_invite_that_never_leaves_does_not_count():
+    one = trunk(lines=1000, calls_per_second=1)
+    one.seize(10.0, "marked")
+    one.free("marked")
+    assert one.starts(11.0) == 1
+
+
 def test_lines_limit_and_come_back():
     one = trunk(lines=1)
-    one.seize(1.0)
+    one.seize(1.0, "a")
     assert one.free_lines(1.0) == 0
-    one.free()
+    one.free("a")
     assert one.free_lines(1.0) == 1
 
 

@@ -1,0 +1,100 @@
+"""A customer answers and an agent is free: connected, talked, coded, un-connected."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_answered_connected_coded_and_available_again(stage):
+    async def play(floor):
+        call, customer, phone = await floor.talking()
+        assert floor.named("call_connected")[0].agent == "agent0"
+        assert call.outcome is None
+        answer = await floor.do("hangup", 0)
+        assert answer["state"] == "wrap_up"
+        await floor.ended()
+        await floor.until(lambda: customer.over and floor.at_media(phone))
+        assert floor.outcomes() == ["answered"]
+        assert floor.contact().state == "review"
+        assert (await floor.refused("ready", 0)).code == "wrong_state"
+        answer = await floor.do("dispose", 0, code="no_interest")
+        assert (answer["state"], answer["contact_state"]) == ("available", "done")
+        assert floor.contact().state == "done"
+
+    stage(play)
+
+
+def test_the_customer_hangs_up(stage):
+    async def play(floor):
+        _, customer, phone = await floor.talking()
+        floor.carrier.hang_up(customer)
+        await floor.state(0, "wrap_up")
+        await floor.until(lambda: floor.at_media(phone))
+        (ended,) = await floor.ended()
+        assert (ended.outcome, ended.agent) == ("answered", "agent0")
+        assert ended.talk_seconds >= 0
+
+    stage(play)
+
+
+def test_a_code_given_while_the_call_stands_takes_effect_at_its_end(stage):
+    async def play(floor):
+        call, customer, _ = await floor.talking()
+        await floor.do("dispose", 0, code="sold", call=call.id, fields={"package": "gold"})
+        assert floor.agent().state.value == "talking"
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+        await floor.ledger.flush()
+        assert floor.contact().state == "sold"
+        await floor.until(lambda: floor.agent().undisposed is None or floor.agent().state.value == "wrap_up")
+
+    stage(play)
+
+
+def test_the_customer_puts_us_on_hold_and_comes_back(stage):
+    async def play(floor):
+        _, customer, phone = await floor.talking()
+        floor.carrier.reoffer(customer, "sendonly")
+        await floor.until(lambda: phone.offers[-1].direction == "sendonly")
+        floor.carrier.reoffer(customer, "sendrecv")
+        await floor.until(lambda: phone.offers[-1].direction == "sendrecv")
+        await floor.until(lambda: floor.points(customer, phone))
+        floor.carrier.hang_up(customer)
+
+    stage(play)
+
+
+def test_a_customer_who_cannot_be_pointed_at_the_agent_counts_as_abandoned(stage, party):
+    async def play(floor):
+        floor.carrier.parties[party.number(0)] = party.of(answer=0.0, refuse_after=0)
+        (ended,) = await floor.ended()
+        assert ended.outcome == "abandoned"
+        await floor.state(0, "available")
+
+    stage(play, quiet=("reinvite_refused_customer",))
+
+
+def test_a_customer_without_audio_is_hung_up_on(stage, party):
+    async def play(floor):
+        floor.carrier.parties[party.number(0)] = party.of(answer=0.0, no_audio=True)
+        (ended,) = await floor.ended()
+        assert ended.outcome == "unknown"
+        await floor.state(0, "available")
+
+    stage(play, quiet=("answer_without_audio",))
+
+
+@pytest.mark.parametrize("choice", ["longest_idle", "fewest_calls"])
+def test_who_takes_the_next_call(stage, choice):
+    async def play(floor):
+        for _ in range(6):
+            await floor.until(lambda: any(a.state.value == "talking" for a in floor.engine.agents.values()))
+            one = next(i for i in range(3) if floor.agent(i).state.value == "talking")
+            await floor.do("hangup", one)
+            await floor.do("dispose", one, code="no_interest")
+        taken = [e.agent for e in floor.named("call_connected")[:6]]
+        if choice == "longest_idle":
+            assert taken[:3] == sorted(taken[:3])
+        assert sorted(taken) == ["agent0", "agent0", "agent1", "agent1", "agent2", "agent2"]
+
+    stage(play, agents=3, numbers=6, agent_choice=choice, pacing="max_lines = 1")
