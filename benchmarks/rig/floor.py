@@ -23,7 +23,7 @@ from benchmarks.rig.daemon import Daemon
 from benchmarks.rig.process import NotReadyError, Process, free_port, until
 from benchmarks.rig.scenario import CarrierSettings, agent, carrier
 from benchmarks.rig.sipp import CallStory, Sipp, stories
-from benchmarks.rig.store_peek import StorePeek
+from benchmarks.rig.store_peek import UNFINISHED, StorePeek
 
 MEDIA_PORTS = 400
 
@@ -152,13 +152,13 @@ class Floor:
             found |= joins.doubled(stories(sipp.calls()), self.redial_delay)
         return found
 
-    def wait_done(self, seconds: float) -> float:
-        """Wait until no contact is ready, leased or awaiting its code, and no call stands at a carrier."""
+    def wait_done(self, seconds: float, states: Sequence[str] = UNFINISHED) -> float:
+        """Wait until no contact is in one of `states` (ready, leased, awaiting its code) and no call stands anywhere."""
         if self.daemon is None:
             raise NotReadyError("no daemon was started")
 
         def done() -> bool:
-            return self.store.unfinished() == 0 and all(call.over for call in self.calls())
+            return self.store.unfinished(states) == 0 and all(call.over for call in self.calls())
 
         try:
             return self.daemon.process.wait_ready(done, seconds, "the list is worked off")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -43,8 +44,16 @@ def until(ready: Callable[[], bool], seconds: float, what: str) -> float:
     return time.monotonic() - begun
 
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Process:
-    """A started program. Standard output and error go to `log`; `with` ends it."""
+    """A started program. Standard output and error go to `log`; `with` ends it, and so does the end of its parent."""
 
     def __init__(
         self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -61,6 +70,7 @@ class Process:
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
                 start_new_session=True,
+                preexec_fn=_die_with_parent,
             )
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,10 @@ class StorePeek:
         """state -> contacts."""
         return Counter(str(state) for _, state in self._all(_STATES))
 
-    def unfinished(self) -> int:
-        """Contacts that are ready, leased, or whose disposition is awaited."""
+    def unfinished(self, states: Iterable[str] = UNFINISHED) -> int:
+        """Contacts in one of `states`: ready, leased, or awaiting their disposition."""
         counts = self.counts()
-        return sum(counts[state] for state in UNFINISHED)
+        return sum(counts[state] for state in states)
 
     def attempts(self) -> list[AttemptRow]:
         """All attempts, oldest first."""
