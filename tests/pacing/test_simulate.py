@@ -1,0 +1,117 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pacing import Decision, Pacer, PacingConfig
+from pacing.laws import constant, empirical, erlang, lognormal, memoryless, mixture, realistic
+from pacing.simulate import Shift, full_time, simulate
+
+
+@pytest.mark.parametrize(
+    ("law", "mean", "cv"),
+    [
+        (lognormal(120.0, 0.9), 120.0, 0.9),
+        (erlang(60.0, 4), 60.0, 0.5),
+        (constant(7.0), 7.0, 0.0),
+        (empirical([1.0, 3.0]), 2.0, 0.5),
+        (mixture([(0.25, constant(8.0)), (0.75, constant(4.0))]), 5.0, math.sqrt(3.0) / 5.0),
+    ],
+)
+def test_laws_have_their_moments(law, mean: float, cv: float) -> None:  # type: ignore[no-untyped-def]
+    drawn = law(np.random.default_rng(1), 200_000)
+    assert drawn.mean() == pytest.approx(mean, rel=0.01)
+    assert drawn.std() / mean == pytest.approx(cv, abs=0.02)
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not() -> None:
+    def once(seed: int):  # type: ignore[no-untyped-def]
+        return simulate(Pacer(), realistic(), full_time(6, 3600.0), 3600.0, seed)
+
+    assert once(3).ends == once(3).ends
+    assert once(3).ends != once(4).ends
+
+
+def test_progressive_dialing_abandons_nobody_and_loses_the_ring_time() -> None:
+    """Renewal argument, one call per idle agent: idle time per contact is the mean time to an answer."""
+    p, ring, handle = 0.25, 10.0, 100.0
+    out = simulate(
+        Pacer(PacingConfig(mode="progressive", ring_timeout=120.0)), memoryless(p, ring, handle),
+        full_time(40, 20_000.0), 20_000.0, 5, 1000.0,
+    )  # fmt: skip
+    assert out.abandoned == 0
+    assert out.occupancy == pytest.approx(handle / (handle + ring / p), abs=0.01)
+
+
+def test_occupied_time_obeys_little() -> None:
+    out = simulate(Pacer(), realistic(), full_time(20, 40_000.0), 40_000.0, 6, 2000.0)
+    per_second = out.connected / 38_000.0
+    assert out.occupied / out.logged_in * 20 == pytest.approx(per_second * 150.0, rel=0.04)
+    assert out.answered == pytest.approx(out.connected + out.abandoned, abs=3)
+
+
+def test_shifts_end_after_the_running_call_and_minutes_add_up() -> None:
+    shifts = [Shift(0, 0.0, 1800.0, announced=60.0), Shift(1, 600.0, 3000.0)]
+    out = simulate(Pacer(), realistic(0.5), shifts, 4000.0, 7, by_minute=True)
+    assert sum(out.agents_by_minute.values()) == pytest.approx(out.logged_in)
+    assert sum(out.busy_by_minute.values()) == pytest.approx(out.occupied)
+    assert 4200.0 <= out.logged_in <= 4200.0 + 2 * 1200.0
+
+
+class Once:
+    """A policy that places `count` calls at the start and looks on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.log: list[str] = []
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        return lambda *args: self.log.append(name)
+
+    def decide(self, now: float) -> Decision:
+        place, self.count = self.count, 0
+        return Decision(place, (), now + 1000.0, {})
+
+
+def test_an_answer_without_agent_is_abandoned_after_patience() -> None:
+    laws = replace(realistic(1.0), ring_answered=constant(5.0))
+    policy = Once(3)
+    out = simulate(policy, laws, full_time(1, 200.0), 200.0, 1)  # type: ignore[arg-type]
+    assert (out.placed, out.answered, out.connected, out.abandoned) == (3, 3, 1, 2)
+    assert [round(at, 6) for at, lost in out.ends if lost] == [7.0, 7.0]
+    assert policy.log.count("call_abandoned") == 2
+
+
+@pytest.mark.parametrize("agents", [2, 5, 20])
+def test_predictive_keeps_the_cap_and_beats_progressive(agents: int) -> None:
+    hours = 6 * 3600.0
+    runs = {}
+    for mode in ("predictive", "progressive"):
+        config = PacingConfig(mode=mode)  # type: ignore[arg-type]
+        runs[mode] = simulate(Pacer(config), realistic(), full_time(agents, hours), hours, 11, 900.0)
+    assert runs["predictive"].abandon_rate <= 0.033
+    assert runs["predictive"].occupancy > runs["progressive"].occupancy + 0.08
+
+
+def test_calls_are_given_up_only_past_the_floor() -> None:
+    config = PacingConfig(ring_floor=15.0)
+    pacer = Pacer(config)
+    placed: dict[object, float] = {}
+    tell = pacer.call_placed
+    pacer.call_placed = lambda call, now: (placed.__setitem__(call, now), tell(call, now))[1]  # type: ignore
+    ages: list[float] = []
+    simulate(
+        pacer, realistic(), full_time(10, 7200.0), 7200.0, 12,
+        each=lambda now, d: ages.extend(now - placed[c] for c in d.cancel),
+    )  # fmt: skip
+    assert len(ages) > 20
+    assert min(ages) >= 15.0
+
+
+def test_a_day_of_a_strict_budget_ends_below_the_cap() -> None:
+    for seed in range(4):
+        pacer = Pacer(PacingConfig(overrun_chance=0.005))
+        pacer.set_budget(0.0, 0, 0, 4 * 3600.0)
+        out = simulate(pacer, realistic(), full_time(10, 4 * 3600.0), 4 * 3600.0, seed)
+        assert 0.005 < out.abandon_rate <= 0.03
