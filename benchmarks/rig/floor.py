@@ -153,7 +153,7 @@ class Floor:
         return found
 
     def wait_done(self, seconds: float, states: Sequence[str] = UNFINISHED) -> float:
-        """Wait until no contact is in one of `states` (ready, leased, awaiting its code) and no call stands anywhere."""
+        """Wait until no contact is in one of `states` (ready, leased, awaiting its code) and no call stands."""
         if self.daemon is None:
             raise NotReadyError("no daemon was started")
 

@@ -89,7 +89,7 @@ def test_trunk_silent_and_back(make_floor: Callable[..., Floor]) -> None:
     carrier.send(signal.SIGSTOP)
     try:
         until(lambda: not up(), 20.0, "the trunk counts as down")
-        assert daemon.status()["campaigns"]["main"]["state"] == "no_trunk"
+        until(lambda: daemon.status()["campaigns"]["main"]["state"] == "no_trunk", 3.0, "the campaign says so")
     finally:
         carrier.send(signal.SIGCONT)
     until(up, 40.0, "the trunk is back")
