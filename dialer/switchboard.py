@@ -63,6 +63,8 @@ class Switchboard:
         self.udp = udp
         self.counters = counters
         self._owners: dict[str, LegOwner] = {}
+        self._left: set[str] = set()
+        """legs that their owner is done with and that are on their way out"""
         self._pings: dict[str, PingOwner] = {}
 
     # -- events ---------------------------------------------------------------------------------------------------
@@ -85,7 +87,7 @@ class Switchboard:
             return
         leg_owner = self._owners.get(event.leg)
         if leg_owner is None:
-            self._ownerless(event)
+            self._ownerless(event.leg, event)
             return
         try:
             _TELL[type(event)](leg_owner, event)
@@ -95,13 +97,16 @@ class Switchboard:
                 "event does not fit the state", leg=event.leg, event_type=type(event).__name__, problem=str(error)
             )
 
-    def _ownerless(self, event: Event) -> None:
-        self.counters["sip_event_without_owner"] += 1
+    def _ownerless(self, leg: str, event: Event) -> None:
+        if leg not in self._left:
+            self.counters["sip_event_without_owner"] += 1
+        elif isinstance(event, Ended | Failed):
+            self._left.discard(leg)
         if isinstance(event, Answered):
             # nobody waits for it any more: nobody may be left on an open line
-            self.bye(event.leg)
+            self.bye(leg)
         elif isinstance(event, Offered):
-            self._try(event.leg, "reject", lambda: self.udp.reject(event.leg, 488))
+            self._try(leg, "reject", lambda: self.udp.reject(leg, 488))
 
     # -- commands -------------------------------------------------------------------------------------------------
 
@@ -116,8 +121,10 @@ class Switchboard:
         return sent
 
     def detach(self, leg: str) -> None:
-        """The owner is done with the leg."""
+        """The owner is done with the leg; if it still stands, what becomes of it is nobody's business."""
         self._owners.pop(leg, None)
+        if self.udp.has(leg):
+            self._left.add(leg)
 
     def cancel(self, leg: str) -> bool:
         """Give up a ringing call."""
