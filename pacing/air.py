@@ -42,12 +42,14 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """What the air holds at one moment. p, spread: answer rate of a fresh call and its coefficient of
-    variation; to_come: answers still expected; until: answers expected until each node, shape (NODES,)."""
+    variation; to_come: answers still expected; until: answers expected until each node, shape (NODES,);
+    proven: whole calls have been counted, so that the ring laws are more than a prior."""
 
     p: float
     spread: float
     to_come: float
     until: list[float]
+    proven: bool
 
 
 class Air:
@@ -161,11 +163,9 @@ class Air:
         """All calls in the air by age bin."""
         return sum((self._ages(b, now) for b in self._bins.values() if b), np.zeros(self.ring.bins))
 
-    def _rate(self, now: float, ages: Array | None = None) -> tuple[float, float]:
-        """Answer rate of a fresh call and its coefficient of variation, calls in the air included."""
+    def _rate(self, ages: Array) -> tuple[float, float, bool]:
+        """Answer rate of a fresh call, calls in the air included; its coefficient of variation; proven."""
         answered, failed = self.level.evidence()
-        if ages is None:
-            ages = self._every_age(now)
         open_trials = max(0.0, self._open_trials)
         open_answers = min(max(0.0, self._open_answers), open_trials)
         # a call in the air tells as much as the share of the answers that would have come by now
@@ -178,7 +178,7 @@ class Air:
             bold, _ = self._expected_rate(answered, failed, open_answers, open_trials, ages, 1.0)
             p = max(p, bold)
         weight += trust * told
-        return p, math.sqrt((1.0 - p) / (p * (weight + 1.0)))
+        return p, math.sqrt((1.0 - p) / (p * (weight + 1.0))), trust >= 1.0
 
     def _expected_rate(
         self, answered: float, failed: float, open_answers: float, open_trials: float, ages: Array, trust: float
@@ -216,14 +216,14 @@ class Air:
         self.nodes()
         ages = {s: self._ages(b, now) for s, b in self._bins.items() if b}
         every = sum(ages.values(), np.zeros(self.ring.bins))
-        p, spread = self._rate(now, every)
+        p, spread, proven = self._rate(every)
         weighted = np.zeros(self.ring.bins)
         for segment, count in ages.items():
             own = p
             if segment is not None and segment in self.segments:
                 own, _ = posterior(*self.segments[segment].evidence(), p, SEGMENT_CALLS)
             weighted += count * self.ring.still_to_answer(own)
-        return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist())
+        return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist(), proven)
 
     def by_age(self, now: float, least: float) -> list[tuple[int, dict[CallId, Call]]]:
         """Calls placed at least about `least` s ago, as (age bin, calls), the youngest first."""

@@ -3,7 +3,7 @@
 Two levels. Outer: the rate of abandonment to aim at, from what the legal window has used so far and
 how much of it is left, so that the chance of ending it over the cap stays below `overrun_chance`
 (normal bound on the number still to come). Inner: an integral controller on the logarithm of the
-index tau of `pacing.index`; every answered call moves it by GAIN x (aim - abandoned), so the
+index tau of `pacing.index`; every answered call moves it by gain x (aim - abandoned), so the
 long-run share of abandoned calls is the aim, whatever the model of the target gets wrong.
 """
 
@@ -13,7 +13,7 @@ import math
 from statistics import NormalDist
 from typing import Any
 
-GAIN = 0.22
+GAIN, GAIN_UNSETTLED, SETTLED_AFTER = 0.07, 0.15, 100.0
 LOWEST, HIGHEST = -3.0, 2.5
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 80.0
@@ -30,6 +30,7 @@ class Budget:
         self.answered = 0
         self.abandoned = 0
         self.trim = 0.0
+        self._settled = 0  # answered calls since the start or the last jump
         self._window: tuple[float, float, float] | None = None  # answered, abandoned before us; end
 
     def set_window(self, now: float, answered: float, abandoned: float, window_left: float) -> None:
@@ -41,7 +42,13 @@ class Budget:
         aim = self.aim(now, answered_per_second)
         self.answered += 1
         self.abandoned += abandoned
-        self.trim = min(HIGHEST, max(LOWEST, self.trim + GAIN * (aim - (1.0 if abandoned else 0.0))))
+        gain = GAIN + GAIN_UNSETTLED / (1.0 + self._settled / SETTLED_AFTER)
+        self._settled += 1
+        self.trim = min(HIGHEST, max(LOWEST, self.trim + gain * (aim - (1.0 if abandoned else 0.0))))
+
+    def unsettle(self) -> None:
+        """The answer rate has jumped: steer harder for a while."""
+        self._settled = 0
 
     def take_back(self, abandoned: bool) -> None:
         """An answered call was no person: it leaves the counts."""
@@ -70,15 +77,21 @@ class Budget:
         the trim corrects it.
         """
         aim = self.aim(now, answered_per_second)
-        base = 0.021 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
+        base = 0.019 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
         return float(min(0.6, base * math.exp(self.trim)))
 
     def state(self) -> dict[str, Any]:
         """JSON-able; the window is not kept: the store tells it again."""
-        return {"answered": self.answered, "abandoned": self.abandoned, "trim": self.trim}
+        return {
+            "answered": self.answered,
+            "abandoned": self.abandoned,
+            "trim": self.trim,
+            "settled": self._settled,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` wrote."""
         self.answered = int(state["answered"])
         self.abandoned = int(state["abandoned"])
         self.trim = float(state["trim"])
+        self._settled = int(state["settled"])

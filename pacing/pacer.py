@@ -35,6 +35,7 @@ CAUSES: dict[str, str] = {
 LABELS = ("machine", "fax", "person")
 LOOK_AGAIN = 1.0
 MOST_GIVEN_UP = 200  # calls in one decision; the engine asks again after each
+UPPER = 1.3  # standard deviations
 WORTHLESS = 0.04  # giving up a call that is this much less likely to be answered than a fresh one is idle
 GIVE_UP = 4.0  # a ringing call is given up when its loss exceeds this many times the index
 
@@ -138,7 +139,7 @@ class Pacer:
         self._book.call_after(call, "ended")
         self._now = now
         record = self._book.in_air.pop(call)
-        self._air.ended(call, record, now, CAUSES[cause])
+        self._end_in_air(call, record, now, CAUSES[cause])
 
     def call_answered(self, call: CallId, now: float) -> None:
         """200 OK: a person until relabelled. Patience counts from here."""
@@ -149,7 +150,7 @@ class Pacer:
         record = self._book.in_air.pop(call)
         record.state, record.answered_at = after, now
         self._book.waiting[call] = record
-        self._air.ended(call, record, now, "answered")
+        self._end_in_air(call, record, now, "answered")
 
     def call_connected(self, call: CallId, agent: AgentId, now: float) -> None:
         """The waiting call got this available agent."""
@@ -201,6 +202,12 @@ class Pacer:
         record.state = after
         self._book.remember(call, record)
         self._air.not_a_person(record)
+
+    def _end_in_air(self, call: CallId, record: Call, now: float, end: str) -> None:
+        jumps = self._air.level.jumps
+        self._air.ended(call, record, now, end)
+        if self._air.level.jumps != jumps:
+            self._budget.unsettle()
 
     # -- limits, budget, resynchronising -----------------------------------------------------
 
@@ -325,11 +332,16 @@ class Pacer:
             view.p, view.spread,
         )  # fmt: skip
         loss = rule.loss(0.0)
+        freed = per_second * (self._air.ring.mean_ring + config.patience)
         most = math.floor(config.most_per_agent * len(book.agents)) - len(book.in_air)
+        if not view.proven:
+            # first calls of a shift: bear even an answer rate at the upper end of what is believed
+            high = min(1.0, view.p * (1.0 + UPPER * view.spread))
+            most = min(most, max(1, math.floor((idle + freed) / high)) - len(book.in_air))
         wish = min(most, rule.place(tau, max(1, most)))
         why.update(
             answers_to_come=view.to_come, answer_rate=view.p, answer_rate_cv=view.spread,
-            handle=handle, freed=per_second * (self._air.ring.mean_ring + config.patience),
+            handle=handle, freed=freed,
             index=tau, loss=loss, ring=self._air.ring.mean_ring,
             abandoned=self._budget.abandoned, answered=self._budget.answered,
             aim=self._budget.aim(now, answered_per_second),
