@@ -16,11 +16,13 @@ from pacing.errors import (
     UnknownIdError,
     WrongOrderError,
 )
+from pacing.forecast import Forecast
 from pacing.pacer import Pacer
 
 __all__ = [
     "ConfigError",
     "Decision",
+    "Forecast",
     "InvalidValueError",
     "Pacer",
     "PacingConfig",

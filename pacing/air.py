@@ -219,11 +219,28 @@ class Air:
         p, spread, proven = self._rate(every)
         weighted = np.zeros(self.ring.bins)
         for segment, count in ages.items():
-            own = p
-            if segment is not None and segment in self.segments:
-                own, _ = posterior(*self.segments[segment].evidence(), p, SEGMENT_CALLS)
-            weighted += count * self.ring.still_to_answer(own)
+            weighted += count * self.ring.still_to_answer(self._own(segment, p))
         return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist(), proven)
+
+    def answers_within(self, now: float, horizon: float) -> tuple[float, float, int]:
+        """Mean and variance of the answers of calls now in the air until now + horizon, and their number."""
+        every = self._every_age(now)
+        p, spread, _ = self._rate(every)
+        mean = variance = 0.0
+        for segment, bins in self._bins.items():
+            if not bins:
+                continue
+            ages = self._ages(bins, now)
+            chance = self.ring.still_to_answer(self._own(segment, p)) * self.ring.answered_within(horizon)
+            mean += float(ages @ chance)
+            variance += float(ages @ (chance * (1.0 - chance)))
+        return mean, variance + (mean * spread) ** 2, round(float(every.sum()))
+
+    def _own(self, segment: Segment, p: float) -> float:
+        """The answer rate of a segment, `p` being that of the whole."""
+        if segment is None or segment not in self.segments:
+            return p
+        return posterior(*self.segments[segment].evidence(), p, SEGMENT_CALLS)[0]
 
     def by_age(self, now: float, least: float) -> list[tuple[int, dict[CallId, Call]]]:
         """Calls placed at least about `least` s ago, as (age bin, calls), the youngest first."""

@@ -99,6 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pacing", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few short cells, under two minutes")
     parser.add_argument("--ours", action="store_true", help="only our pacer")
+    parser.add_argument("--runs", type=int, help="runs per cell (the full run has 30, or 8 above 20 agents)")
+    parser.add_argument("--hours", type=float, help="simulated hours per run")
     parser.add_argument("--cells", default="", help="only cells whose name contains this")
     parser.add_argument("--talk", type=Path, help="CSV with a column `duration` (s): adds cells with these talk times")
     parser.add_argument("--json", type=Path, help="write the rows here")
@@ -108,7 +110,7 @@ def main() -> None:
     start = time.perf_counter()
     for cell, runs, hours in quick_cells() if args.quick else full_cells(args.talk):
         if args.cells in cell.name:
-            found = list(measure(cell, runs, hours, args.ours))
+            found = list(measure(cell, args.runs or runs, args.hours or hours, args.ours))
             rows += found
             print(text(found).rsplit("\n\n", 1)[0], flush=True)
     print(text(rows).rsplit("\n\n", 1)[1] if rows else "no such cell")
