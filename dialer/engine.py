@@ -142,7 +142,7 @@ class Engine:
         campaign.contact_counts = await self.services.ledger.read(lambda view: view.counts(name))
         if campaign.state in (CampaignState.NO_CONTACTS, CampaignState.CLOSED):
             funnel = await self.services.ledger.read(lambda view: view.funnel(name, at))
-            campaign.closed_contacts = 0 if funnel["dialable"] else funnel["closed"]
+            campaign.closed_contacts = 0 if funnel["dialable"] else funnel.get("closed", 0)
         if campaign.pacemaker is not None:
             campaign.pacemaker.tell("set_budget", clock.now(), answered, abandoned, left)
 
