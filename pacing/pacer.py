@@ -20,8 +20,8 @@ from pacing.decision import AgentId, CallId, Decision, Segment, Snapshot
 from pacing.errors import InvalidValueError, TimeBackwardsError, WrongOrderError
 from pacing.forecast import Forecast, HandleLaw, counted, poisson_binomial
 from pacing.handling import HandleTime
-from pacing.index import IndexRule
 from pacing.limits import Limits
+from pacing.predictive import Predictive, floor_passed
 
 CAUSES: dict[str, str] = {
     "busy": "failed",
@@ -37,10 +37,6 @@ CAUSES: dict[str, str] = {
 }
 LABELS = ("machine", "fax", "person")
 LOOK_AGAIN = 1.0
-MOST_GIVEN_UP = 200  # calls in one decision; the engine asks again after each
-UPPER = 1.3  # standard deviations
-WORTHLESS = 0.04  # giving up a call that is this much less likely to be answered than a fresh one is idle
-GIVE_UP = 4.0  # a ringing call is given up when its loss exceeds this many times the index
 
 
 class Pacer:
@@ -66,6 +62,7 @@ class Pacer:
         # who may give calls up can bear more of them: measured, see docs/design/pacing.md
         bold = 1.6 if c.cancel and c.ring_floor < 0.8 * c.ring_timeout else 1.0
         self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance, bold)
+        self._rule = Predictive(c, self._air, self._handle, self._budget)
 
     # -- agents ------------------------------------------------------------------------------
 
@@ -170,7 +167,7 @@ class Pacer:
         self._book.remember(call, record)
         self._book.move_agent(agent, "talking", now)
         self._book.agents[agent].call = call
-        self._budget.observe(False, now, self._answered_per_second(now))
+        self._budget.observe(False, now, self._rule.answered_per_second(now, self._book))
 
     def call_abandoned(self, call: CallId, now: float) -> None:
         """No agent within patience, or the customer hung up while waiting."""
@@ -181,7 +178,7 @@ class Pacer:
         record = self._book.waiting.pop(call)
         record.state = after
         self._book.remember(call, record)
-        self._budget.observe(True, now, self._answered_per_second(now))
+        self._budget.observe(True, now, self._rule.answered_per_second(now, self._book))
 
     def call_relabelled(self, call: CallId, now: float, label: str = "machine") -> None:
         """Learned later: `label` machine or fax takes the call out of the counts of people.
@@ -296,7 +293,9 @@ class Pacer:
         self._check_time(now)
         config, book = self.config, self._book
         in_air, waiting = len(book.in_air), len(book.waiting)
-        available, busy = book.staying(now + self._air.ring.mean_ring + config.patience)
+        # zero: not even a call that rings to the end may meet nobody
+        ring = config.ring_timeout if config.mode == "zero" else self._air.ring.mean_ring
+        available, busy = book.staying(now + ring + config.patience)
         idle = available - waiting
         why: dict[str, float] = {
             "available": available, "busy": busy, "waiting": waiting, "in_air": in_air,
@@ -307,7 +306,7 @@ class Pacer:
             if config.cancel:
                 cancel = self._oldest_past_floor(now)
         elif config.mode == "predictive":
-            wish, cancel = self._predict(now, idle, busy, why)
+            wish, cancel = self._rule.decide(now, self._book, idle, busy, why)
         else:
             per_agent = config.power if config.mode == "power" else 1.0
             target = math.floor(per_agent * max(0, idle) + 1e-9)
@@ -338,77 +337,14 @@ class Pacer:
         ends = self._handle_law.ends_within(lasted, horizon, handle) if len(lasted) else lasted
         return Forecast(horizon, counted(mean, variance, most), poisson_binomial(ends))
 
-    def _predict(
-        self, now: float, idle: int, busy: int, why: dict[str, float]
-    ) -> tuple[int, tuple[CallId, ...]]:
-        config, book = self.config, self._book
-        view = self._air.outlook(now)
-        nodes, within = self._air.nodes()
-        handle = self._handle.mean(book.occupied(now))
-        per_second = busy / handle
-        answered_per_second = self._answered_per_second(now)
-        tau = self._budget.index(
-            now, answered_per_second, len(book.agents) * self._air.ring.mean_ring / handle
-        )
-        rule = IndexRule(
-            idle, [per_second * (t + config.patience) for t in nodes], view.until, within,
-            view.p, view.spread,
-        )  # fmt: skip
-        loss = rule.loss(0.0)
-        freed = per_second * (self._air.ring.mean_ring + config.patience)
-        most = math.floor(config.most_per_agent * len(book.agents)) - len(book.in_air)
-        if not view.proven:
-            # first calls of a shift: bear even an answer rate at the upper end of what is believed
-            high = min(1.0, view.p * (1.0 + UPPER * view.spread))
-            most = min(most, max(1, math.floor((idle + freed) / high)) - len(book.in_air))
-        wish = min(most, rule.place(tau, max(1, most)))
-        why.update(
-            answers_to_come=view.to_come, answer_rate=view.p, answer_rate_cv=view.spread,
-            handle=handle, freed=freed,
-            index=tau, loss=loss, ring=self._air.ring.mean_ring,
-            abandoned=self._budget.abandoned, answered=self._budget.answered,
-            aim=self._budget.aim(now, answered_per_second),
-        )  # fmt: skip
-        if wish > 0 or not config.cancel or loss <= GIVE_UP * tau:
-            return wish, ()
-        return 0, self._give_up(now, rule, GIVE_UP * tau, view.p, why)
-
-    def _give_up(
-        self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]
-    ) -> tuple[CallId, ...]:
-        """Calls past the floor to give up, likeliest answers first, until the loss is borne."""
-        chance = (self._air.ring.still_to_answer(p) / p).tolist()
-        gone = 0.0
-        chosen: list[CallId] = []
-        groups = self._air.by_age(now, self.config.ring_floor)
-        for age, calls in sorted(groups, key=lambda group: -chance[group[0]]):
-            each = chance[age]
-            if each < WORTHLESS or len(chosen) >= MOST_GIVEN_UP or rule.loss(-gone) <= tau:
-                break
-            for call in self._floor_passed(calls, now):
-                chosen.append(call)
-                gone += each
-                # looking at every call is not worth its time once many have gone
-                if len(chosen) >= MOST_GIVEN_UP or (len(chosen) < 32 and rule.loss(-gone) <= tau):
-                    break
-        why["given_up"] = len(chosen)
-        return tuple(chosen)
-
-    def _floor_passed(self, calls: dict[CallId, Call], now: float) -> list[CallId]:
-        floor = self.config.ring_floor
-        return [call for call, record in calls.items() if now - record.floor_from() >= floor]
-
     def _oldest_past_floor(self, now: float) -> tuple[CallId, ...]:
         groups = reversed(self._air.by_age(now, self.config.ring_floor))
-        return tuple(call for _, calls in groups for call in self._floor_passed(calls, now))
+        return tuple(call for _, calls in groups for call in floor_passed(calls, now, self.config.ring_floor))
 
     def _next_at(self, now: float, held: bool) -> float:
         later = now + LOOK_AGAIN
         token = self._limits.next_token(now) if held else None
         return min(later, token) if token is not None and token > now else later
-
-    def _answered_per_second(self, now: float) -> float:
-        return max(1, len(self._book.agents)) / self._handle.mean(self._book.occupied(now))
 
     # -- what is kept ------------------------------------------------------------------------
 
