@@ -152,13 +152,15 @@ class Floor:
             found |= joins.doubled(stories(sipp.calls()), self.redial_delay)
         return found
 
-    def wait_done(self, seconds: float, states: Sequence[str] = UNFINISHED) -> float:
+    def wait_done(self, seconds: float, states: Sequence[str] = UNFINISHED, *, crashed: bool = False) -> float:
         """Wait until no contact is in one of `states` (ready, leased, awaiting its code) and no call stands."""
         if self.daemon is None:
             raise NotReadyError("no daemon was started")
 
         def done() -> bool:
-            return self.store.unfinished(states) == 0 and all(call.over for call in self.calls())
+            return self.store.unfinished(states) == 0 and all(
+                call.rings_no_more if crashed else call.over for call in self.calls()
+            )
 
         try:
             return self.daemon.process.wait_ready(done, seconds, "the list is worked off")

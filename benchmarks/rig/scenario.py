@@ -5,7 +5,7 @@ Nothing of the dialer is in that log: the joins count on it.
 
 The carrier follows RFC 3261: a CANCEL after the final response changes nothing (9.2), a request on a call that it has
 ended gets 481 (12.2.2), crossing BYEs both get their answer. SIPp does not send while it repeats a message unless what
-came is expected right after that message, hence a CANCEL is awaited beside every ACK.
+came is expected right after that message, hence CANCEL and BYE are awaited beside the ACK.
 """
 
 from __future__ import annotations
@@ -99,6 +99,14 @@ def _answer_invite(line: str, body: str) -> str:
     return f"<send{RETRANS}><![CDATA[\n{head}{CONTACT.format(user='carrier')}{body}\n]]></send>\n"
 
 
+def _await_ack(then: str, *, cancel: str) -> str:
+    """Wait for the ACK of what was just sent with repetitions; see the top for why the others stand beside it."""
+    return (
+        f'<recv request="CANCEL" optional="true" next="{cancel}"/>\n<recv request="BYE" optional="true" next="30"/>\n'
+        f'<recv request="ACK" crlf="true" next="{then}"/>\n'
+    )
+
+
 def carrier(settings: CarrierSettings) -> str:
     """The carrier's scenario as SIPp's XML."""
     shares = {
@@ -169,14 +177,14 @@ def carrier(settings: CarrierSettings) -> str:
             _set("final", "answered"),
             _log("ANSWER"),
             _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
-            '<recv request="CANCEL" optional="true" next="22"/>\n<recv request="ACK" crlf="true" next="6"/>\n',
+            _await_ack("6", cancel="22"),
             # a CANCEL that crossed our 200 changes nothing: answer it, and go on repeating the 200
             '<label id="22"/>\n',
             _log("CANCEL"),
             _log("CANCEL_LATE"),
             _send("200 OK", tag=TAG),
             _answer_invite("200 OK", _sdp("carrier", 1)),
-            '<recv request="CANCEL" optional="true" next="22"/>\n<recv request="ACK" crlf="true" next="6"/>\n',
+            _await_ack("6", cancel="22"),
             '<label id="6"/>\n',
             _pause(settings.hold),
             _set("ended"),
@@ -198,6 +206,7 @@ def carrier(settings: CarrierSettings) -> str:
             _send("200 OK", tag=TAG),
             branch("21", "final"),
             _set("final"),
+            _log("CANCELLED"),
             _answer_invite("487 Request Terminated", EMPTY),
             '<recv request="CANCEL" optional="true" next="24"/>\n<recv request="ACK" next="99"/>\n',
             '<label id="21"/>\n',
@@ -220,7 +229,7 @@ def carrier(settings: CarrierSettings) -> str:
             branch("52", "ended"),
             _log("REINVITE"),
             _send("200 OK", sdp=_sdp("carrier", 2), attributes=RETRANS),
-            '<recv request="ACK" next="6"/>\n',
+            _await_ack("6", cancel="20"),
             # refusals
             '<label id="11"/>\n',
             _send("180 Ringing", tag=TAG),

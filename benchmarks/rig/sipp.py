@@ -106,8 +106,14 @@ class CallStory:
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended at the carrier."""
+        """Whether the call has ended at the carrier, with its last message acknowledged."""
         return "END" in self.events
+
+    @property
+    def rings_no_more(self) -> bool:
+        """Whether it has ended or its CANCEL took effect. (SIPp stops repeating the 487 when a second CANCEL comes, so
+        a dialer that died after the first never gets to acknowledge it.)"""
+        return self.over or "CANCELLED" in self.events
 
     @property
     def ended_by_dialer(self) -> bool:
