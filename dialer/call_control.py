@@ -64,6 +64,7 @@ class CallControl:
         call.ringing = clock.now()
         self.tell(call, "call_ringing", call.id, call.ringing)
         self.arm_ring_timer(call)
+        self.outcomes.note_ringing(call, self.services.switch.early_dialog(call.leg.id))
         self.services.stream.publish(CallRinging(at=clock.at(), **call_fields(call)))
 
     def arm_ring_timer(self, call: Call) -> None:

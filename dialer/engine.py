@@ -103,7 +103,11 @@ class Engine:
         value = saved_leg(saved)
         if value is not None:
             # a carrier that challenges an INVITE challenges its BYE, too
-            self.services.switch.end_orphan(value, trunk.credentials if trunk is not None else None)
+            credentials = trunk.credentials if trunk is not None else None
+            self.services.switch.end_orphan(value, credentials)
+            early = saved_leg(value.get("early"))
+            if early is not None:
+                self.services.switch.end_orphan(early, credentials)
 
     async def run(self) -> None:
         """All loops of the engine, until cancelled."""

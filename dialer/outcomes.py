@@ -14,6 +14,7 @@ from dialer.call import Call
 from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRecorded, SaleQueued
 from dialer.mqtt.outbox import outcome_message
 from dialer.services import Services
+from dialer.sip import DialogState
 from dispositions import Applied, Outcome, WriteTransaction
 
 #: Key of the saved SIP state of a leg that outlives its attempt's outcome, so that a restart can end it.
@@ -37,6 +38,14 @@ class OutcomeDesk:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+
+    def note_ringing(self, call: Call, early: DialogState | None) -> None:
+        """It rings. The early dialog goes to disk beside the INVITE's plan: should we die between the ACK of its answer
+        and the commit of that, the plan's CANCEL would come too late, and only a BYE ends the call.
+        """
+        attempt, at = call.id, self.services.clock.at()
+        saved = None if early is None else json.dumps({**call.plan.to_dict(), "early": early.to_dict()})
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at))
 
     def note_answered(self, call: Call) -> None:
         """The dialog stands: what a BYE after a crash needs goes to disk."""

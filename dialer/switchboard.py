@@ -17,6 +17,7 @@ from dialer.call import CallStateError
 from dialer.sip import (
     Answered,
     Credentials,
+    DialogState,
     Ended,
     Event,
     Failed,
@@ -159,6 +160,13 @@ class Switchboard:
     def heard(self, leg: str) -> bool:
         """Whether the INVITE of a live leg has had any response; True for a leg that is not there."""
         return not self.udp.has(leg) or self.udp.heard(leg)
+
+    def early_dialog(self, leg: str) -> DialogState | None:
+        """The dialog that a ringing leg would have when it is answered; None while its far end has named no tag."""
+        try:
+            return self.udp.dialog(leg)
+        except SipError:
+            return None
 
     def end_orphan(self, saved: Mapping[str, Any], credentials: Credentials | None = None) -> None:
         """End a call that a daemon before us left behind, from its saved SIP state."""
