@@ -73,6 +73,7 @@ class Trunk:
 
     def _refill(self, now: float) -> None:
         rate = self.table.calls_per_second
+        now = max(now, self._tokens_at)  # a caller's `now` may be a moment old
         # at most a quarter of a second's worth at once: a trunk that rested must not be hit by a whole second's burst
         self._tokens = min(max(1.0, rate * 0.25), self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now

@@ -568,7 +568,7 @@ class Floor:
         """(call, the customer's line, the agent's line) once both are pointed at each other."""
         await self.state(agent, "talking")
         call = self.agent(agent).call
-        line = next(line for c in self.carriers.values() for line in c.lines if line.leg == call.leg.id)
+        line = next(line for c in self.carriers.values() for line in c.up() if line.leg == call.leg.id)
         await self.until(lambda: self.points(line, self.phone(agent)))
         return call, line, self.phone(agent)
 

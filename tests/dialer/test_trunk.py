@@ -114,3 +114,11 @@ def test_addresses(text, address):
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match="host:port"):
         parse_address(text)
+
+
+def test_a_question_with_a_moment_old_time_takes_no_token():
+    one = trunk(lines=1000, calls_per_second=12)
+    one.starts(20.0)
+    one.seize(20.0001, "a")
+    one.seize(20.0001, "b")
+    assert one.starts(20.0) == 1
