@@ -57,9 +57,7 @@ class Air:
 
     def __init__(self, config: PacingConfig) -> None:
         self._config = config
-        self.ring = RingLaw(
-            config.ring_timeout, config.prior_ring, config.prior_answer_rate, config.prior_ring_calls
-        )
+        self.ring = RingLaw(config.ring_timeout, config.prior_ring, config.prior_answer_rate, config.prior_ring_calls)
         self.level = Level(config.memory)
         self.segments: dict[Segment, Level] = {}
         self._bins: dict[Segment, dict[int, dict[CallId, Call]]] = {}

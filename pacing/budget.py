@@ -15,6 +15,8 @@ from typing import Any
 
 GAIN, GAIN_UNSETTLED, SETTLED_AFTER = 0.07, 0.15, 100.0
 LOWEST, HIGHEST = -3.0, 2.5
+# without a window: the aim repays a surplus over so many calls, within these factors of the plain aim
+REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.15
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 80.0
 
@@ -59,7 +61,9 @@ class Budget:
         """The share of answered calls that may be abandoned from here on."""
         plain = self.cap * max(0.1, 1.0 - self.margin - EARLY / (1.0 + self.answered / EARLY_CALLS))
         if self._window is None or now >= self._window[2]:
-            return plain
+            # what was overspent so far is saved over the next calls, what was saved is spent
+            surplus = self.abandoned - self.cap * (1.0 - self.margin) * self.answered
+            return min(RICHEST * plain, max(POOREST * plain, plain - surplus / REPAY_CALLS))
         before, lost, end = self._window
         answered, abandoned = before + self.answered, lost + self.abandoned
         to_come = max(1.0, (end - now) * answered_per_second)
@@ -70,15 +74,16 @@ class Budget:
         root = 0.5 * (math.sqrt(self._z * self._z + 4.0 * slack) - self._z)
         return min(plain, root * root / to_come)
 
-    def index(self, now: float, answered_per_second: float, freed_per_ring: float) -> float:
+    def index(self, now: float, answered_per_second: float, agents: int, freed_per_ring: float) -> float:
         """The index tau for `pacing.index`, in (0, 0.6).
 
-        freed_per_ring: agents x mean ring / handle. The first guess is fitted to exact optima;
-        the trim corrects it.
+        agents: logged in; freed_per_ring: agents x mean ring / handle. The first guess is fitted to
+        the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
         """
         aim = self.aim(now, answered_per_second)
         base = 0.019 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
-        return float(min(0.6, base * math.exp(self.trim)))
+        few = 1.0 + 2.0 / max(1, agents) ** 2
+        return float(min(0.6, base * few * math.exp(self.trim)))
 
     def state(self) -> dict[str, Any]:
         """JSON-able; the window is not kept: the store tells it again."""

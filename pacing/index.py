@@ -133,8 +133,7 @@ class IndexRule:
         self._mass = list(mass)
         self._step = [p * u for u in within]
         self._curves = [
-            curve(idle, rounded(f, 0.02), round(p * u, 4), spread)
-            for f, u in zip(freed, within, strict=True)
+            curve(idle, rounded(f, 0.02), round(p * u, 4), spread) for f, u in zip(freed, within, strict=True)
         ]
 
     def loss(self, added: float) -> float:

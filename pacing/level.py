@@ -82,9 +82,7 @@ class Level:
             self.failed = [float(x) for x in state["failed"]]
 
 
-def posterior(
-    answered: float, failed: float, prior_mean: float, prior_calls: float
-) -> tuple[float, float]:
+def posterior(answered: float, failed: float, prior_mean: float, prior_calls: float) -> tuple[float, float]:
     """Mean and coefficient of variation of the Beta posterior."""
     a = answered + prior_mean * prior_calls
     b = failed + (1.0 - prior_mean) * prior_calls

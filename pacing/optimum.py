@@ -65,9 +65,7 @@ class Optimum:
 
 
 class _Model:
-    def __init__(
-        self, n: int, p: float, cap: float, handle: float, ring: float, patience: float
-    ) -> None:
+    def __init__(self, n: int, p: float, cap: float, handle: float, ring: float, patience: float) -> None:
         self.n, self.p, self.cap = n, p, cap
         self.handle, self.ring, self.patience = handle, ring, patience
         flow = n / handle

@@ -46,7 +46,7 @@ class Predictive:
         per_second = busy / handle
         answered_per_second = self.answered_per_second(now, book)
         tau = self._budget.index(
-            now, answered_per_second, len(book.agents) * self._air.ring.mean_ring / handle
+            now, answered_per_second, len(book.agents), len(book.agents) * self._air.ring.mean_ring / handle
         )
         rule = IndexRule(
             idle, [per_second * (t + config.patience) for t in nodes], view.until, within,
@@ -71,9 +71,7 @@ class Predictive:
             return wish, ()
         return 0, self._give_up(now, rule, GIVE_UP * tau, view.p, why)
 
-    def _give_up(
-        self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]
-    ) -> tuple[CallId, ...]:
+    def _give_up(self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]) -> tuple[CallId, ...]:
         """Calls past the floor to give up, likeliest answers first, until the loss is borne."""
         chance = (self._air.ring.still_to_answer(p) / p).tolist()
         gone = 0.0

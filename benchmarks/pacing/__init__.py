@@ -1,4 +1,4 @@
 """Pacing measured: ours beside the exact optimum and the rivals that users have today.
 
-    python -m benchmarks.pacing --quick
+python -m benchmarks.pacing --quick
 """

@@ -177,9 +177,7 @@ class Issabel(Switch):
         self._next = now + 3.0
         mean = self.handled_seconds / self.handled if self.handled else 120.0
         answer = self.ring_seconds / self.answered if self.answered else 8.0
-        soon = sum(
-            1 for since in self.busy_since.values() if 1.0 - math.exp(-(now - since + answer) / mean) >= 0.97
-        )
+        soon = sum(1 for since in self.busy_since.values() if 1.0 - math.exp(-(now - since + answer) / mean) >= 0.97)
         return self.place(self.idle + soon - self.waiting - self.in_air, self._next)
 
 

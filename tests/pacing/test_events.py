@@ -11,9 +11,7 @@ from pacing import Pacer, PacingConfig, PacingError
 from pacing.pacer import CAUSES
 
 IDS = st.integers(0, 4)
-TIMES = st.one_of(
-    st.floats(0.0, 30.0), st.sampled_from([-1.0, 0.0, math.nan, math.inf, -math.inf]), st.just("soon")
-)
+TIMES = st.one_of(st.floats(0.0, 30.0), st.sampled_from([-1.0, 0.0, math.nan, math.inf, -math.inf]), st.just("soon"))
 EVENTS = st.one_of(
     st.tuples(st.just("agent_available"), IDS),
     st.tuples(st.just("agent_unavailable"), IDS),

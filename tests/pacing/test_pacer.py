@@ -186,9 +186,7 @@ def test_misuse_raises_typed_errors_and_changes_nothing() -> None:
 def test_resync_replaces_the_live_picture() -> None:
     pacer = ready("progressive", 5)
     pacer.call_placed("lost", 1.0)
-    pacer.resync(
-        Snapshot(available=["a", "b", "c"], busy={"d": 5.0}, ringing={"r": 8.0}, answered={"w": 9.0}), 10.0
-    )
+    pacer.resync(Snapshot(available=["a", "b", "c"], busy={"d": 5.0}, ringing={"r": 8.0}, answered={"w": 9.0}), 10.0)
     assert pacer.decide(10.0).place == 3 - 1 - 1
     pacer.call_connected("w", "a", 10.0)
     pacer.talk_ended("d", 11.0)
