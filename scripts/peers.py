@@ -5,6 +5,7 @@ in the environment it fails instead). The packages' services are not started: ea
 free port. Uses nothing newer than Python 3.6.
 """
 
+import glob
 import os
 import shutil
 import subprocess
@@ -16,9 +17,12 @@ PEERS = {
     "baresip": "baresip-core",
     "mosquitto": "mosquitto",
     "promtool": "prometheus",
+    "kamailio": "kamailio",
+    "pg_ctl": "postgresql",
+    "chromium": "chromium",
 }
 POLICY = "/usr/sbin/policy-rc.d"
-SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+SEARCH = ":".join([os.environ.get("PATH", ""), "/usr/sbin:/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"))])
 
 
 def missing():

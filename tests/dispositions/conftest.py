@@ -18,25 +18,15 @@ NOON = 1_750_694_400.0
 """Monday 2025-06-23 16:00 UTC: noon in New York, within hours in all of the United States' mainland."""
 
 
-def _postgres_programs() -> Path | None:
-    found = shutil.which("pg_ctl")
-    if found is not None:
-        return Path(found).parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-    return versions[-1].parent if versions else None
-
-
 def _as_server_user(command: list[str]) -> list[str]:
     # initdb refuses to run as root
     return ["runuser", "-u", "postgres", "--", *command] if os.geteuid() == 0 else command
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres(need: Callable[[str], str]) -> Iterator[str]:
     """A server of our own on a loopback port; the URL of its database."""
-    programs = _postgres_programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server installed: apt install postgresql")
+    programs = Path(need("pg_ctl")).parent
     if os.geteuid() == 0:
         try:
             pwd.getpwnam("postgres")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
@@ -38,11 +36,9 @@ CONFIG = Path(__file__).parent / "kamailio" / "trunk.cfg"
 
 
 @pytest.fixture(params=["MD5", "SHA-256"])
-def trunk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+def trunk(tmp_path: Path, request: pytest.FixtureRequest, need: Callable[[str], str]) -> Iterator[tuple[str, int]]:
     """A running Kamailio; its address. Ends with the test."""
-    program = shutil.which("kamailio", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if program is None:
-        pytest.skip("kamailio is not installed: apt-get install --no-install-recommends kamailio")
+    program = need("kamailio")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((HOST, 0))
         port = sock.getsockname()[1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -84,10 +84,8 @@ def test_findings_are_shown(day: Any) -> None:
 
 
 @pytest.mark.peer
-def test_a_browser_shows_it(day: Any, tmp_path: Path) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium is not installed")
+def test_a_browser_shows_it(day: Any, tmp_path: Path, need: Callable[[str], str]) -> None:
+    browser = need("chromium")
     file, picture = tmp_path / "report.html", tmp_path / "report.png"
     file.write_text(page(day), encoding="utf-8")
     command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,2000"]
