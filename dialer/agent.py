@@ -97,6 +97,8 @@ class Agent:
     leg: Leg | None = None
     call: Call | None = None
     """the call being talked, or the one that wrap-up is about"""
+    withdrawn: bool = False
+    """not in the config any more: may finish, and not log in again"""
     shown: object | None = None
     """preview: the claim on the agent's screen"""
     pending: AgentTrigger | None = None

@@ -72,6 +72,8 @@ class Desk:
 
     async def login(self, command: c.AgentLogin) -> dict[str, Any]:
         agent = self._agent(command.agent)
+        if agent.withdrawn:
+            raise CommandError("unknown_agent", f"agent {agent.name!r} is not in the config file any more")
         unit = self._unit_for_login(agent, command.campaign)
         if agent.state is not AgentState.LOGGED_OUT:
             if agent.campaign == unit.campaign.name and agent.state is not AgentState.LOGGING_IN:
@@ -344,6 +346,8 @@ class Desk:
             if unit not in allowed:
                 raise CommandError("forbidden", f"agent {agent.name} may not log in to {name}")
             return unit
+        # a campaign that winds down is a choice only where there is no other
+        allowed = [u for u in allowed if not u.campaign.draining] or allowed
         if len(allowed) == 1:
             return allowed[0]
         if not allowed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -71,7 +72,11 @@ class Reloader:
             for prompt in prompts:
                 prompts[prompt] = await self.engine.services.media.load_prompt(prompt)
             self.check(built)
-        except (ConfigErrors, ResolveError, MediaError, ValueError) as error:
+            # the last thing that may fail: a locked store must not leave half a config behind
+            store = self.engine.services.ledger.store
+            for campaign in built.campaigns.values():
+                await asyncio.to_thread(store.register, campaign.policy)
+        except (ConfigErrors, ResolveError, MediaError, DispositionsError, ValueError) as error:
             self._alert("config_rejected", str(error))
             raise ReloadError(str(error)) from None
         self._take_trunks(trunks)
@@ -116,9 +121,10 @@ class Reloader:
             if agent is None:
                 self.engine.agents[name] = Agent(name, table)
             else:
-                agent.table = table
+                agent.table, agent.withdrawn = table, False
         for name in [name for name in self.engine.agents if name not in built.file.agents]:
             agent = self.engine.agents[name]
+            agent.withdrawn = True
             unit = self.engine.unit_of(agent)
             if (unit is None or unit.agents.logout(agent)) and agent.state is AgentState.LOGGED_OUT:
                 del self.engine.agents[name]

@@ -136,8 +136,8 @@ class Switchboard:
         return self._try(leg, "bye", lambda: self.udp.bye(leg))
 
     def reinvite(self, leg: str, description: bytes) -> bool:
-        """Offer a new session on a confirmed dialog."""
-        return self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
+        """Offer a new session on a confirmed dialog; False also for a leg whose end is on its way to its owner."""
+        return self.udp.has(leg) and self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
 
     def answer(self, leg: str, description: bytes) -> bool:
         """Answer an offer of the far end."""

@@ -414,6 +414,7 @@ class Floor:
         self.faults: list[str] = []
         self.names = [f"agent{i}" for i in range(wishes.agents)]
         self.explained: set[str] = set(wishes.quiet)
+        self._sip_port = 0
         self._running: list[asyncio.Task[Any]] = []
 
     # -- making it
@@ -428,17 +429,25 @@ class Floor:
             for name, extra in w.trunks.items()
         )
         agents = "\n".join(f'[agents.{n}]\nphone = "sip:{n}@127.0.0.1:{self.phones.port}"' for n in self.names)
+        return textwrap.dedent(CONFIG).format(
+            scale=SCALE,
+            folder=self.folder,
+            trunks=trunks,
+            agents=agents,
+            campaigns=self.campaign_text("promo", "spring"),
+        )
+
+    def campaign_text(self, name: str, listed: str) -> str:
+        w = self.wishes
         campaign = textwrap.dedent(CAMPAIGN).format(
-            name="promo", list="spring", trunks=", ".join(f'"{t}"' for t in w.trunks),
+            name=name, list=listed, trunks=", ".join(f'"{t}"' for t in w.trunks),
             wrap_up_max=w.wrap_up_max * SCALE, agent_choice=w.agent_choice, mode=w.mode,
             patience=w.patience * SCALE, ring_floor=w.ring_floor * SCALE,
             ring_timeout=w.ring_timeout * SCALE, pacing=w.pacing, codes=textwrap.dedent(w.codes),
         )  # fmt: skip
         if w.schedule:
-            campaign += f"\n[campaigns.promo.schedule]\n{w.schedule}\n"
-        return textwrap.dedent(CONFIG).format(
-            scale=SCALE, folder=self.folder, trunks=trunks, agents=agents, campaigns=campaign
-        )
+            campaign += f"\n[campaigns.{name}.schedule]\n{w.schedule}\n"
+        return campaign
 
     def write_config(self, text: str | None = None) -> Path:
         path = self.folder / "campaign.toml"
@@ -468,7 +477,8 @@ class Floor:
             on_locked=alert("store_locked"), on_restored=lambda: alert("store_ok")(""),
         )  # fmt: skip
         self._running = [asyncio.create_task(self.ledger.run(), name="ledger")]
-        self.udp = UdpEndpoint.open("127.0.0.1", 0, lambda e: self.switch.on_event(e), t1=T1, t2=8 * T1)
+        self.udp = UdpEndpoint.open("127.0.0.1", self._sip_port, lambda e: self.switch.on_event(e), t1=T1, t2=8 * T1)
+        self._sip_port = self.udp.address[1]
         self.switch = Switchboard(self.udp, self.counters)
         self.media: Any = Media(lambda token, good: self.engine.message_finished(token, good))
         if self.wishes.real_media:
@@ -508,6 +518,12 @@ class Floor:
         assert [r.status for r in results] == ["added"] * len(numbers), results
         for unit in self.engine.units.values():
             unit.dialing.contacts_arrived()
+
+    async def add_later(self, *numbers: str) -> None:
+        """The same without waiting for the commit."""
+        at = self.clock.at()
+        contacts = [NewContact(numbers=(n,)) for n in numbers]
+        self.ledger.post(lambda tx: tx.add_contacts("promo", "spring", contacts, at))
 
     async def do(self, command: str, agent: str | int | None = None, **fields: Any) -> dict[str, Any]:
         """A command through the desk's one door."""
@@ -646,9 +662,10 @@ class Floor:
         assert not book.in_air
         assert not book.waiting
         told = {name: record.state for name, record in book.agents.items()}
-        free = {a.name for a in self.engine.agents.values() if a.state is AgentState.AVAILABLE}
+        here = [a for a in self.engine.agents.values() if a.campaign == campaign.name]
+        free = {a.name for a in here if a.state is AgentState.AVAILABLE}
         assert {name for name, state in told.items() if state == "available"} == free, (told, free)
-        wrapping = {a.name for a in self.engine.agents.values() if a.state is AgentState.WRAP_UP}
+        wrapping = {a.name for a in here if a.state is AgentState.WRAP_UP}
         assert {name for name, state in told.items() if state != "available"} <= wrapping, (told, wrapping)
 
     async def crash(self) -> None:
@@ -664,6 +681,7 @@ class Floor:
             await self.media.close()
         self.store.close()
         self.events.clear()
+        self.faults.clear()
 
     async def shut(self) -> None:
         """As the daemon does at a stop."""

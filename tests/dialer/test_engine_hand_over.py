@@ -15,7 +15,7 @@ async def handing_over(floor, party, *, colleague=None):
 
 def test_success(stage, party):
     async def play(floor):
-        call, customer, phone = await handing_over(floor, party)
+        call, _customer, phone = await handing_over(floor, party)
         await floor.do("hand_over", 0, to="agent1")
         again, _, _ = await floor.talking(1)
         assert again is call

@@ -67,7 +67,7 @@ def test_while_talking_a_free_colleague_takes_over(stage):
     async def play(floor):
         await floor.until(lambda: any(floor.agent(i).state.value == "talking" for i in (0, 1)))
         one = 0 if floor.agent(0).state.value == "talking" else 1
-        call, customer, phone = await floor.talking(one)
+        call, _customer, phone = await floor.talking(one)
         floor.phones.hang_up(phone)
         other = 1 - one
         again, _, _ = await floor.talking(other)

@@ -83,7 +83,7 @@ def test_the_customer_hangs_up_while_waiting(stage):
 
 def test_an_agent_who_becomes_free_takes_the_waiting_customer(stage):
     async def play(floor):
-        talking, waiting = await one_waits(floor)
+        _talking, waiting = await one_waits(floor)
         await floor.do("hangup", 0)
         await floor.do("dispose", 0, code="no_interest")
         call, _, _ = await floor.talking()
