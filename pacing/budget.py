@@ -16,7 +16,7 @@ from typing import Any
 GAIN, GAIN_UNSETTLED, SETTLED_AFTER = 0.07, 0.15, 100.0
 LOWEST, HIGHEST = -3.0, 2.5
 # without a window: the aim repays a surplus over so many calls, within these factors of the plain aim
-REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.15
+REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.1
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 80.0
 

@@ -44,7 +44,7 @@ class PacingConfig:
     patience: float = 2.0
     ring_floor: float = 15.0
     ring_timeout: float = 25.0
-    margin: float = 0.04
+    margin: float = 0.06
     overrun_chance: float = 0.005
     most_per_agent: float = 25.0
     cancel: bool = True
