@@ -29,6 +29,17 @@ def g711_payload(far: sdp.SessionDescription) -> int:
     return next((p.number for p in far.payloads if p.number in (0, 8)), 0)
 
 
+def answer_direction(offered: sdp.Direction, party: sdp.Direction) -> sdp.Direction:
+    """What to answer to an offer of `offered`, for a party that wants `party` (RFC 3264 6.1: who offers sendonly must
+    not be answered sendrecv).
+    """
+    sends = party in ("sendrecv", "sendonly") and offered in ("sendrecv", "recvonly")
+    hears = party in ("sendrecv", "recvonly") and offered in ("sendrecv", "sendonly")
+    if sends:
+        return "sendrecv" if hears else "sendonly"
+    return "recvonly" if hears else "inactive"
+
+
 def _offer_of(far: sdp.SessionDescription, session: int, version: int) -> bytes:
     # a held party's `sendonly` is passed on as it is: the other one must not talk into nothing
     return sdp.readdressed(far, session_id=session, version=version)
@@ -61,9 +72,10 @@ class Leg:
     offered: tuple[object, ...] | None = None
     on_synced: Callable[[], None] | None = field(default=None, repr=False)
 
-    def own_offer(self) -> bytes:
+    def own_offer(self, direction: sdp.Direction = "sendrecv") -> bytes:
         """Our media port, with everything that we speak."""
-        return sdp.audio(self.port.host, self.port.port, session_id=self.session, version=self.version)
+        host, port = self.port.host, self.port.port
+        return sdp.audio(host, port, direction=direction, session_id=self.session, version=self.version)
 
     def note_far(self, description: bytes | None) -> bool:
         """Take what the far end said of its audio; False when it cannot be used."""
@@ -128,12 +140,14 @@ class Leg:
         """The far end changes its session (hold, another port): what to answer. The other leg of a bridge follows."""
         self.note_far(description)
         self.version += 1
+        theirs = self.far.direction if description is not None and self.far is not None else "sendrecv"
         target = self.aimed_at
         if target is not None and target.far is not None:
             self.offered = audio_key(target.far)
-            return _offer_of(target.far, self.session, self.version)
+            way = answer_direction(theirs, target.far.direction)
+            return sdp.readdressed(target.far, session_id=self.session, version=self.version, direction=way)
         self.offered = ("own",)
-        return self.own_offer()
+        return self.own_offer(answer_direction(theirs, "sendrecv"))
 
     def tell_partner(self) -> None:
         """This far end has said something new of its audio: the leg that is pointed at it follows."""

@@ -36,7 +36,7 @@ from dialer.media import MediaPort
 from dialer.media.backend import MediaExhausted, MediaGone
 from dialer.reload import Reloader
 from dialer.services import Services
-from dialer.sip import Answered, Ended, Failed, IncomingCall, Offered, sdp
+from dialer.sip import Answered, Ended, Failed, IncomingCall, Offered, Reinvited, sdp
 from dialer.switchboard import Switchboard
 from dialer.udp import UdpEndpoint
 from dispositions import NewContact, Store
@@ -84,6 +84,8 @@ class Line:
     at: float
     offers: list[sdp.SessionDescription] = field(default_factory=list)
     answers: list[sdp.SessionDescription] = field(default_factory=list)
+    answered_us: list[sdp.SessionDescription] = field(default_factory=list)
+    """the answers to this far end's own re-INVITEs"""
     up: bool = False
     over: str = ""
     reinvites: int = 0
@@ -186,6 +188,8 @@ class FarEnd:
                 self._by_leg[leg].over = f"failed {event.status}"
             case Ended(leg, by):
                 self._by_leg[leg].up, self._by_leg[leg].over = False, by
+            case Reinvited(leg, body):
+                self._by_leg[leg].answered_us.append(sdp.parse(body or b""))
             case Answered():
                 raise AssertionError("a far end never calls")
 
@@ -357,6 +361,7 @@ CAMPAIGN = """
     abandoned_redial_delay = "3d"
     wrap_up_max = {wrap_up_max}
     agent_choice = "{agent_choice}"
+    {extra}
     [campaigns.{name}.pacing]
     mode = "{mode}"
     patience = {patience}
@@ -391,6 +396,7 @@ class Wishes:
     codes: str = CODES
     trunks: dict[str, str] = field(default_factory=lambda: {"main": ""})
     schedule: str = ""
+    campaign: str = ""
     log_in: bool = True
     dial: bool = True
     quiet: tuple[str, ...] = ()
@@ -441,7 +447,7 @@ class Floor:
         w = self.wishes
         campaign = textwrap.dedent(CAMPAIGN).format(
             name=name, list=listed, trunks=", ".join(f'"{t}"' for t in w.trunks),
-            wrap_up_max=w.wrap_up_max * SCALE, agent_choice=w.agent_choice, mode=w.mode,
+            wrap_up_max=w.wrap_up_max * SCALE, agent_choice=w.agent_choice, mode=w.mode, extra=w.campaign,
             patience=w.patience * SCALE, ring_floor=w.ring_floor * SCALE,
             ring_timeout=w.ring_timeout * SCALE, pacing=w.pacing, codes=textwrap.dedent(w.codes),
         )  # fmt: skip
@@ -593,6 +599,8 @@ class Floor:
 
     def at_media(self, line: Line) -> bool:
         """This far end sends its audio to a port of ours."""
+        if self.wishes.real_media:
+            return 31000 <= line.target[1] <= 31200
         return line.target[1] in self.media.ports.values()
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -640,7 +648,7 @@ class Floor:
         await self.until(lambda: not any(c.up() for c in self.carriers.values()), 6)
         await self.until(lambda: {x.number for x in self.phones.up()} == {a.name for a in agents}, 6)
         for agent in agents:
-            assert self.at_media(self.phones.of(agent.name)[-1]) or self.wishes.real_media
+            assert self.at_media(self.phones.of(agent.name)[-1])
         assert None not in self.outcomes(), "an attempt without outcome"
         with self.store.read() as view:
             assert view.accounted("promo") == []

@@ -56,6 +56,9 @@ def test_the_customer_puts_us_on_hold_and_comes_back(stage):
         _, customer, phone = await floor.talking()
         floor.carrier.reoffer(customer, "sendonly")
         await floor.until(lambda: phone.offers[-1].direction == "sendonly")
+        await floor.until(lambda: customer.answered_us)
+        assert customer.answered_us[0].direction == "recvonly"
+        assert (customer.answered_us[0].host, customer.answered_us[0].port) == ("127.0.0.1", phone.port)
         floor.carrier.reoffer(customer, "sendrecv")
         await floor.until(lambda: phone.offers[-1].direction == "sendrecv")
         await floor.until(lambda: floor.points(customer, phone))
