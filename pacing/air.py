@@ -1,6 +1,6 @@
 """The calls in the air and what is to be expected of them.
 
-Calls are counted per segment and placing time (bins of `BIN` s), so a decision costs the same with
+Calls are counted per segment and placing time (the bins of the ring law), so a decision costs the same with
 5 ringing calls or 5,000. Outcomes reach the level estimates in the order of placing: calls placed
 together are counted together, or the quick ones (answers) would bias the level. Calls not yet
 counted enter each decision by their posterior (the E-step of the cure model).
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pacing.answering import BIN, RingLaw
+from pacing.answering import RingLaw
 from pacing.book import Call
 from pacing.config import PacingConfig
 from pacing.decision import CallId, Segment
@@ -79,14 +79,14 @@ class Air:
         """A call is in the air since `record.placed_at`."""
         trial = record.trial = Trial(record.placed_at, segment)
         bins = self._bins.setdefault(segment, {})
-        bins.setdefault(int(record.placed_at // BIN), {})[call] = record
+        bins.setdefault(int(record.placed_at // self.ring.width), {})[call] = record
         self._queue.append(trial)
 
     def ended(self, call: CallId, record: Call, now: float, end: str) -> None:
         """It was answered, failed, given_up (by us), or lost (says nothing about people)."""
         trial: Trial = record.trial
         bins = self._bins[trial.segment]
-        key = int(trial.placed_at // BIN)
+        key = int(trial.placed_at // self.ring.width)
         del bins[key][call]
         if not bins[key]:
             del bins[key]
@@ -148,13 +148,13 @@ class Air:
         return level
 
     def _age_bin(self, age: float) -> int:
-        return min(int(age / BIN), self.ring.bins - 1)
+        return min(int(age / self.ring.width), self.ring.bins - 1)
 
     def _ages(self, bins: dict[int, dict[CallId, Call]], now: float) -> Array:
         """Calls by age bin, shape (ring.bins,)."""
         placed = np.fromiter(bins.keys(), dtype=np.float64, count=len(bins))
         count = np.fromiter(map(len, bins.values()), dtype=np.float64, count=len(bins))
-        age = np.minimum(np.maximum(now / BIN - 0.5 - placed, 0.0), self.ring.bins - 1.0).astype(np.int64)
+        age = np.minimum(np.maximum(now / self.ring.width - 0.5 - placed, 0.0), self.ring.bins - 1.0).astype(np.int64)
         return np.asarray(np.bincount(age, weights=count, minlength=self.ring.bins))
 
     def _every_age(self, now: float) -> Array:
@@ -243,10 +243,10 @@ class Air:
     def by_age(self, now: float, least: float) -> list[tuple[int, dict[CallId, Call]]]:
         """Calls placed at least about `least` s ago, as (age bin, calls), the youngest first."""
         groups = [
-            (max(0, min(int(now / BIN - 0.5 - key), self.ring.bins - 1)), calls)
+            (max(0, min(int(now / self.ring.width - 0.5 - key), self.ring.bins - 1)), calls)
             for bins in self._bins.values()
             for key, calls in bins.items()
-            if now - key * BIN >= least
+            if now - key * self.ring.width >= least
         ]
         groups.sort(key=lambda group: group[0])
         return groups

@@ -2,7 +2,7 @@
 
 Model. A call placed is answered by a person with probability p after a ring time of law A, else it
 fails (busy, no answer, machine, ...) after a time of law N. The two laws are estimated as discrete
-cause-specific hazards on bins of BIN seconds (Aalen and Johansen 1978), so that calls which were
+cause-specific hazards on bins of at most BIN seconds (Aalen and Johansen 1978), so that calls which were
 given up count as censored at the age they had. A prior of `prior_ring_calls` calls keeps the hazards
 proper before there is evidence. The level p moves faster than the laws and has its own estimate
 (`pacing.level`), in which calls still ringing count by their posterior: counting resolved calls only
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BIN = 0.5
+BIN = 0.5  # s; finer where ring_timeout is short, so that scaled-down time is paced alike
 Array = NDArray[np.float64]
 
 
@@ -36,16 +36,17 @@ class RingLaw:
         prior_calls: float,
         memory: float = 6000.0,
     ) -> None:
-        self.bins = int(np.ceil(1.5 * ring_timeout / BIN)) + 1
+        self.width = min(BIN, ring_timeout / 50.0)  # of a bin, s
+        self.bins = int(np.ceil(1.5 * ring_timeout / self.width)) + 1
         self._grow = 1.0 + 1.0 / memory
-        age = (np.arange(self.bins) + 0.5) * BIN
+        age = (np.arange(self.bins) + 0.5) * self.width
         # Prior: most answers come by a gamma law of shape 2 and mean prior_ring, a quarter anywhere
         # until 4 x prior_ring, so that an old call is not written off before anything is known. Of the
         # failures half come likewise (busy, rejected, invalid), half ring until ring_timeout.
         shape = age * np.exp(-2.0 * age / prior_ring)
         flat = np.where(age < min(ring_timeout, 4.0 * prior_ring), 1.0, 0.0)
         shape = 0.75 * shape / shape.sum() + 0.25 * flat / flat.sum()
-        end = min(self.bins - 1, int(ring_timeout / BIN))
+        end = min(self.bins - 1, int(ring_timeout / self.width))
         answer = prior_answer_rate * shape
         fail = 0.5 * (1.0 - prior_answer_rate) * shape
         fail[end] += 0.5 * (1.0 - prior_answer_rate) + answer[end + 1 :].sum() + fail[end + 1 :].sum()
@@ -67,7 +68,7 @@ class RingLaw:
 
     def observe(self, age: float, end: str) -> None:
         """A call ended at `age` s: `end` is answered, failed or censored (given up, congestion)."""
-        k = min(int(age / BIN), self.bins - 1)
+        k = min(int(age / self.width), self.bins - 1)
         w = self._weight
         if end == "censored":
             self._alive[:k] += w  # not at risk in the bin where it left
@@ -89,7 +90,7 @@ class RingLaw:
 
     def take_back(self, age: float) -> None:
         """An answer at `age` s turned out to be a machine: move it to the failures."""
-        k = min(int(age / BIN), self.bins - 1)
+        k = min(int(age / self.width), self.bins - 1)
         moved = min(self._weight, self._answers[k])
         self._answers[k] -= moved
         self._fails[k] += moved
@@ -121,7 +122,7 @@ class RingLaw:
         self.survive_failed = np.clip(1.0 - (np.cumsum(fails) - fails) / failed, 1e-9, 1.0)
         # how much less likely an answered call is to have rung so long than a failing one
         self._against = np.minimum(self.survive_failed / np.maximum(self.survive_answered, 1e-12), 1e9)
-        middle = (np.arange(self.bins) + 0.5) * BIN
+        middle = (np.arange(self.bins) + 0.5) * self.width
         self.mean_ring = float((self._density * middle).sum()) / self.answered_share
         self.mean_square_ring = float((self._density * middle**2).sum()) / self.answered_share
         ends = self._density + fails
@@ -133,7 +134,7 @@ class RingLaw:
 
     def answered_within(self, horizon: float) -> Array:
         """P(answered within `horizon` s | alive at bin k and will be answered), shape (bins,)."""
-        shift = horizon / BIN
+        shift = horizon / self.width
         low = int(shift)
         index = np.minimum(np.arange(self.bins) + low, self.bins - 1)
         here = self.survive_answered
@@ -144,7 +145,7 @@ class RingLaw:
     def quantiles(self, nodes: int) -> tuple[list[float], list[float]]:
         """Ring times of an answered call at the middles of `nodes` equal shares, and P(until there)."""
         done = np.concatenate((1.0 - self.survive_answered, [1.0]))
-        edges = np.arange(len(done)) * BIN
+        edges = np.arange(len(done)) * self.width
         shares = (np.arange(nodes) + 0.5) / nodes
         return np.interp(shares, done, edges).tolist(), shares.tolist()
 
@@ -155,12 +156,13 @@ class RingLaw:
             "fails": (self._fails / self._weight).tolist(),
             "alive": (self._alive / self._weight).tolist(),
             "resolved": self.resolved,
+            "width": self.width,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take what `state` wrote, if it fits the bins (another ring_timeout starts afresh)."""
         parts = [np.asarray(state[k], dtype=np.float64) for k in ("answers", "fails", "alive")]
-        if any(part.shape != (self.bins,) for part in parts):
+        if state["width"] != self.width or any(part.shape != (self.bins,) for part in parts):
             return
         self._answers, self._fails, self._alive = parts
         self._weight = 1.0

@@ -342,7 +342,7 @@ class Pacer:
         return tuple(call for _, calls in groups for call in floor_passed(calls, now, self.config.ring_floor))
 
     def _next_at(self, now: float, held: bool) -> float:
-        later = now + LOOK_AGAIN
+        later = now + min(LOOK_AGAIN, self.config.ring_timeout / 25.0)
         token = self._limits.next_token(now) if held else None
         return min(later, token) if token is not None and token > now else later
 

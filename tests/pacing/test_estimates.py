@@ -154,3 +154,13 @@ def test_handle_time_is_right_with_many_agents_and_follows_a_change() -> None:
             total += 500 * rng.exponential(mean / 500)
             handle.observe(total)
         assert handle.mean(total) == pytest.approx(mean, rel=0.12)
+
+
+def test_a_ring_law_of_another_time_scale_is_not_taken_over() -> None:
+    law = fed_law(np.random.default_rng(8), 500)
+    same, other = RingLaw(25.0, 6.0, 0.5, 5.0), RingLaw(1.25, 0.3, 0.5, 5.0)
+    assert same.bins == other.bins
+    same.restore(law.state())
+    other.restore(law.state())
+    assert same.mean_ring == pytest.approx(law.mean_ring)
+    assert other.mean_ring < 1.25

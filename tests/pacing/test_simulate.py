@@ -115,3 +115,23 @@ def test_a_day_of_a_strict_budget_ends_below_the_cap() -> None:
         pacer.set_budget(0.0, 0, 0, 4 * 3600.0)
         out = simulate(pacer, realistic(), full_time(10, 4 * 3600.0), 4 * 3600.0, seed)
         assert 0.005 < out.abandon_rate <= 0.03
+
+
+def test_time_scaled_down_is_paced_alike() -> None:
+    """All durations divided by 20, as a demonstration does: occupancy stays near that of full time."""
+    from pacing.laws import Laws, gamma_after
+
+    def scaled(k: float) -> float:
+        laws = Laws(
+            lambda _: 0.25, gamma_after(3.0 / k, 9.0 / k, 2.0), constant(25.0 / k), lognormal(120.0 / k, 0.9),
+            constant(30.0 / k), constant(2.0 / k), 25.0 / k,
+        )  # fmt: skip
+        config = PacingConfig(
+            patience=2.0 / k, ring_floor=15.0 / k, ring_timeout=25.0 / k, prior_ring=10.0 / k, prior_handle=120.0 / k
+        )
+        seconds = 6 * 3600.0 / k
+        out = simulate(Pacer(config), laws, full_time(10, seconds), seconds, 31, seconds / 20)
+        assert out.abandon_rate <= 0.033
+        return out.occupancy
+
+    assert scaled(20.0) == pytest.approx(scaled(1.0), abs=0.02)
