@@ -138,10 +138,10 @@ class Dialing:
         campaign = self.campaign
         if campaign.draining:
             return CampaignState.DRAINING, "calls in progress end, no new ones are placed"
-        if campaign.agents_at_work() == 0:
-            return CampaignState.NO_AGENTS, "no agent is logged in and off break"
         if campaign.paused:
             return CampaignState.PAUSED, "paused by command: dialer resume goes on"
+        if campaign.agents_at_work() == 0:
+            return CampaignState.NO_AGENTS, "no agent is logged in and off break"
         if self.services.ledger.locked:
             return CampaignState.STOPPED, "the store is locked: no call is placed until it is back"
         if not self.services.media.stats().alive:

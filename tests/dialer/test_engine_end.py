@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
+
+from dialer.ledger import LedgerStopped
 
 
 async def mixed(floor, party):
@@ -161,3 +164,46 @@ def test_a_200_to_an_invite_of_before_the_crash_is_ended(stage, party):
         await floor.until(lambda: line.over == "remote")
 
     stage(play)
+
+
+def test_killed_between_the_ack_and_its_commit(stage, party):
+    """The answer never reached the disk, but the call had rung: its early dialog had."""
+
+    async def play(floor):
+        floor.carrier.default = party.rings
+        await floor.call_state("ringing")
+        await floor.ledger.flush()
+        other = sqlite3.connect(floor.folder / "dialer.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        floor.carrier.answer(floor.carrier.lines[0])
+        await floor.talking()
+        await floor.crash()
+        other.execute("ROLLBACK")
+        other.close()
+        await floor.open(add=False)
+        assert floor.outcomes() == ["interrupted"]
+        await floor.until(lambda: floor.carrier.lines[0].over == "remote")
+        await floor.until(lambda: not floor.phones.up())
+        await floor.ledger.flush()
+
+    stage(play)
+
+
+def test_a_writer_that_fails_lets_nobody_wait_for_ever(stage):
+    async def play(floor):
+        writer = floor._running[0]
+
+        def fault(tx):
+            raise ZeroDivisionError("a fault of ours")
+
+        floor.ledger.post(fault)
+        with pytest.raises(LedgerStopped):
+            await floor.ledger.write(lambda tx: None)
+        with pytest.raises(ZeroDivisionError):
+            await writer
+        await floor.ledger.close()
+        # a fresh one for the checks at the end
+        await floor.crash()
+        await floor.open(add=False)
+
+    stage(play, numbers=0, log_in=False)
