@@ -101,3 +101,30 @@ def test_who_takes_the_next_call(stage, choice):
         assert sorted(taken) == ["agent0", "agent0", "agent1", "agent1", "agent2", "agent2"]
 
     stage(play, agents=3, numbers=6, agent_choice=choice, pacing="max_lines = 1")
+
+
+def test_the_agent_puts_the_customer_on_hold_and_comes_back(stage):
+    async def play(floor):
+        _, customer, phone = await floor.talking()
+        floor.phones.reoffer(phone, "sendonly")
+        await floor.until(lambda: customer.offers[-1].direction == "sendonly")
+        floor.phones.reoffer(phone, "sendrecv")
+        await floor.until(lambda: customer.offers[-1].direction == "sendrecv")
+        await floor.until(lambda: floor.points(customer, phone))
+        await floor.do("hangup", 0)
+
+    stage(play)
+
+
+def test_a_phone_that_offers_anew_while_nobody_talks_is_answered_with_our_port(stage):
+    async def play(floor):
+        phone = floor.phone()
+        floor.phones.reoffer(phone, "sendonly")
+        await floor.until(lambda: phone.answered_us)
+        assert phone.answered_us[0].direction == "recvonly"
+        assert phone.answered_us[0].port in floor.media.ports.values()
+        await floor.add("+34600000001")
+        await floor.talking()
+        await floor.do("hangup", 0)
+
+    stage(play, numbers=0)
