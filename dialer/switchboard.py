@@ -110,6 +110,7 @@ class Switchboard:
             self._try(leg, "reject", lambda: self.udp.reject(leg, 488))
 
     # -- commands -------------------------------------------------------------------------------------------------
+    # On a leg that the endpoint has no more, whose end is only on its way to its owner, they do nothing and are False.
 
     def invite(self, plan: InvitePlan, owner: LegOwner, description: bytes, credentials: Credentials | None) -> bool:
         """Send the INVITE of a plan that is on disk; its events go to `owner`."""
@@ -129,19 +130,19 @@ class Switchboard:
 
     def cancel(self, leg: str) -> bool:
         """Give up a ringing call."""
-        return self._try(leg, "cancel", lambda: self.udp.cancel(leg))
+        return self.udp.has(leg) and self._try(leg, "cancel", lambda: self.udp.cancel(leg))
 
     def bye(self, leg: str) -> bool:
         """End a confirmed dialog."""
-        return self._try(leg, "bye", lambda: self.udp.bye(leg))
+        return self.udp.has(leg) and self._try(leg, "bye", lambda: self.udp.bye(leg))
 
     def reinvite(self, leg: str, description: bytes) -> bool:
-        """Offer a new session on a confirmed dialog; False also for a leg whose end is on its way to its owner."""
+        """Offer a new session on a confirmed dialog."""
         return self.udp.has(leg) and self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
 
     def answer(self, leg: str, description: bytes) -> bool:
         """Answer an offer of the far end."""
-        return self._try(leg, "answer", lambda: self.udp.answer(leg, description))
+        return self.udp.has(leg) and self._try(leg, "answer", lambda: self.udp.answer(leg, description))
 
     def ping(self, uri: str, destination: tuple[str, int], owner: PingOwner) -> str | None:
         """Send OPTIONS; how it ended goes to `owner`."""

@@ -156,7 +156,7 @@ class FarEnd:
             return False
         if call in self._deaf:
             return False
-        if method == "CANCEL" and line is not None and line.party.crosses and not line.up:
+        if method == "CANCEL" and line is not None and line.party.crosses and not line.up and not line.over:
             self._answer(line)
         if method == "INVITE" and line is not None and line.up and line.party.mute_after is not None:
             return line.reinvites < line.party.mute_after
@@ -228,6 +228,8 @@ class FarEnd:
         self._answer(line)
 
     def _offered(self, line: Line, body: bytes | None) -> None:
+        if not self.udp.has(line.leg):
+            return  # the BYE came with the same look at the socket
         line.reinvites += 1
         if line.party.refuse_after is not None and line.reinvites > line.party.refuse_after:
             self.udp.reject(line.leg, 488)
@@ -242,7 +244,7 @@ class FarEnd:
     # -- what a test does with it
 
     def hang_up(self, line: Line) -> None:
-        if line.up:
+        if line.up and self.udp.has(line.leg):
             line.up, line.over = False, "hung up"
             self.udp.bye(line.leg)
 
