@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 #: The longest time between two looks at a campaign, seconds.
 LOOK_AGAIN = 1.0
 #: The shortest, so that a burst of events is one decision.
-BREATH = 0.01
+BREATH = 0.02
 #: After the list gave fewer contacts than asked for, seconds until it is asked again (a new contact wakes it at once).
 EMPTY_PAUSE = 1.0
 #: A claim that took longer than this answers a question of yesterday: it goes back, and the pacer is asked again.

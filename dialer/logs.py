@@ -176,11 +176,14 @@ WELL = ("_ok", "_restarted")
 UNLOGGED = frozenset({"event", "at", "fields"})
 
 
+_NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
 class EventLog:
     """A reader of the stream that writes each event as a line, with the call's id where there is one."""
 
     def __init__(self) -> None:
-        self._log = get_logger("events")
+        self._log = get_logger("events").bind()  # once: an unbound logger is made anew at each use
 
     def on_event(self, event: events.Event) -> None:
         """Write one event at its level. A line costs some 20 us, so frequent kinds are debug and are skipped unread."""
@@ -189,7 +192,7 @@ class EventLog:
             level = "info"  # coming and going; what happens at each call is debug
         elif isinstance(event, events.ServiceAlert) and event.alert.endswith(WELL):
             level = "info"
-        if level == "debug" and not self._log.is_enabled_for(logging.DEBUG):
+        if not self._log.is_enabled_for(_NUMBERS[level]):
             return
         record = {
             key: round(value, 4) if isinstance(value, float) else value

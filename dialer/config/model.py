@@ -142,7 +142,7 @@ class StoreTable(Table):
         description="SQLAlchemy URL; sqlite:///PATH (relative to this file) or postgresql+psycopg://...",
     )
     commit_interval: Duration = Field(
-        default=0.01, le=0.1, description="how long writes may wait to share one commit (group commit), at most 100 ms"
+        default=0.02, le=0.1, description="how long writes may wait to share one commit (group commit), at most 100 ms"
     )
     dedupe: Literal["campaign", "list"] = Field(
         default="campaign", description="a number is one contact per campaign, or per list"
