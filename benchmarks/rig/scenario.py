@@ -5,7 +5,7 @@ Nothing of the dialer is in that log: the joins count on it.
 
 The carrier follows RFC 3261: a CANCEL after the final response changes nothing (9.2), a request on a call that it has
 ended gets 481 (12.2.2), crossing BYEs both get their answer. SIPp does not send while it repeats a message unless what
-came is expected right after that message, hence CANCEL and BYE are awaited beside the ACK.
+came is expected right after that message, hence CANCEL, BYE and a repeated INVITE are awaited beside the ACK.
 """
 
 from __future__ import annotations
@@ -99,10 +99,11 @@ def _answer_invite(line: str, body: str) -> str:
     return f"<send{RETRANS}><![CDATA[\n{head}{CONTACT.format(user='carrier')}{body}\n]]></send>\n"
 
 
-def _await_ack(then: str, *, cancel: str) -> str:
+def _await_ack(then: str, *, cancel: str, again: str) -> str:
     """Wait for the ACK of what was just sent with repetitions; see the top for why the others stand beside it."""
     return (
         f'<recv request="CANCEL" optional="true" next="{cancel}"/>\n<recv request="BYE" optional="true" next="30"/>\n'
+        f'<recv request="INVITE" optional="true" next="{again}"/>\n'
         f'<recv request="ACK" crlf="true" next="{then}"/>\n'
     )
 
@@ -127,7 +128,8 @@ def carrier(settings: CarrierSettings) -> str:
             + _set("final")
             + _log(event)
             + _send(line, tag=TAG, extra=extra, attributes=RETRANS)
-            + f'<recv request="CANCEL" optional="true" next="c{label}"/>\n<recv request="ACK" next="99"/>\n'
+            + f'<recv request="CANCEL" optional="true" next="c{label}"/>\n'
+            + f'<recv request="INVITE" optional="true" next="{label}"/>\n<recv request="ACK" next="99"/>\n'
             + f'<label id="c{label}"/>\n'
             + _log("CANCEL")
             + _log("CANCEL_LATE")
@@ -162,6 +164,7 @@ def carrier(settings: CarrierSettings) -> str:
             '<nop><action><sample assign_to="r" distribution="uniform" min="0" max="100"/>',
             tests,
             "</action></nop>\n",
+            '<label id="8"/>\n',
             branch("11", "isbusy"),
             branch("12", "isnf"),
             branch("13", "is503"),
@@ -176,15 +179,16 @@ def carrier(settings: CarrierSettings) -> str:
             _pause(settings.ring),
             _set("final", "answered"),
             _log("ANSWER"),
+            '<label id="19"/>\n',
             _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
-            _await_ack("6", cancel="22"),
+            _await_ack("6", cancel="22", again="19"),
             # a CANCEL that crossed our 200 changes nothing: answer it, and go on repeating the 200
             '<label id="22"/>\n',
             _log("CANCEL"),
             _log("CANCEL_LATE"),
             _send("200 OK", tag=TAG),
             _answer_invite("200 OK", _sdp("carrier", 1)),
-            _await_ack("6", cancel="22"),
+            _await_ack("6", cancel="22", again="19"),
             '<label id="6"/>\n',
             _pause(settings.hold),
             _set("ended"),
@@ -227,9 +231,12 @@ def carrier(settings: CarrierSettings) -> str:
             # re-INVITE
             '<label id="40"/>\n',
             branch("52", "ended"),
+            branch("41", "answered"),
+            '<nop next="8"/>\n',  # the first INVITE again, repeated while this carrier was held up
+            '<label id="41"/>\n',
             _log("REINVITE"),
             _send("200 OK", sdp=_sdp("carrier", 2), attributes=RETRANS),
-            _await_ack("6", cancel="20"),
+            _await_ack("6", cancel="20", again="41"),
             # refusals
             '<label id="11"/>\n',
             _send("180 Ringing", tag=TAG),
