@@ -13,12 +13,12 @@ from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
 from dialer.commands import Command, CommandError
 from dialer.contacts import new_contact
-from dialer.dialing import PREVIEW_LEASE
 from dialer.engine import Engine, Unit
 from dialer.events import ContactsAdded
 from dialer.outcomes import call_fields
+from dialer.screen import Screen
 from dialer.snapshot import contact_card, status
-from dispositions import Claim, DispositionsError, NextState, StoreUnavailable, UnknownContact
+from dispositions import DispositionsError, NextState, StoreUnavailable
 
 #: Calls whose codes may still be corrected without looking them up on disk.
 REMEMBERED = 10_000
@@ -33,6 +33,7 @@ class Desk:
         self.engine = engine
         self.services = engine.services
         self.reload = reload
+        self.screen = Screen(self.services)
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._at_work_on: set[asyncio.Task[dict[str, Any]]] = set()
         for unit in engine.units.values():
@@ -89,7 +90,7 @@ class Desk:
 
     async def logout(self, command: c.AgentLogout) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        await self._put_back(agent, unit)
+        await self.screen.put_back(agent, unit)
         done = unit.agents.logout(agent)
         return {**self._shown(agent), "pending": not done}
 
@@ -107,7 +108,7 @@ class Desk:
         allowed = unit.campaign.table.break_reasons
         if allowed and command.reason not in allowed:
             raise CommandError("invalid", f"reason: {command.reason!r} is not one of {', '.join(allowed)}")
-        await self._put_back(agent, unit)
+        await self.screen.put_back(agent, unit)
         done = unit.agents.take_break(agent, command.reason)
         return {**self._shown(agent), "pending": not done}
 
@@ -174,91 +175,24 @@ class Desk:
             agent.undisposed = None
         unit.agents.ready(agent)
 
-    # -- preview and manual -----------------------------------------------------------------------------------------
+    # -- preview and manual: see dialer/screen.py --------------------------------------------------------------------
 
     async def preview(self, command: c.AgentPreview) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        if unit.campaign.table.pacing.mode != "preview":
-            raise CommandError("wrong_state", f"campaign {unit.campaign.name} does not dial in preview mode")
-        if isinstance(agent.shown, Claim):
-            return self._preview_of(agent, agent.shown)
-        if unit.campaign.draining:
-            raise CommandError("unavailable", "the dialer is shutting down")
-        unit.agents.reserve(agent)
-        name, clock = unit.campaign.name, self.services.clock
-        try:
-            claims = await self.services.ledger.write(
-                lambda tx: tx.claim(name, 1, at := clock.at(), at + PREVIEW_LEASE)
-            )
-        except DispositionsError:
-            self._let_go(agent, unit)
-            raise
-        if not claims:
-            self._let_go(agent, unit)
-            raise CommandError("unknown_contact", "no contact may be dialed now")
-        if agent.state is not AgentState.RESERVED or agent.call is not None or agent.shown is not None:
-            unit.dialing.placing.release(claims)
-            raise CommandError("wrong_state", f"agent {agent.name} is {agent.state.value} by now")
-        if agent.pending is not None:  # a log-out or break that was asked for meanwhile
-            unit.dialing.placing.release(claims)
-            self._let_go(agent, unit)
-            raise CommandError("wrong_state", f"agent {agent.name} is {agent.state.value} by now")
-        agent.shown = claims[0]
-        return self._preview_of(agent, claims[0])
-
-    @staticmethod
-    def _let_go(agent: Agent, unit: Unit) -> None:
-        """The agent was kept for a contact that did not come."""
-        if agent.state is AgentState.RESERVED and agent.call is None and agent.shown is None:
-            unit.agents.unreserve(agent)
+        contact = await self.screen.show(agent, unit)
+        return {**self._shown(agent), "contact": contact}
 
     async def dial(self, command: c.AgentDial) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        shown = agent.shown
-        if isinstance(shown, Claim):
-            agent.shown = None
-            problem = unit.dialing.dial_claimed(agent, shown)
-            if problem is not None:
-                raise CommandError("unavailable", problem)
-            return self._shown(agent)
-        if command.number is None:
-            raise CommandError("wrong_state", "no contact is shown: ask for one with preview, or name a number")
-        if unit.campaign.table.pacing.mode not in ("manual", "preview"):
-            raise CommandError("wrong_state", f"campaign {unit.campaign.name} dials by itself")
-        name, number = unit.campaign.name, command.number
-        try:
-            card = await self.services.ledger.read(lambda view: view.contact(number, name))
-        except UnknownContact:
-            raise CommandError("unknown_contact", f"{number} is no contact of {name}") from None
-        problem = await unit.dialing.dial_for(agent, card.contact_id)
-        if problem is not None:
-            raise CommandError("unavailable", problem)
+        await self.screen.dial(agent, unit, command.number)
         return self._shown(agent)
 
     async def skip(self, command: c.AgentSkip) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        if not isinstance(agent.shown, Claim):
+        if agent.shown is None:
             raise CommandError("wrong_state", "no contact is shown")
-        await self._put_back(agent, unit)
+        await self.screen.put_back(agent, unit)
         return self._shown(agent)
-
-    async def _put_back(self, agent: Agent, unit: Unit) -> None:
-        """The contact on the agent's screen goes back to the list, and the agent is free of it."""
-        shown, agent.shown = agent.shown, None
-        if isinstance(shown, Claim):
-            at = self.services.clock.at()
-            await self.services.ledger.write(lambda tx: tx.release([shown], at))
-            self._let_go(agent, unit)
-
-    def _preview_of(self, agent: Agent, claim: Claim) -> dict[str, Any]:
-        return {
-            **self._shown(agent),
-            "contact": {
-                "contact": claim.contact_id, "number": claim.number, "id": claim.external_id, "attempts":
-                claim.attempts,
-                "fields": dict(claim.fields),
-            },
-        }  # fmt: skip
 
     # -- contacts and campaigns -------------------------------------------------------------------------------------
 

@@ -35,8 +35,6 @@ EMPTY_PAUSE = 1.0
 STALE = 1.0
 #: A claim that is not dialed within so many seconds goes back to the list by itself (`tend_leases`).
 LEASE = 120.0
-#: The same for a contact on an agent's screen.
-PREVIEW_LEASE = 3600.0
 #: Most contacts in one claim.
 BATCH = 200
 #: When a personal callback may not be dialed and nobody knows when it may: seconds until it is tried again.
