@@ -15,9 +15,10 @@ import numpy as np
 from pacing.air import Air, Trial
 from pacing.book import Agent, Book, Call
 from pacing.budget import Budget
+from pacing.checks import check_id, finite, fresh_id, past
 from pacing.config import PacingConfig
 from pacing.decision import AgentId, CallId, Decision, Segment, Snapshot
-from pacing.errors import InvalidValueError, TimeBackwardsError, WrongOrderError
+from pacing.errors import InvalidValueError, TimeBackwardsError
 from pacing.forecast import Forecast, HandleLaw, counted, poisson_binomial
 from pacing.handling import HandleTime
 from pacing.limits import Limits
@@ -69,7 +70,7 @@ class Pacer:
     def agent_available(self, agent: AgentId, now: float) -> None:
         """Logged in, or ready again (which ends wrap-up)."""
         self._check_time(now)
-        self._check_id(agent)
+        check_id(agent)
         self._book.agent_after(agent, "available")
         self._now = now
         known = self._book.agents.get(agent)
@@ -83,8 +84,8 @@ class Pacer:
     def agent_leaving(self, agent: AgentId, at: float, now: float) -> None:
         """Announced: will be unavailable from `at`."""
         self._check_time(now)
-        self._check_id(agent)
-        _finite("at", at)
+        check_id(agent)
+        finite("at", at)
         self._book.agent_after(agent, "leaving")
         self._now = now
         self._book.announce(agent, at)
@@ -92,7 +93,7 @@ class Pacer:
     def agent_unavailable(self, agent: AgentId, now: float) -> None:
         """Break or log-out, from any state; also an agent taken for a call of its own."""
         self._check_time(now)
-        self._check_id(agent)
+        check_id(agent)
         self._book.agent_after(agent, "unavailable")
         self._now = now
         self._book.drop_agent(agent, now)
@@ -100,7 +101,7 @@ class Pacer:
     def talk_ended(self, agent: AgentId, now: float) -> None:
         """The conversation is over; wrap-up begins."""
         self._check_time(now)
-        self._check_id(agent)
+        check_id(agent)
         self._book.agent_after(agent, "talk_ended")
         self._now = now
         record = self._book.agents[agent]
@@ -112,8 +113,8 @@ class Pacer:
     def call_placed(self, call: CallId, now: float, segment: Segment = None) -> None:
         """A call was placed. `segment`: whatever answers alike (list, hour, prefix)."""
         self._check_time(now)
-        self._check_id(call)
-        self._check_id(segment)
+        check_id(call)
+        check_id(segment)
         self._book.call_after(call, "placed")
         self._now = now
         self._book.remembered.pop(call, None)
@@ -124,7 +125,7 @@ class Pacer:
     def call_ringing(self, call: CallId, now: float) -> None:
         """180 or 183; only the first counts."""
         self._check_time(now)
-        self._check_id(call)
+        check_id(call)
         after = self._book.call_after(call, "ringing")
         self._now = now
         record = self._book.in_air[call]
@@ -135,7 +136,7 @@ class Pacer:
     def call_ended_unanswered(self, call: CallId, now: float, cause: str) -> None:
         """It ended before an answer. `cause`: one of `CAUSES`."""
         self._check_time(now)
-        self._check_id(call)
+        check_id(call)
         if not isinstance(cause, str) or cause not in CAUSES:
             raise InvalidValueError(f"cause {cause!r} is not one of {', '.join(CAUSES)}")
         self._book.call_after(call, "ended")
@@ -146,7 +147,7 @@ class Pacer:
     def call_answered(self, call: CallId, now: float) -> None:
         """200 OK: a person until relabelled. Patience counts from here."""
         self._check_time(now)
-        self._check_id(call)
+        check_id(call)
         after = self._book.call_after(call, "answered")
         self._now = now
         record = self._book.in_air.pop(call)
@@ -157,8 +158,8 @@ class Pacer:
     def call_connected(self, call: CallId, agent: AgentId, now: float) -> None:
         """The waiting call got this available agent."""
         self._check_time(now)
-        self._check_id(call)
-        self._check_id(agent)
+        check_id(call)
+        check_id(agent)
         after = self._book.call_after(call, "connected")
         self._book.agent_after(agent, "connected")
         self._now = now
@@ -172,7 +173,7 @@ class Pacer:
     def call_abandoned(self, call: CallId, now: float) -> None:
         """No agent within patience, or the customer hung up while waiting."""
         self._check_time(now)
-        self._check_id(call)
+        check_id(call)
         after = self._book.call_after(call, "abandoned")
         self._now = now
         record = self._book.waiting.pop(call)
@@ -187,7 +188,7 @@ class Pacer:
         confirms what was assumed and changes nothing.
         """
         self._check_time(now)
-        self._check_id(call)
+        check_id(call)
         if label not in LABELS:
             raise InvalidValueError(f"label {label!r} is not one of {', '.join(LABELS)}")
         if label == "person":
@@ -228,7 +229,7 @@ class Pacer:
         self._check_time(now)
         for name, value in (("lines", lines), ("cps", cps), ("contacts", contacts)):
             if value is not None:
-                _finite(name, value)
+                finite(name, value)
                 if value < 0:
                     raise InvalidValueError(f"{name} is negative: {value!r}")
         self._now = now
@@ -238,7 +239,7 @@ class Pacer:
         """The legal window so far: people who answered, of them abandoned; s left of the window."""
         self._check_time(now)
         for name, value in (("answered", answered), ("abandoned", abandoned), ("window_left", window_left)):
-            _finite(name, value)
+            finite(name, value)
             if value < 0:
                 raise InvalidValueError(f"{name} is negative: {value!r}")
         if abandoned > answered:
@@ -252,27 +253,27 @@ class Pacer:
         book = Book()
         seen: set[Hashable] = set()
         for agent in snapshot.available:
-            self._fresh_id(agent, seen)
+            fresh_id(agent, seen)
             book.put_agent(agent, Agent("available", now))
         for state, group in (("talking", snapshot.busy), ("wrap_up", snapshot.wrap_up)):
             for agent, since in group.items():
-                self._fresh_id(agent, seen)
-                _past("since", since, now)
+                fresh_id(agent, seen)
+                past("since", since, now)
                 book.put_agent(agent, Agent(state, since))
         calls: set[Hashable] = set()
         for call, placed_at in sorted(snapshot.ringing.items(), key=lambda item: item[1]):
-            self._fresh_id(call, calls)
-            _past("placed", placed_at, now)
+            fresh_id(call, calls)
+            past("placed", placed_at, now)
             rings = snapshot.ring_since.get(call)
             if rings is not None:
-                _past("ring_since", rings, now)
+                past("ring_since", rings, now)
             book.in_air[call] = Call("placed" if rings is None else "ringing", placed_at, rings)
         for call, answered_at in snapshot.answered.items():
-            self._fresh_id(call, calls)
-            _past("answered", answered_at, now)
+            fresh_id(call, calls)
+            past("answered", answered_at, now)
             book.waiting[call] = Call("waiting", answered_at, answered_at=answered_at)
         for call in calls:
-            self._check_id(snapshot.segments.get(call))
+            check_id(snapshot.segments.get(call))
         # checked; from here on nothing fails
         self._now = now
         self._air.clear()
@@ -328,7 +329,7 @@ class Pacer:
         self._check_time(now)
         if horizon is None:
             horizon = self._air.ring.mean_ring
-        _finite("horizon", horizon)
+        finite("horizon", horizon)
         if horizon < 0:
             raise InvalidValueError(f"horizon is negative: {horizon!r}")
         mean, variance, most = self._air.answers_within(now, horizon)
@@ -370,7 +371,7 @@ class Pacer:
         """
         if not isinstance(state, Mapping) or state.get("version") != 1:
             raise InvalidValueError("not a state that Pacer.state() wrote")
-        _finite("now", now)
+        finite("now", now)
         try:
             pacer = cls(config or PacingConfig.from_dict(dict(state["config"])))
             pacer._now = now
@@ -385,33 +386,9 @@ class Pacer:
     # -- checks ------------------------------------------------------------------------------
 
     def _check_time(self, now: float) -> None:
-        _finite("now", now)
+        finite("now", now)
         if now < self._now:
             raise TimeBackwardsError(f"now is {now!r}, but {self._now!r} was already told")
-
-    @staticmethod
-    def _check_id(value: Hashable) -> None:
-        try:
-            hash(value)
-        except TypeError as wrong:
-            raise InvalidValueError(f"{value!r} cannot be an id: not hashable") from wrong
-
-    def _fresh_id(self, value: Hashable, seen: set[Hashable]) -> None:
-        self._check_id(value)
-        if value in seen:
-            raise WrongOrderError(f"{value!r} is in the snapshot twice")
-        seen.add(value)
-
-
-def _finite(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InvalidValueError(f"{name} is {value!r}, not a finite number")
-
-
-def _past(name: str, value: float, now: float) -> None:
-    _finite(name, value)
-    if value > now:
-        raise InvalidValueError(f"{name} {value!r} is after now {now!r}")
 
 
 __all__ = ["CAUSES", "Pacer"]
