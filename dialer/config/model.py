@@ -144,9 +144,6 @@ class StoreTable(Table):
     commit_interval: Duration = Field(
         default=0.02, le=0.1, description="how long writes may wait to share one commit (group commit), at most 100 ms"
     )
-    dedupe: Literal["campaign", "list"] = Field(
-        default="campaign", description="a number is one contact per campaign, or per list"
-    )
 
 
 class SipTable(Table):

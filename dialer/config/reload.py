@@ -10,8 +10,16 @@ from dialer.config.load import Config
 from dialer.config.positions import KeyPath
 from dialer.config.wording import dotted
 
-#: Sockets and files that are opened once, at the start. Everything else is taken live.
-FIXED: tuple[KeyPath, ...] = (("store", "url"), ("sip", "listen"), ("media",), ("http", "listen"))
+#: What is opened or set once, at the start. Everything else is taken live.
+FIXED: tuple[KeyPath, ...] = (
+    ("store",),
+    ("sip",),
+    ("media",),
+    ("mqtt",),
+    ("log",),
+    ("http", "listen"),
+    ("http", "allow_metrics_without_token"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +87,13 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any], at: KeyPath) -> Iter
 
 def taken_live(old: Config, new: Config) -> Config:
     """`new` as a running daemon can take it: what is fixed stays as in `old`."""
+    http = {"listen": old.file.http.listen, "allow_metrics_without_token": old.file.http.allow_metrics_without_token}
     kept = {
-        "store": new.file.store.model_copy(update={"url": old.file.store.url}),
-        "sip": new.file.sip.model_copy(update={"listen": old.file.sip.listen}),
-        "http": new.file.http.model_copy(update={"listen": old.file.http.listen}),
+        "store": old.file.store,
+        "sip": old.file.sip,
         "media": old.file.media,
+        "mqtt": old.file.mqtt,
+        "log": old.file.log,
+        "http": new.file.http.model_copy(update=http),
     }
     return replace(new, file=new.file.model_copy(update=kept))
