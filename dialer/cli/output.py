@@ -100,7 +100,7 @@ def show(*parts: RenderableType) -> None:
     from rich.console import Console
 
     # A pipe has no width: rich would fold everything at 80.
-    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
     console = Console(highlight=False, markup=False, emoji=False, width=width)
     for part in parts:
         console.print(part, soft_wrap=isinstance(part, str))

@@ -68,6 +68,7 @@ Dialer = Callable[..., Said]
 @pytest.fixture
 def dialer(monkeypatch: pytest.MonkeyPatch) -> Dialer:
     """Runs `dialer ARGUMENTS` in this process."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest's workers have one; a pipe has no width
 
     def call(*arguments: object, stdin: bytes = b"") -> Said:
         out, err = io.StringIO(), io.StringIO()
