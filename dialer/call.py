@@ -122,6 +122,8 @@ class Call:
     plan: InvitePlan
     placed: float
     placed_at: float
+    decided: float = 0.0
+    """since when its next INVITE waits to be on disk"""
     state: CallState = CallState.PLACED
     reserved: Agent | None = None
     """placed for this agent: preview, manual, personal callback"""
@@ -150,6 +152,8 @@ class Call:
     """Q.850 cause that came with the final response"""
     cancel_outcome: Outcome | None = None
     outcome: Outcome | None = None
+    coded_by: str | None = None
+    """the agent who gave the code while the call stood"""
     status: int = 0
     timers: dict[str, Any] = field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from dialer.agent_control import AgentControl
 from dialer.call import CallTrigger
 from dialer.call_control import CallControl
 from dialer.campaign import IN_THE_AIR, Campaign, CampaignState
+from dialer.condition import condition, is_open, own_lines, stale
 from dialer.events import CampaignChanged, Decided
 from dialer.identity import AttemptIds
 from dialer.outcomes import OutcomeDesk
@@ -31,8 +32,6 @@ LOOK_AGAIN = 1.0
 BREATH = 0.02
 #: After the list gave fewer contacts than asked for, seconds until it is asked again (a new contact wakes it at once).
 EMPTY_PAUSE = 1.0
-#: A claim that took longer than this answers a question of yesterday: it goes back, and the pacer is asked again.
-STALE = 1.0
 #: A claim that is not dialed within so many seconds goes back to the list by itself (`tend_leases`).
 LEASE = 120.0
 #: Most contacts in one claim.
@@ -100,7 +99,7 @@ class Dialing:
     def step(self, now: float) -> float:
         """One decision and what follows from it; returns when to look again at the latest (monotonic seconds)."""
         campaign = self.campaign
-        state, reason = self._state(now)
+        state, reason = condition(campaign, self.services, now)
         if self._nobody():
             for call in list(campaign.calls.values()):
                 self.calls.give_up_when_allowed(call, self._nobody)
@@ -130,25 +129,7 @@ class Dialing:
             return min(decision.next_at, routing.next_start(campaign.trunks, now) or decision.next_at)
         return min(decision.next_at, now + LOOK_AGAIN)
 
-    # -- whether ----------------------------------------------------------------------------------------------------
-
-    def _state(self, now: float) -> tuple[CampaignState, str]:
-        campaign = self.campaign
-        if campaign.draining:
-            return CampaignState.DRAINING, "calls in progress end, no new ones are placed"
-        if campaign.paused:
-            return CampaignState.PAUSED, "paused by command: dialer resume goes on"
-        if campaign.agents_at_work() == 0:
-            return CampaignState.NO_AGENTS, "no agent is logged in and off break"
-        if self.services.ledger.locked:
-            return CampaignState.STOPPED, "the store is locked: no call is placed until it is back"
-        if not self.services.media.stats().alive:
-            return CampaignState.STOPPED, "the media process is gone: no call is placed until it is back"
-        if not any(trunk.well(now) for trunk in campaign.trunks):
-            return CampaignState.NO_TRUNK, "no trunk takes calls: " + "; ".join(
-                f"{t.name} {t.down_reason or 'rests after a failure'}" for t in campaign.trunks
-            )
-        return CampaignState.RUNNING, ""
+    # -- its state ---------------------------------------------------------------------------------------------------
 
     def _enter(self, state: CampaignState, reason: str) -> None:
         campaign = self.campaign
@@ -167,8 +148,11 @@ class Dialing:
             self._enter(CampaignState.NO_CONTACTS, "no contact of the list may be dialed now: see dialer check")
 
     def _own_lines(self) -> int:
-        limit = self.campaign.table.pacing.max_lines
-        return BATCH if limit is None else max(0, limit - len(self.campaign.calls))
+        lines = own_lines(self.campaign)
+        return BATCH if lines is None else lines
+
+    def _runs(self, now: float) -> bool:
+        return condition(self.campaign, self.services, now)[0] is CampaignState.RUNNING
 
     # -- giving up --------------------------------------------------------------------------------------------------
 
@@ -206,7 +190,7 @@ class Dialing:
     def _claimed(self, claims: list[Claim]) -> None:
         asked, self._asked = self._asked, None
         now = self.services.clock.now()
-        if asked is None or now - asked.since > STALE or self._state(now)[0] is not CampaignState.RUNNING:
+        if asked is None or stale(asked.since, now) or not self._runs(now):
             if claims:
                 self.placing.release(claims)
             self._wake.set()
@@ -240,8 +224,7 @@ class Dialing:
         while True:
             await asyncio.sleep(LOOK_AGAIN)
             now = self.services.clock.now()
-            state, _ = self._state(now)
-            if state is CampaignState.RUNNING and routing.starts(self.campaign.trunks, now) > 0:
+            if self._runs(now) and routing.starts(self.campaign.trunks, now) > 0:
                 await self.personal_callbacks()
 
     async def personal_callbacks(self) -> None:
@@ -266,6 +249,9 @@ class Dialing:
     async def dial_for(self, agent: Agent, contact_id: int) -> str | None:
         """Reserve `agent`, claim the contact and dial it; None when it worked, else why it did not."""
         name, clock = self.campaign.name, self.services.clock
+        problem = self._not_for_an_agent()
+        if problem is not None:
+            return problem
         self.agents.reserve(agent)
         try:
             claim = await self.services.ledger.write(
@@ -284,11 +270,26 @@ class Dialing:
             self.placing.release([claim])
             self._unreserve_if_kept(agent)
             return "the agent is not there any more"
+        problem = self._not_for_an_agent()
+        if problem is None and not is_open(self.campaign, self.services, claim):
+            problem = "outside the calling hours of this number"
+        if problem is not None:
+            self.placing.release([claim])
+            self._unreserve_if_kept(agent)
+            return problem
         placed = self.placing.place([claim], agent)
         if placed.dialed:
             return None
         self._unreserve_if_kept(agent)
         return "no trunk may be given this number" if placed.barred else "no trunk can take the call now"
+
+    def _not_for_an_agent(self) -> str | None:
+        """Why no call of an agent's own may be placed now."""
+        state, reason = condition(self.campaign, self.services, self.services.clock.now())
+        if state is not CampaignState.RUNNING:
+            return reason
+        lines = own_lines(self.campaign)
+        return "all lines of the campaign are in use (max_lines)" if lines is not None and lines <= 0 else None
 
     def _unreserve_if_kept(self, agent: Agent) -> None:
         if agent.state is AgentState.RESERVED and agent.call is None and agent.shown is None:

@@ -15,6 +15,7 @@ from dialer.call import Call, CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.call_leg import CallLegOwner
 from dialer.campaign import Campaign
+from dialer.condition import must_not_leave
 from dialer.events import CallPlaced
 from dialer.fail_over import FailOver
 from dialer.identity import AttemptIds
@@ -176,7 +177,7 @@ class Placing:
         campaign, clock = self.campaign, self.services.clock
         call = Call(
             id=planned.attempt, campaign=campaign.name, claim=planned.claim, trunk=planned.trunk, leg=planned.leg,
-            plan=planned.plan, placed=clock.now(), placed_at=clock.at(), reserved=planned.reserved,
+            plan=planned.plan, placed=clock.now(), placed_at=clock.at(), decided=clock.now(), reserved=planned.reserved,
         )  # fmt: skip
         campaign.calls[call.id] = call
         if planned.reserved is not None:
@@ -203,10 +204,15 @@ class Placing:
             self._invite(call)
 
     def _may_leave(self, call: Call) -> bool:
-        if not self.services.ledger.store.is_do_not_call(call.number, self.campaign.name):
+        """Asked right before the INVITE: since the claim the number may have been marked, the calling hours have ended,
+        the campaign been paused, the last agent have left.
+        """
+        decided = call.decided if call.reserved is None else None
+        barrier = must_not_leave(self.campaign, self.services, call.claim, decided)
+        if barrier is None:
             return True
-        # marked between the claim and now: this INVITE must not leave
-        self.services.counters["do_not_call_at_invite"] += 1
+        self.services.counters[barrier] += 1
+        log.info("an INVITE does not leave", call=call.id, contact=call.claim.contact_id, reason=barrier)
         self._unsent(call, Outcome.CANCELLED)
         return False
 

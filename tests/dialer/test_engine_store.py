@@ -65,9 +65,9 @@ def test_while_the_store_is_locked_ringing_calls_are_given_up_and_answered(stage
 
 
 def test_a_claim_that_the_lock_kept_waiting_is_decided_anew(stage, party, monkeypatch):
-    from dialer import dialing
+    from dialer import condition
 
-    monkeypatch.setattr(dialing, "STALE", 0.2)
+    monkeypatch.setattr(condition, "STALE", 0.2)
 
     async def play(floor):
         await floor.do("pause", campaign="promo")
