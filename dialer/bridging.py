@@ -121,7 +121,7 @@ class Bridging:
         self.forget(call)
         for agent in dict.fromkeys((call.incoming, call.agent)):
             if agent is not None:
-                self.agents.call_over(agent, call, owes=True)
+                self.agents.call_over(agent, call, owes=call.coded_by != agent.name)
         call.incoming = None
 
     # -- handing over ---------------------------------------------------------------------------------------------

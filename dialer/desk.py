@@ -18,7 +18,8 @@ from dialer.events import ContactsAdded
 from dialer.outcomes import call_fields
 from dialer.screen import Screen
 from dialer.snapshot import contact_card, status
-from dispositions import DispositionsError, NextState, StoreUnavailable
+from dialer.suppression import read_numbers
+from dispositions import DispositionsError, NextState, NotTalked, OtherAgent, StoreUnavailable
 
 #: Calls whose codes may still be corrected without looking them up on disk.
 REMEMBERED = 10_000
@@ -66,6 +67,10 @@ class Desk:
             raise CommandError("wrong_state", str(error)) from None
         except StoreUnavailable as error:
             raise CommandError("unavailable", f"the store is away: {error}") from None
+        except OtherAgent as error:
+            raise CommandError("forbidden", str(error)) from None
+        except NotTalked as error:
+            raise CommandError("wrong_state", str(error)) from None
         except DispositionsError as error:
             raise CommandError("invalid", str(error)) from None
 
@@ -156,7 +161,11 @@ class Desk:
             note=command.note,
             fields=command.fields,
         )
-        if owed is not None and agent.undisposed is owed and fields["call"] == owed.id:
+        live = unit.campaign.calls.get(fields["call"])
+        if applied.pending and live is not None:
+            live.coded_by = agent.name
+        owed = agent.undisposed  # the call may have ended meanwhile
+        if owed is not None and fields["call"] == owed.id:
             agent.undisposed = None
             if command.ready and agent.state is AgentState.WRAP_UP:
                 unit.agents.ready(agent)
@@ -216,7 +225,9 @@ class Desk:
         }
 
     async def do_not_call(self, command: c.DoNotCallAdd) -> dict[str, Any]:
-        at, numbers = self.services.clock.at(), command.numbers
+        regions = {unit.campaign.policy.region for unit in self.engine.units.values()}
+        numbers = await asyncio.to_thread(read_numbers, command.numbers, regions)
+        at = self.services.clock.at()
         # The store binds a campaign by the name of the list: a mark under the caller's own word would bind nobody.
         lists = sorted({unit.campaign.policy.own_list for unit in self.engine.units.values()})
         added = await self.services.ledger.write(lambda tx: [tx.add_do_not_call(numbers, name, at) for name in lists])

@@ -58,6 +58,8 @@ class Engine:
         self.agents = dict(agents)
         self.outcomes = OutcomeDesk(services)
         self.units: dict[str, Unit] = {}
+        self.ending = False
+        """shutting down, for good: nothing may be dialed any more, whatever a config says"""
         self.on_unit: Callable[[Unit], None] = lambda unit: None
         self._ids = AttemptIds(services.clock.at)
         self._tasks: asyncio.TaskGroup | None = None
@@ -158,6 +160,7 @@ class Engine:
 
     async def drain(self, grace: float, on_progress: Callable[[int], None] = lambda calls: None) -> None:
         """Place nothing more; ringing calls end at their floor, talks go on for `grace` seconds, then all ends."""
+        self.ending = True
         for unit in self.units.values():
             unit.campaign.draining = True
             unit.campaign.wake()
@@ -169,6 +172,7 @@ class Engine:
 
     def end_all(self) -> None:
         """End every call and every agent's leg now."""
+        self.ending = True
         for unit in self.units.values():
             unit.campaign.draining = True
             for call in list(unit.campaign.calls.values()):
@@ -182,6 +186,7 @@ class Engine:
         """Log all agents out, wait until the far ends have answered our BYEs (`patience` seconds for the customers,
         and as long again for the phones), save what was learned.
         """
+        self.ending = True
         for unit in self.units.values():
             unit.campaign.draining = True
         await self._until(lambda: not self.live_calls(), patience)

@@ -159,7 +159,8 @@ class AgentAlert(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkChanged(Event):
-    """A trunk went up or down; `campaign` is empty. `reason`: options_lost, recovered; 503, timeout, rested."""
+    """A trunk went up or down; `campaign` is empty. `reason`: options_lost, recovered, unwatched; 503, timeout,
+    rested."""
 
     name: ClassVar[str] = "trunk"
     trunk: str

@@ -5,7 +5,7 @@ commit an event.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRe
 from dialer.mqtt.outbox import outcome_message
 from dialer.services import Services
 from dialer.sip import DialogState
-from dispositions import Applied, Outcome, WriteTransaction
+from dispositions import Applied, Disposition, Outcome, WriteTransaction
 
 #: Key of the saved SIP state of a leg that outlives its attempt's outcome, so that a restart can end it.
 STANDING_KEY = "standing_leg/"
@@ -77,18 +77,17 @@ class OutcomeDesk:
         agent = call.agent.name if call.agent is not None else None
         fields = call_fields(call)
 
-        def operation(tx: WriteTransaction) -> CallEnded:
+        def operation(tx: WriteTransaction) -> list[CallEvent]:
             applied = tx.finish_attempt(attempt, outcome, at, cause=_cause(status, cause), talk_seconds=talk)
             if standing and dialog is not None:
-                tx.save_state(f"{STANDING_KEY}{attempt}", dialog.to_dict())
-            event = CallEnded(
+                tx.save_state(f"{STANDING_KEY}{attempt}", {**dialog.to_dict(), "trunk": fields["trunk"], "at": at})
+            ended = CallEnded(
                 at=at, outcome=outcome.value, status=status, agent=agent, ring_seconds=ring, talk_seconds=talk,
                 next_state=applied.state.value, next_at=applied.due_at, **fields,
             )  # fmt: skip
-            self._to_outbox(tx, event)
-            return event
+            return self.to_outbox(tx, [ended, *consequences(applied, applied.given, at, fields)])
 
-        services.ledger.post(operation, self._publish)
+        services.ledger.post(operation, self.publish)
 
     def note_closed(self, call: Call) -> None:
         """The leg is gone: nothing is left to be ended after a crash."""
@@ -115,47 +114,50 @@ class OutcomeDesk:
         attempt = call_fields_of["call"]
         due = callback_at.timestamp() if callback_at is not None else None
 
+        given = Disposition(attempt, code, agent, at, due, bound, note, fields or None)
+
         def operation(tx: WriteTransaction) -> tuple[Applied, list[CallEvent]]:
-            applied = tx.dispose(
-                attempt, code, agent, at, callback_at=due, callback_personal=bound, note=note, fields=fields or None
+            applied = tx.dispose_attempts([given])[0]
+            recorded = DispositionRecorded(
+                at=at, agent=agent, code=code, next_state=applied.state.value, next_at=applied.due_at, **call_fields_of
             )
-            events: list[CallEvent] = [
-                DispositionRecorded(
-                    at=at,
-                    agent=agent,
-                    code=code,
-                    next_state=applied.state.value,
-                    next_at=applied.due_at,
-                    **call_fields_of,
-                )
-            ]
-            if applied.callback_id is not None and applied.due_at is not None:
-                owner = agent if bound else None
-                events.append(CallbackScheduled(at=at, due_at=applied.due_at, agent=owner, **call_fields_of))
-            if applied.sale_id is not None:
-                events.append(
-                    SaleQueued(at=at, sale=applied.sale_id, agent=agent, fields=dict(fields or {}), **call_fields_of)
-                )
-            for event in events:
-                self._to_outbox(tx, event)
-            return applied, events
+            return applied, self.to_outbox(tx, [recorded, *consequences(applied, given, at, call_fields_of)])
 
         applied, events = await self.services.ledger.write(operation)
-        for event in events:
-            self._publish(event)
+        self.publish(events)
         return applied
 
-    def _publish(self, event: CallEvent) -> None:
-        self.services.stream.publish(event)
+    def publish(self, events: Iterable[CallEvent]) -> None:
+        """Outcomes whose transaction is committed."""
+        for event in events:
+            self.services.stream.publish(event)
         if self.services.outbox:
             self.services.outbox_wake()
 
-    def _to_outbox(self, tx: WriteTransaction, event: CallEvent) -> None:
-        if not self.services.outbox:
-            return
-        message = outcome_message(event)
-        if message is not None:
-            tx.outbox_add(*message, event.at)
+    def to_outbox(self, tx: WriteTransaction, events: list[CallEvent]) -> list[CallEvent]:
+        """Put outcomes into the outbox, in the transaction that makes them true; the same list."""
+        if self.services.outbox:
+            for event in events:
+                message = outcome_message(event)
+                if message is not None:
+                    tx.outbox_add(*message, event.at)
+        return events
+
+
+def consequences(applied: Applied, given: Disposition | None, at: float, fields: Mapping[str, Any]) -> list[CallEvent]:
+    """The callback and the sale that an agent's code has led to: at once, or at the end of the call that it was given
+    in. `fields`: see `call_fields`.
+    """
+    events: list[CallEvent] = []
+    if given is None:
+        return events
+    if applied.callback_id is not None and applied.due_at is not None:
+        owner = given.agent if given.callback_personal else None
+        events.append(CallbackScheduled(at=at, due_at=applied.due_at, agent=owner, **fields))
+    if applied.sale_id is not None:
+        told = dict(given.fields or {})
+        events.append(SaleQueued(at=at, sale=applied.sale_id, agent=given.agent, fields=told, **fields))
+    return events
 
 
 def _cause(status: int, cause: int | None) -> str:

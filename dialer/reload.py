@@ -22,6 +22,7 @@ from dialer.events import EventStream, ServiceAlert
 from dialer.lists import import_lists
 from dialer.media import MediaError
 from dialer.resolve import ResolveError
+from dialer.trunk_watch import unwatch
 from dispositions import DispositionsError
 from pacing import Pacer
 
@@ -30,6 +31,10 @@ log = structlog.get_logger("reload")
 
 class ReloadError(Exception):
     """The new config cannot be taken; the text says why, one mistake a line. Nothing has changed."""
+
+
+class ReloadTooLate(ReloadError):
+    """The dialer is shutting down: a campaign that is added or taken up again would dial."""
 
 
 class Reloader:
@@ -43,6 +48,7 @@ class Reloader:
         self.check: Callable[[Built], None] = lambda built: None
         """raises ValueError for what the engine does not know of: tokens"""
         self.on_taken: Callable[[Built], None] = lambda built: None
+        self._one_at_a_time = asyncio.Lock()
 
     async def from_signal(self) -> None:
         """SIGHUP: the result is in the log and, when refused, an alert."""
@@ -57,11 +63,21 @@ class Reloader:
         """The `reload` command. Raises CommandError with every mistake."""
         try:
             return await self.reload()
+        except ReloadTooLate as error:
+            raise CommandError("unavailable", str(error)) from None
         except ReloadError as error:
             raise CommandError("invalid", str(error)) from None
 
     async def reload(self) -> dict[str, list[str]]:
-        """Read, check and take the file: the keys that changed, and those that need a restart. Raises ReloadError."""
+        """Read, check and take the file: the keys that changed, and those that need a restart. Raises ReloadError.
+
+        Of two reloads at once the later reads the file when the earlier is done, so the newest file is the one taken.
+        """
+        async with self._one_at_a_time:
+            return await self._reload()
+
+    async def _reload(self) -> dict[str, list[str]]:
+        self._refuse_if_ending()
         try:
             fresh = load(self.config.path)
             change = difference(self.config, fresh)
@@ -74,11 +90,11 @@ class Reloader:
             self.check(built)
             # the last thing that may fail: a locked store must not leave half a config behind
             store = self.engine.services.ledger.store
-            for campaign in built.campaigns.values():
-                await asyncio.to_thread(store.register, campaign.policy)
+            await asyncio.to_thread(store.register_all, [campaign.policy for campaign in built.campaigns.values()])
         except (ConfigErrors, ResolveError, MediaError, DispositionsError, ValueError) as error:
             self._alert("config_rejected", str(error))
             raise ReloadError(str(error)) from None
+        self._refuse_if_ending()  # it may have begun while we read
         self._take_trunks(trunks)
         self._take_agents(built)
         for name, campaign in built.campaigns.items():
@@ -86,18 +102,22 @@ class Reloader:
         for name, unit in self.engine.units.items():
             if name not in built.campaigns:
                 self._wind_down(unit)
+        self.config = taken
+        self.on_taken(built)
         try:
             await import_lists(built, self.engine.services.ledger.store, self.clock, self.stream)
-        except DispositionsError as error:
+        except (DispositionsError, OSError) as error:
             # the settings are taken; a list that cannot be read now is read at the next reload
             self._alert("list_not_read", str(error))
             log.error("a list could not be read", problem=str(error))
         for unit in list(self.engine.units.values()):
             unit.dialing.contacts_arrived()
-        self.config = taken
-        self.on_taken(built)
         self._alert("config_ok", "the config file was taken")
         return change.to_dict()
+
+    def _refuse_if_ending(self) -> None:
+        if self.engine.ending:
+            raise ReloadTooLate("the dialer is shutting down")
 
     @staticmethod
     def _wind_down(unit: Unit) -> None:
@@ -114,6 +134,8 @@ class Reloader:
                 self.engine.add_trunk(trunk)
             else:
                 old.table, old.destination, old.credentials = trunk.table, trunk.destination, trunk.credentials
+                if old.table.options_interval <= 0:
+                    unwatch(old, self.engine.services)
 
     def _take_agents(self, built: Built) -> None:
         for name, table in built.file.agents.items():

@@ -17,6 +17,14 @@ log = structlog.get_logger(__name__)
 UNWATCHED = 30.0
 
 
+def unwatch(trunk: Trunk, services: Services) -> None:
+    """No OPTIONS is sent to the trunk any more (a reload): nothing can say that it is down, so it is up."""
+    trunk.ping, trunk.options_missed = None, 0
+    if not trunk.up:
+        trunk.up, trunk.down_reason = True, ""
+        _changed(trunk, services, "unwatched")
+
+
 class TrunkWatch:
     """Watches one trunk. An OPTIONS still unanswered when the next is due is a lost one (timer F takes 32 s)."""
 
@@ -50,7 +58,7 @@ class TrunkWatch:
         trunk.options_missed = 0
         if not trunk.up:
             trunk.up, trunk.down_reason = True, ""
-            self._changed("recovered")
+            _changed(trunk, self.services, "recovered")
 
     def _missed(self) -> None:
         trunk = self.trunk
@@ -58,11 +66,11 @@ class TrunkWatch:
         self.services.counters["options_lost"] += 1
         if trunk.up and trunk.options_missed >= trunk.table.options_lost:
             trunk.up, trunk.down_reason = False, f"{trunk.options_missed} OPTIONS in a row were not answered"
-            self._changed("options_lost")
+            _changed(trunk, self.services, "options_lost")
 
-    def _changed(self, reason: str) -> None:
-        trunk = self.trunk
-        log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason, detail=trunk.down_reason)
-        self.services.stream.publish(
-            TrunkChanged(at=self.services.clock.at(), campaign="", trunk=trunk.name, up=trunk.up, reason=reason)
-        )
+
+def _changed(trunk: Trunk, services: Services, reason: str) -> None:
+    log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason, detail=trunk.down_reason)
+    services.stream.publish(
+        TrunkChanged(at=services.clock.at(), campaign="", trunk=trunk.name, up=trunk.up, reason=reason)
+    )

@@ -79,7 +79,13 @@ if TYPE_CHECKING:
         NotLeased as NotLeased,
     )
     from dispositions.errors import (
+        NotTalked as NotTalked,
+    )
+    from dispositions.errors import (
         NumberError as NumberError,
+    )
+    from dispositions.errors import (
+        OtherAgent as OtherAgent,
     )
     from dispositions.errors import (
         RulesError as RulesError,
@@ -147,7 +153,8 @@ _HOME = {
     "contact": ("AddResult", "AttemptCard", "Claim", "ContactCard", "NewContact", "NumberCard", "Verdict"),
     "errors": (
         "AlreadyFinished", "ArgumentError", "DispositionsError", "ImportFileError", "NotDialable", "NotLeased",
-        "NumberError", "RulesError", "SchemaError", "StoreConflict", "StoreError", "StoreUnavailable", "TableError",
+        "NotTalked", "NumberError", "OtherAgent", "RulesError", "SchemaError", "StoreConflict", "StoreError",
+        "StoreUnavailable", "TableError",
         "UnknownAttempt", "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
     ),
     "hours": ("CallingRules", "week"),

@@ -68,7 +68,8 @@ class Disposition:
 class Applied:
     """What an outcome or a disposition led to. `state`: where the contact stands now; `due_at`: when it is due again.
     `pending`: the call still stands, the disposition takes effect when it ends (and is durable already).
-    `correction`: the attempt had one before. `superseded`: a newer attempt exists, the contact was left where it is."""
+    `correction`: the attempt had one before. `superseded`: a newer attempt exists, the contact was left where it is.
+    `given`: what the agent had said during a call that ended now."""
 
     attempt_id: str
     contact_id: int
@@ -80,6 +81,7 @@ class Applied:
     pending: bool = False
     correction: bool = False
     superseded: bool = False
+    given: Disposition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 
 from dispositions import blocking, schema, settle
 from dispositions.attempt import Applied, Disposition
-from dispositions.errors import ArgumentError, UnknownCode
+from dispositions.errors import ArgumentError, NotTalked, OtherAgent, UnknownCode
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState
@@ -42,8 +42,14 @@ def rule_of(policy: CampaignPolicy, code: str) -> Rule:
 
 
 def check(tx: WriteTransaction, given: Disposition) -> Attempt:
-    """The attempt, if it may be disposed so. Raises `UnknownAttempt`, `UnknownCode`, `ArgumentError`."""
+    """The attempt, if it may be disposed so. Raises `UnknownAttempt`, `NotTalked`, `OtherAgent`, `UnknownCode`,
+    `ArgumentError`."""
     attempt = tx.attempt(given.attempt_id)
+    talked = attempt.connected_at is not None or attempt.outcome is Outcome.ANSWERED
+    if not talked and (attempt.outcome is None or attempt.disposition is None):
+        raise NotTalked(f"attempt {attempt.id!r} has reached no agent: {attempt.outcome or 'it is under way'}")
+    if attempt.agent is not None and attempt.agent != given.agent:
+        raise OtherAgent(f"attempt {attempt.id!r} is {attempt.agent}'s, who talked on it last, not {given.agent!r}'s")
     rule_of(tx.policy_of(attempt.campaign_id), given.code)
     _fields(given)
     if given.callback_at is not None and not 0 <= given.callback_at - given.at + 60 <= 2 * 366 * 86400:
@@ -94,7 +100,7 @@ def apply_pending(tx: WriteTransaction, attempt: Attempt, pending: str, at: floa
     """The call has ended; what the agent said during it takes effect."""
     given = Disposition(attempt_id=attempt.id, at=at, **json.loads(pending))
     attempt.disposition = given.code
-    return _apply(tx, given, attempt, tx.contact(attempt.contact_id))
+    return replace(_apply(tx, given, attempt, tx.contact(attempt.contact_id)), given=given)
 
 
 def _apply(tx: WriteTransaction, given: Disposition, attempt: Attempt, contact: Contact) -> Applied:

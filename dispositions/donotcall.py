@@ -37,6 +37,17 @@ class DoNotCall:
     def __len__(self) -> int:
         return sum(len(numbers) for numbers in self._sets.values())
 
+    @property
+    def version(self) -> tuple[int, int]:
+        """What of the table the sets hold: it differs once they have taken in more."""
+        return self._serial, self._removals
+
+    def doubt(self) -> None:
+        """The sets may hold what was rolled back: the next `refresh` reads everything. Until then they stay, as a mark
+        too many calls nobody and a mark too few would.
+        """
+        self._removals = -1
+
     def refresh(self, connection: Connection) -> None:
         """Take in what the table got since the last time; everything again if something was taken out."""
         versions = {row.name: row.value for row in _VERSIONS.one(connection, {"added": ADDED, "removed": REMOVED})}

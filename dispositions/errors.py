@@ -87,6 +87,14 @@ class AlreadyFinished(ArgumentError):
     """The attempt has another outcome already."""
 
 
+class NotTalked(ArgumentError):
+    """Only a call that reached an agent gets a disposition."""
+
+
+class OtherAgent(ArgumentError):
+    """The attempt belongs to another agent: whoever talked on it last."""
+
+
 class NotDialable(ArgumentError):
     """The named contact must not be dialed now; `reasons` says why, `next_at` (epoch seconds) until when, if known."""
 

@@ -6,7 +6,7 @@ is promised after a crash."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,18 +106,19 @@ class Store:
 
     def register(self, policy: CampaignPolicy) -> int:
         """Make the campaign known, or replace its policy (a reload); the number that its rows carry."""
-        with self.write() as tx:
-            if policy.name not in self._ids:
-                _ADD_CAMPAIGN.many(tx.connection, [{"name": policy.name}])
-                self._learn_campaigns(tx.connection)
-            self.do_not_call.refresh(tx.connection)
-        self._policies[policy.name] = policy
+        self.register_all([policy])
         return self._ids[policy.name]
 
-    def _learn_campaigns(self, connection: Connection) -> None:
-        for row in _CAMPAIGNS.one(connection, {}):
+    def register_all(self, policies: Sequence[CampaignPolicy]) -> None:
+        """The same for several campaigns: all of them or, where it raises, none."""
+        with self.write() as tx:
+            _ADD_CAMPAIGN.many(tx.connection, [{"name": p.name} for p in policies if p.name not in self._ids])
+            rows = _CAMPAIGNS.one(tx.connection, {}).all()
+            self.do_not_call.refresh(tx.connection)
+        for row in rows:
             self._ids[row.name] = row.id
             self._names[row.id] = row.name
+        self._policies.update((policy.name, policy) for policy in policies)
 
     def policy(self, campaign: str) -> CampaignPolicy:
         """The policy registered under this name. Raises `UnknownCampaign`."""
@@ -167,6 +168,7 @@ class Store:
             with self._engine.connect().execution_options(writes=True) as connection:
                 transaction = connection.begin()
                 work = WriteTransaction(self, connection)
+                known = self.do_not_call.version
                 try:
                     yield work
                     work.flush()
@@ -176,6 +178,8 @@ class Store:
                     self._blocks.clear()
                     self._zones.clear()
                     self._zone_ids.clear()
+                    if self.do_not_call.version != known:
+                        self.do_not_call.doubt()
                     transaction.rollback()
                     raise
             work.committed()

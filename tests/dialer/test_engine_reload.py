@@ -148,3 +148,97 @@ def test_a_campaign_that_is_taken_out_ends(stage):
         assert (await floor.do("login", 1))["campaign"] == "other"
 
     stage(play, agents=2)
+
+
+def test_a_refusal_by_the_store_leaves_no_policy_half_taken(stage):
+    import sqlite3
+
+    async def play(floor):
+        other = '\n[lists.autumn]\nregion = "ES"\n' + floor.campaign_text("other", "autumn")
+        before = floor.store.policy("promo")
+        floor.write_config(floor.config_text().replace("no_interest =", "maybe =") + other)
+        connection = sqlite3.connect(floor.folder / "dialer.db", isolation_level=None)
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON campaign WHEN NEW.name = 'other' "
+            "BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+        assert (await floor.refused("reload")).code == "invalid"
+        assert floor.store.policy("promo") is before
+        connection.execute("DROP TRIGGER refuse")
+        connection.close()
+        await floor.do("reload")
+        assert "maybe" in floor.store.policy("promo").table.codes
+        assert floor.store.campaign_id("other") != floor.store.campaign_id("promo")
+
+    stage(play, numbers=0)
+
+
+def test_of_two_reloads_at_once_the_newer_file_is_taken(stage, monkeypatch):
+    import asyncio
+
+    from dialer import reload
+
+    async def play(floor):
+        reading, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly(*_):
+            reading.set()
+            await go_on.wait()
+
+        monkeypatch.setattr(reload, "import_lists", slowly)
+        rewrite(floor, ("patience = 1.5", "patience = 20"))
+        first = asyncio.create_task(floor.do("reload"))
+        await reading.wait()
+        rewrite(floor, ("patience = 1.5", "patience = 30"))
+        second = asyncio.create_task(floor.do("reload"))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, second)
+        assert floor.unit.campaign.table.pacing.patience == 3.0
+        assert floor.reloader.config.file.campaigns["promo"].pacing.patience == 30.0
+
+    stage(play, numbers=0)
+
+
+def test_a_list_that_cannot_be_opened_keeps_nothing_else_back(stage, monkeypatch):
+    from dialer import reload
+
+    async def play(floor):
+        async def broken(*_):
+            raise OSError("the disk is gone")
+
+        taken = []
+        floor.reloader.on_taken = taken.append
+        monkeypatch.setattr(reload, "import_lists", broken)
+        rewrite(floor, ("patience = 1.5", "patience = 30"))
+        await floor.do("reload")
+        assert len(taken) == 1
+        assert floor.named("alert", alert="list_not_read")
+        assert floor.named("alert", alert="config_ok")
+
+    stage(play, numbers=0)
+
+
+def test_no_reload_while_the_engine_ends(stage):
+    async def play(floor):
+        await floor.engine.drain(0.0)
+        assert (await floor.refused("reload")).code == "unavailable"
+        assert floor.unit.campaign.draining
+
+    stage(play, numbers=0)
+
+
+def test_a_trunk_that_is_watched_no_more_is_up(stage):
+    async def play(floor):
+        trunk = floor.engine.trunks["main"]
+        floor.carrier.answers_options = False
+        await floor.until(lambda: not trunk.up)
+        rewrite(floor, ("options_interval = 0.5", "options_interval = 0"))
+        await floor.do("reload")
+        assert trunk.up
+        assert trunk.ping is None
+        assert floor.named("trunk", reason="unwatched", up=True)
+        await floor.talking()
+        await floor.do("hangup", 0)
+
+    stage(play, trunks={"main": "options_interval = 0.5"}, quiet=("options_lost",))

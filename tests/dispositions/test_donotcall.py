@@ -93,3 +93,23 @@ def test_a_customer_s_wish_reaches_other_campaigns(store: Store, fill: Fill, noo
     with store.read() as view:
         assert view.counts("d")[ContactState.DO_NOT_CALL] == 1
         assert view.accounted("d") == []
+
+
+def test_marks_that_were_rolled_back_are_forgotten(store: Store, fill: Fill, noon: float) -> None:
+    fill(1)
+    own = store.policy("c").own_list
+
+    def half_way() -> None:
+        with store.write() as tx:
+            tx.add_do_not_call(["+12125550100"], own, noon)
+            tx.add_contacts("c", "l", [NewContact(["+12125550199"])], noon)
+            raise KeyError("a fault of ours")
+
+    with pytest.raises(KeyError):
+        half_way()
+    store.refresh_do_not_call()
+    assert not store.is_do_not_call("+12125550100")
+    with store.write() as tx:
+        tx.add_do_not_call(["+12125550101"], own, noon)
+    with store.write() as tx:
+        assert tx.add_contacts("c", "l", [NewContact(["+12125550101"])], noon)[0].status == "do_not_call"

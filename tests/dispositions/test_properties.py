@@ -17,6 +17,7 @@ from dispositions import (
     NewAttempt,
     NewContact,
     NotDialable,
+    NotTalked,
     Outcome,
     Store,
 )
@@ -45,6 +46,7 @@ class ListMachine(RuleBasedStateMachine):
         self.count = 0
         self.held: set[int] = set()
         self.running: dict[str, tuple[int, str]] = {}
+        self.talked: set[str] = set()
         self.starts: dict[str, list[float]] = {number: [] for number in NUMBERS}
         self.earliest: dict[str, float] = {}
         self.forbidden: set[str] = set()
@@ -141,7 +143,13 @@ class ListMachine(RuleBasedStateMachine):
                 tx.update_attempt(attempt, answered_at=self.at, connected_at=self.at, agent="ann")
                 tx.finish_attempt(attempt, Outcome.ANSWERED, self.at)
                 self.held.discard(contact)
-            applied = tx.dispose(attempt, code, "ann", self.at, callback_at=self.at + wait)
+                self.talked.add(attempt)
+            try:
+                applied = tx.dispose(attempt, code, "ann", self.at, callback_at=self.at + wait)
+            except NotTalked:
+                assert attempt not in self.talked
+                return
+            assert attempt in self.talked
         number = self.number_of[applied.contact_id]
         if not applied.superseded:
             # a correction may allow an earlier call, or take the do-not-call mark of its own attempt back

@@ -21,6 +21,7 @@ from dispositions import (
     NextState,
     NotDialable,
     NotLeased,
+    NotTalked,
     Outcome,
     OutcomeTable,
     Rule,
@@ -203,6 +204,29 @@ def test_release_gives_back_what_was_not_sent(store: Store, fill: Fill, noon: fl
     with store.read() as view:
         assert view.counts("c")[ContactState.READY] == 2
         assert view.counts("c")[ContactState.LEASED] == 1
+    sound(store)
+
+
+def test_released_until_later_they_let_others_pass_and_come_back_as_what_they_were(
+    store: Store, fill: Fill, noon: float
+) -> None:
+    fill(4)
+    with store.write() as tx:
+        first = tx.claim("c", 2, noon, noon + 60)
+        assert tx.release(first, noon, until=noon + 30) == 2
+    with store.read() as view:
+        assert view.counts("c")[ContactState.WAITING] == 2
+        assert view.why(first[0].contact_id, noon).next_at == noon + 30
+    with store.write() as tx:
+        others = tx.claim("c", 4, noon + 1, noon + 61)
+        assert len(others) == 2
+        assert not {c.contact_id for c in others} & {c.contact_id for c in first}
+        assert tx.release(others, noon + 1, until=noon + 1) == 2  # over already: ready at once
+    with store.write() as tx:
+        again = tx.claim("c", 2, noon + 30, noon + 90)
+        assert [c.contact_id for c in again] == [c.contact_id for c in first]
+        assert {c.origin for c in again} == {"fresh"}
+        assert tx.release(again, noon + 30) == 2
     sound(store)
 
 
@@ -533,6 +557,7 @@ def test_refused_operations_leave_the_batch_unharmed(store: Store, fill: Fill, n
             (UnknownAttempt, lambda: tx.finish_attempt("nope", Outcome.BUSY, noon)),
             (UnknownAttempt, lambda: tx.dispose("nope", "sale", "ann", noon)),
             (UnknownCode, lambda: tx.dispose(a, "nope", "ann", noon)),
+            (NotTalked, lambda: tx.dispose(b, "sale", "ann", noon)),
             (UnknownCampaign, lambda: tx.claim("nope", 1, noon, noon)),
             (UnknownContact, lambda: tx.claim_contact("c", 999, noon, noon)),
             (NotDialable, lambda: tx.claim_contact("c", first, noon, noon)),
@@ -541,7 +566,7 @@ def test_refused_operations_leave_the_batch_unharmed(store: Store, fill: Fill, n
             (StoreError, lambda: tx.save_state("k", float("inf"))),
             (
                 UnknownCode,
-                lambda: tx.dispose_attempts([Disposition(b, "sale", "x", noon), Disposition(a, "?", "x", noon)]),
+                lambda: tx.dispose_attempts([Disposition(a, "sale", "x", noon), Disposition(a, "?", "x", noon)]),
             ),
         ]:
             with pytest.raises(refused):

@@ -1,0 +1,112 @@
+"""Whose code counts, when, and what it leads to."""
+
+from __future__ import annotations
+
+import json
+
+
+def with_outbox(floor):
+    floor.engine.services.outbox = True
+
+
+def sent(floor):
+    """The outbox: the events' names, in order."""
+    return [json.loads(row[0])["event"] for row in floor.rows("SELECT payload FROM outbox ORDER BY id")]
+
+
+def test_a_call_that_nobody_talked_on_takes_no_code(stage, party):
+    async def play(floor):
+        floor.carrier.default = party.status(486)
+        (ended,) = await floor.ended()
+        error = await floor.refused("dispose", 0, code="sold", call=ended.call)
+        assert error.code == "wrong_state"
+        assert (await floor.refused("dispose", 0, code="stop", call=ended.call)).code == "wrong_state"
+        assert floor.contact().state == "waiting"
+        assert not floor.store.is_do_not_call(party.number(0))
+
+    stage(play)
+
+
+def test_a_colleague_may_not_code_another_agents_call(stage):
+    async def play(floor):
+        one = 0 if await floor.until(lambda: [a for a in (0, 1) if floor.agent(a).call]) == [0] else 1
+        call, _, _ = await floor.talking(one)
+        assert (await floor.refused("dispose", 1 - one, code="stop", call=call.id)).code == "forbidden"
+        await floor.do("hangup", one)
+        await floor.ended()
+        assert (await floor.refused("dispose", 1 - one, code="stop", call=call.id)).code == "forbidden"
+        await floor.do("dispose", one, code="no_interest")
+        assert (await floor.refused("dispose", 1 - one, code="sold", call=call.id)).code == "forbidden"
+        assert (await floor.do("dispose", one, code="sold", call=call.id))["contact_state"] == "sold"
+
+    stage(play, agents=2)
+
+
+def test_after_a_hand_over_the_call_is_the_colleagues(stage):
+    async def play(floor):
+        one = 0 if await floor.until(lambda: [a for a in (0, 1) if floor.agent(a).call]) == [0] else 1
+        other = 1 - one
+        call, _, _ = await floor.talking(one)
+        await floor.do("dispose", one, code="later", call=call.id)
+        await floor.do("hand_over", one, to=floor.names[other])
+        await floor.talking(other)
+        await floor.until(lambda: floor.named("call_handed_over"))
+        assert (await floor.refused("dispose", one, code="stop", call=call.id)).code == "forbidden"
+        await floor.do("hangup", other)
+        assert floor.agent(other).undisposed is call
+        assert (await floor.do("dispose", other, code="sold"))["contact_state"] == "sold"
+        await floor.do("ready", one)
+
+    stage(play, agents=2)
+
+
+def test_a_sale_told_during_the_call_is_published_at_its_end_and_owed_no_more(stage):
+    async def play(floor):
+        with_outbox(floor)
+        call, customer, _ = await floor.talking()
+        answer = await floor.do("dispose", 0, code="sold", call=call.id, fields={"package": "gold"})
+        assert answer["sale"] is None
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+        (sale,) = floor.named("sale")
+        assert (sale.agent, sale.fields, sale.call) == ("agent0", {"package": "gold"}, call.id)
+        assert sent(floor) == ["disposition", "call_ended", "sale"]
+        assert floor.agent().undisposed is None
+        assert (await floor.do("ready", 0))["state"] == "available"
+
+    stage(play)
+
+
+def test_a_callback_promised_during_the_call_is_published_at_its_end(stage):
+    async def play(floor):
+        with_outbox(floor)
+        call, _, _ = await floor.talking()
+        await floor.do("dispose", 0, code="mine", call=call.id)
+        assert not floor.named("callback")
+        await floor.do("hangup", 0)
+        await floor.ended()
+        (callback,) = floor.named("callback")
+        assert (callback.agent, callback.due_at) == ("agent0", floor.contact().due_at)
+        assert sent(floor) == ["disposition", "call_ended", "callback"]
+
+    stage(play)
+
+
+def test_a_national_number_is_not_called_either(stage, party):
+    async def play(floor):
+        national = party.number(0).removeprefix("+34")
+        assert (await floor.do("do_not_call", numbers=[f"{national[:3]} {national[3:]}"]))["added"] == 1
+        assert floor.store.is_do_not_call(party.number(0), "promo")
+        assert floor.contact().state == "do_not_call"
+
+    stage(play, dial=False, log_in=False)
+
+
+def test_a_number_that_cannot_be_read_is_refused_with_its_place(stage, party):
+    async def play(floor):
+        error = await floor.refused("do_not_call", numbers=[party.number(0), "12"])
+        assert error.code == "invalid"
+        assert error.message.startswith("numbers.1: '12'")
+        assert floor.contact().state == "ready"
+
+    stage(play, dial=False, log_in=False)
