@@ -42,9 +42,10 @@ NOT_NOW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A claim on its way: how many contacts, since when, and the decision behind it."""
+    """A claim on its way: how many contacts, how many of them may be dialed, since when, and the decision behind it."""
 
     count: int
+    place: int
     since: float
     decision: Decision
 
@@ -69,6 +70,8 @@ class Dialing:
         self._wake = asyncio.Event()
         self._asked: _Asked | None = None
         self._empty_until = 0.0
+        self._reach = 0
+        """how far to look into a list that begins with numbers which no trunk takes now"""
         self._not_before: dict[int, float] = {}
         campaign.wake = self._wake.set
 
@@ -122,7 +125,7 @@ class Dialing:
         elif self._asked is None and now >= self._empty_until:
             place = min(decision.place, room, routing.starts(campaign.trunks, now), BATCH)
             if place > 0:
-                self._ask(_Asked(place, now, decision))
+                self._ask(_Asked(max(place, self._reach), place, now, decision))
             else:
                 self._enter(CampaignState.RUNNING, "")
         if decision.place > 0 and room > 0:
@@ -195,16 +198,20 @@ class Dialing:
                 self.placing.release(claims)
             self._wake.set()
             return
-        placed = self.placing.place(claims)
+        placed = self.placing.place(claims, most=asked.place)
+        self._reach = min(BATCH, 4 * asked.count) if placed.passed_over else 0
         if placed.dialed:
             self._publish(asked.decision, placed.dialed, 0)
         if placed.back:
             # asking at once would give the same contacts again
             self._empty_until = now + EMPTY_PAUSE
             self._enter(CampaignState.NO_TRUNK, f"no trunk or RTP port could take {placed.back} calls just now")
-        elif len(claims) < asked.count:
+        elif len(claims) < asked.count and placed.dialed < asked.place:
             self._empty_until = now + EMPTY_PAUSE
-            self._enter_empty()
+            if placed.passed_over and not placed.dialed:
+                self._enter(CampaignState.NO_TRUNK, f"the trunks for {placed.passed_over} contacts take no call now")
+            else:
+                self._enter_empty()
         else:
             self._enter(CampaignState.RUNNING, "")
         self._wake.set()

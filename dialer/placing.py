@@ -43,12 +43,14 @@ class _Planned:
 @dataclass(frozen=True, slots=True)
 class Placed:
     """What became of claimed contacts: `dialed` (their INVITEs follow), `barred` (no trunk may ever be given them),
-    `back` (given back to the list: no trunk or port could take them now).
+    `back` (given back to the list: no trunk or port could take them now), `passed_over` (the same, but other numbers
+    could be taken: these wait aside).
     """
 
     dialed: int
     barred: int
     back: int
+    passed_over: int = 0
 
 
 class Placing:
@@ -73,34 +75,45 @@ class Placing:
             campaign, services, outcomes, self._resend, lambda call: calls.fire(call, CallTrigger.FAIL)
         )
 
-    def place(self, claims: Sequence[Claim], agent: Agent | None = None) -> Placed:
-        """Dial `claims`; for `agent`, who is reserved, or for whoever is free when they answer."""
+    def place(self, claims: Sequence[Claim], agent: Agent | None = None, most: int | None = None) -> Placed:
+        """Dial `claims`; for `agent`, who is reserved, or for whoever is free when they answer. Not more than `most`:
+        the rest goes back to the list.
+        """
         planned: list[_Planned] = []
         back: list[Claim] = []
         barred: list[Claim] = []
-        now = self.services.clock.now()
-        for claim in claims:
-            if not routing.routable(self.campaign.trunks, claim.number):
+        aside: dict[float, list[Claim]] = {}
+        now, trunks = self.services.clock.now(), self.campaign.trunks
+        for taken, claim in enumerate(claims):
+            if most is not None and len(planned) >= most:
+                self.release(claims[taken:])
+                break
+            if not routing.routable(trunks, claim.number):
                 barred.append(claim)
                 continue
-            trunk = routing.choose(self.campaign.trunks, claim.number, now)
+            trunk = routing.choose(trunks, claim.number, now)
             plan = self._plan(claim, trunk, agent) if trunk is not None else None
-            if plan is None:
-                back.append(claim)
-            else:
+            until = routing.passed_over(trunks, claim.number, now) if trunk is None and agent is None else None
+            if plan is not None:
                 planned.append(plan)
+            elif until is not None:
+                aside.setdefault(until, []).append(claim)
+            else:
+                back.append(claim)
         if barred:
             self._bar(barred)
         if back:
             self.release(back)
+        for until, waiting in aside.items():
+            self.release(waiting, until - now)
         if planned:
             self._begin(planned)
-        return Placed(len(planned), len(barred), len(back))
+        return Placed(len(planned), len(barred), len(back), sum(map(len, aside.values())))
 
-    def release(self, claims: Sequence[Claim]) -> None:
-        """Nothing was sent for them: back to the list."""
+    def release(self, claims: Sequence[Claim], seconds: float = 0.0) -> None:
+        """Nothing was sent for them: back to the list, in `seconds`."""
         at, back = self.services.clock.at(), list(claims)
-        self.services.ledger.post(lambda tx: tx.release(back, at))
+        self.services.ledger.post(lambda tx: tx.release(back, at, until=at + seconds))
 
     # -- before the commit ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,10 @@ from collections.abc import Collection, Iterable
 
 from dialer.trunk import Trunk
 
+#: Numbers that only trunks may be given which cannot take a call now, while others can: when they are tried again,
+#: seconds. A trunk that is down may be up again at any moment; one that is full has a line again soon.
+TRY_DOWN, TRY_FULL = 30.0, 1.0
+
 
 def candidates(trunks: Iterable[Trunk], number: str, now: float, tried: Collection[str] = ()) -> list[Trunk]:
     """Trunks that could take a call to `number` now, best first: by price, then the emptiest. Reserve trunks only when
@@ -28,6 +32,19 @@ def choose(trunks: Iterable[Trunk], number: str, now: float, tried: Collection[s
 def routable(trunks: Iterable[Trunk], number: str) -> bool:
     """Whether any trunk, well or not, may be given `number` at all."""
     return any(t.carries(number) for t in trunks)
+
+
+def passed_over(trunks: Collection[Trunk], number: str, now: float) -> float | None:
+    """For a number that no trunk can take at `now`: when it is worth another try, if other trunks could take other
+    numbers meanwhile; None when no trunk can take any.
+    """
+    if starts(trunks, now) <= 0:
+        return None
+    well = [t for t in trunks if t.carries(number) and t.well(now)]
+    if well:
+        return now + TRY_FULL
+    rests = [t.blocked_until for t in trunks if t.carries(number) and t.up]
+    return min([now + TRY_DOWN, *rests])
 
 
 def _usable(trunks: Iterable[Trunk], now: float) -> list[Trunk]:

@@ -225,15 +225,18 @@ def obstacles(
     return problems, when
 
 
-def release(tx: WriteTransaction, contact_ids: Sequence[int], at: float) -> int:
-    """Leases without an attempt go back; how many did."""
+def release(tx: WriteTransaction, contact_ids: Sequence[int], at: float, until: float | None = None) -> int:
+    """Leases without an attempt go back, at `until` at the earliest; how many did."""
     tx.work.load_contacts(contact_ids)
     released = 0
     for contact_id in contact_ids:
         contact = tx.work.contacts.get(contact_id)
         if contact is None or contact.place.state is not ContactState.LEASED or contact.place.attempt_id is not None:
             continue
-        give_back(contact, at)
+        if until is not None and until > at:
+            park(contact, until)
+        else:
+            give_back(contact, at)
         released += 1
     return released
 
@@ -246,3 +249,13 @@ def give_back(contact: Contact, at: float) -> None:
         contact.move(Move.HOLD, back)
     else:
         contact.move(Move.RELEASE, Place(ContactState.READY, rank=place.rank, zone_id=contact.zone_id))
+
+
+def park(contact: Contact, until: float) -> None:
+    """From a lease under which nothing was sent to a wait, as what it was and with the rank that it had."""
+    place = contact.place
+    if place.kind in (PERSONAL, SHARED) and contact.callback_id is not None:
+        back = Place(ContactState.CALLBACK, until, place.rank, place.kind, zone_id=contact.zone_id)
+        contact.move(Move.CALLBACK, back)
+    else:
+        contact.move(Move.RETRY, Place(ContactState.WAITING, until, place.rank, RETRY_KIND, zone_id=contact.zone_id))

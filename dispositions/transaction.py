@@ -119,9 +119,10 @@ class WriteTransaction:
         return claiming.claim_contact(self, campaign, contact_id, at, lease_until, reserved)
 
     @_spoiling
-    def release(self, claims: Sequence[Claim], at: float) -> int:
-        """Nothing was sent: back to where they came from. Those no longer leased without an attempt are passed over."""
-        return claiming.release(self, [claim.contact_id for claim in claims], at)
+    def release(self, claims: Sequence[Claim], at: float, *, until: float | None = None) -> int:
+        """Nothing was sent: back to where they came from. Those no longer leased without an attempt are passed over.
+        `until`: none of them can be dialed before, so they wait and do not stand in others' way."""
+        return claiming.release(self, [claim.contact_id for claim in claims], at, until)
 
     @_spoiling
     def start_attempts(self, attempts: Sequence[NewAttempt], at: float) -> None:

@@ -156,6 +156,33 @@ def test_prefixes_that_are_not_allowed_never_reach_the_carrier(stage, party):
     stage(play, numbers=2, trunks={"main": 'prefixes = ["+44"]'}, quiet=("no_route",))
 
 
+@pytest.mark.parametrize("trouble", ["down", "rests", "full"])
+def test_a_trunk_that_takes_nothing_does_not_hold_up_the_numbers_of_another(stage, party, trouble):
+    async def play(floor):
+        es = floor.trunks["es"]
+        if trouble == "down":
+            es.up, es.down_reason = False, "lost"
+        elif trouble == "rests":
+            es.rest(floor.clock.now(), 3.0)
+        else:
+            es.lines_in_use = es.table.lines
+        british = [f"+4479111234{n:02d}" for n in range(3)]
+        await floor.add(*british)
+        for carrier in floor.carriers.values():
+            carrier.default = party.status(486)
+        floor.dial()
+        ended = await floor.ended(3)
+        assert sorted(e.number for e in ended) == british
+        assert not floor.carriers["es"].requests
+        if trouble == "full":
+            es.lines_in_use = 0
+        if trouble != "down":
+            assert len(await floor.ended(43, 15)) == 43
+
+    trunks = {"es": 'prefixes = ["+34"]\ncalls_per_second = 100', "gb": 'prefixes = ["+44"]\ncalls_per_second = 100'}
+    stage(play, numbers=40, trunks=trunks, dial=False)
+
+
 def test_a_number_marked_between_claim_and_invite_is_not_dialed(stage, party):
     async def play(floor):
         place = floor.unit.dialing.placing._begin
