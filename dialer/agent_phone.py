@@ -106,8 +106,18 @@ class AgentPhone:
         await services.ledger.write(lambda tx: tx.save_state(key, saved))
         if agent.leg is not leg:
             return  # logged out while that was written
-        if not services.switch.invite(plan, AgentLegOwner(agent, self), leg.own_offer(), None):
+        if not services.switch.invite(plan, AgentLegOwner(agent, self, plan), leg.own_offer(), None):
             raise LoginFailed(f"the phone {agent.table.phone} cannot be called")
+
+    def ringing(self, agent: Agent, plan: InvitePlan) -> bool:
+        """The early dialog goes to disk beside the INVITE's plan: should we die between the phone's answer and the
+        commit of that, the plan's CANCEL would come too late, and only a BYE ends the leg. False if there is none yet.
+        """
+        early = self.services.switch.early_dialog(plan.call_id)
+        if early is None or agent.leg is None or agent.leg.id != plan.call_id:
+            return False
+        self.services.ledger.save(f"{LEG_KEY}{agent.name}", {**plan.to_dict(), "early": early.to_dict()})
+        return True
 
     def answered(self, agent: Agent, event: Answered) -> None:
         """The phone answered."""
@@ -196,13 +206,15 @@ class AgentPhone:
 class AgentLegOwner:
     """The owner of one agent's leg."""
 
-    __slots__ = ("agent", "phone")
+    __slots__ = ("agent", "phone", "plan", "rings")
 
-    def __init__(self, agent: Agent, phone: AgentPhone) -> None:
-        self.agent, self.phone = agent, phone
+    def __init__(self, agent: Agent, phone: AgentPhone, plan: InvitePlan) -> None:
+        self.agent, self.phone, self.plan = agent, phone, plan
+        self.rings = False
 
     def on_provisional(self, event: Provisional) -> None:
         """A phone may ring as long as `PHONE_TIMEOUT`."""
+        self.rings = self.rings or self.phone.ringing(self.agent, self.plan)
 
     def on_answered(self, event: Answered) -> None:
         self.phone.answered(self.agent, event)

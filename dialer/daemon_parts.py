@@ -1,8 +1,8 @@
 """The parts of a running daemon, opened and closed in order.
 
-Opened: store, lists, ledger, SIP, media, engine (recovery first), metrics, MQTT, web. Closed the other way round:
-nobody may
-ask for anything any more, then nothing is dialed, then what is on its way is written down.
+Opened: store, ledger, SIP, media, engine, which first ends what a crash left standing; then lists, MQTT, web. Closed
+the other way round: nobody may ask for anything any more, then nothing is dialed, then what is on its way is written
+down.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import gc
 import secrets
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +39,19 @@ from dialer.reload import Reloader
 from dialer.resolve import ResolveError
 from dialer.services import Services
 from dialer.snapshot import gauges
+from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
 from dialer.trunk import parse_address
 from dialer.udp import UdpEndpoint
 from dialer.web import Tokens, WebServer, create_app
-from dispositions import DispositionsError, Store
+from dispositions import DispositionsError, ImportFileError, Store
 
 log = structlog.get_logger("daemon")
 
 #: Seconds between two refreshes of the metrics' gauges.
 OBSERVE_EVERY = 1.0
+#: Key of the secret that SIP branches are made with, hexadecimal.
+BRANCH_KEY = "sip/branch_key"
 #: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms.
 SWITCH_INTERVAL = 0.0005
 
@@ -115,9 +118,9 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
     loop = asyncio.get_running_loop()
     sys.setswitchinterval(SWITCH_INTERVAL)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_held(built))
         store = await _open_store(built, clock)
         stack.callback(store.close)
-        await import_lists(built, store, clock, stream)
 
         def alert(kind: str) -> Callable[[str], None]:
             return lambda detail: stream.publish(ServiceAlert(at=clock.at(), campaign="", alert=kind, detail=detail))
@@ -135,7 +138,10 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         switch: Switchboard | None = None
         host, port = parse_address(file.sip.listen)
-        settings: dict[str, Any] = {"user_agent": file.sip.user_agent}
+        try:
+            settings: dict[str, Any] = {"user_agent": file.sip.user_agent, "branch_key": await _branch_key(ledger)}
+        except DispositionsError as error:
+            raise StartError(f"store {built.store_shown}: {error}") from None
         if file.sip.advertise is not None:
             settings["host"], settings["port"] = parse_address(file.sip.advertise)
         try:
@@ -176,6 +182,8 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             engine = await _make_engine(built, services, media)
         except (ResolveError, MediaError) as error:
             raise StartError(str(error)) from None
+        except DispositionsError as error:
+            raise StartError(f"store {built.store_shown}: {error}") from None
         stream.subscribe(EventLog().on_event)
         stream.subscribe(metrics.on_event)
         stream.subscribe(engine.on_event)
@@ -183,7 +191,13 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         services.outbox_wake = outbox.wake.set
         parts = Parts(config, built, engine, metrics, outbox)
         parts.ledger_task = writing
-        await engine.recover()
+        try:
+            await engine.recover()  # before anything that takes its time: calls may stand since the crash
+            await import_lists(built, store, clock, stream)
+        except ImportFileError as error:
+            raise StartError(f"lists: {error}") from None
+        except DispositionsError as error:
+            raise StartError(f"store {built.store_shown}: {error}") from None
 
         reloader = Reloader(config, engine, stream, clock)
         parts.reloader = reloader
@@ -228,15 +242,38 @@ async def _make_engine(built: Built, services: Services, media: DirectBackend) -
     return Engine(services, campaigns, make_agents(built.file), trunks)
 
 
+@contextmanager
+def _held(built: Built) -> Iterator[None]:
+    """The store's directory is there, and no other daemon works on it."""
+    with ExitStack() as stack:
+        try:
+            make_store_directory(built.store_url)
+            stack.enter_context(only_daemon(built.store_url))
+        except OSError as error:
+            raise StartError(f"store {built.store_shown}: its directory: {error.strerror}") from None
+        except StoreInUse as error:
+            raise StartError(f"store {built.store_shown}: {error}") from None
+        yield
+
+
+async def _branch_key(ledger: Ledger) -> bytes:
+    """The secret that our INVITEs' branches are made with. The same after a restart: a call that is answered then is
+    known for ours by it.
+    """
+    known = await ledger.load(BRANCH_KEY)
+    if isinstance(known, str):
+        return bytes.fromhex(known)
+    fresh = secrets.token_hex(32)
+    await ledger.write(lambda tx: tx.save_state(BRANCH_KEY, fresh))
+    return bytes.fromhex(fresh)
+
+
 async def _open_store(built: Built, clock: Clock) -> Store:
     try:
-        make_store_directory(built.store_url)
         store = Store(built.store_url)
         store.migrate()
         for campaign in built.campaigns.values():
             store.register(campaign.policy)
-    except OSError as error:
-        raise StartError(f"store {built.store_shown}: its directory cannot be made: {error.strerror}") from None
     except DispositionsError as error:
         raise StartError(f"store {built.store_shown}: {error}") from None
     return store
@@ -292,10 +329,17 @@ def _supervisor_token(built: Built) -> str:
         return built.supervisor_token.reveal()
     path = Path(built.token_path)
     try:
-        return path.read_text(encoding="ascii").strip()
+        found = path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
-        token = secrets.token_urlsafe(32)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(token + "\n", encoding="ascii")
-        return token
+        found = ""
+    if found:
+        return found
+    token = secrets.token_urlsafe(32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # aside, then renamed: whoever dies in between leaves no empty token behind
+    aside = path.with_name(f"{path.name}.new")
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=0o600)
+    aside.write_text(token + "\n", encoding="ascii")
+    aside.replace(path)
+    return token

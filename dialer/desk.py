@@ -234,15 +234,13 @@ class Desk:
         return {"added": max(added)}
 
     async def pause(self, command: c.CampaignPause) -> dict[str, Any]:
-        return self._set_paused(command.campaign, True)
+        return await self._set_paused(command.campaign, True)
 
     async def resume(self, command: c.CampaignResume) -> dict[str, Any]:
-        return self._set_paused(command.campaign, False)
+        return await self._set_paused(command.campaign, False)
 
-    def _set_paused(self, name: str, paused: bool) -> dict[str, Any]:
-        unit = self._unit(name)
-        unit.campaign.paused = paused
-        unit.campaign.wake()
+    async def _set_paused(self, name: str, paused: bool) -> dict[str, Any]:
+        await self.engine.set_paused(self._unit(name), paused)
         return {"campaign": name, "paused": paused}
 
     async def reload_config(self, command: c.ConfigReload) -> dict[str, Any]:

@@ -11,15 +11,15 @@ import structlog
 
 from dialer.agent import Agent, AgentState
 from dialer.agent_control import AgentControl
-from dialer.agent_phone import LEG_KEY, saved_leg
 from dialer.call import CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.campaign import Campaign, CampaignState
 from dialer.dialing import Dialing
 from dialer.events import Event
 from dialer.identity import AttemptIds
-from dialer.outcomes import STANDING_KEY, OutcomeDesk
+from dialer.outcomes import OutcomeDesk
 from dialer.services import Services
+from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
 from dialer.trunk_watch import TrunkWatch
 from dialer.window import legal_window
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 TEND_EVERY = 2.0
 #: Seconds between two savings of what the pacers learned.
 SAVE_EVERY = 30.0
+#: Key of the word that a campaign is paused by command: a crash must not make it dial again.
+PAUSED_KEY = "paused/"
 
 
 @dataclass(slots=True)
@@ -61,13 +63,16 @@ class Engine:
         self.ending = False
         """shutting down, for good: nothing may be dialed any more, whatever a config says"""
         self.on_unit: Callable[[Unit], None] = lambda unit: None
+        self.standing = StandingLegs(services, self.trunks)
+        self._paused: set[str] = set()
         self._ids = AttemptIds(services.clock.at)
         self._tasks: asyncio.TaskGroup | None = None
         for campaign in campaigns.values():
             self.add_campaign(campaign)
 
     def add_campaign(self, campaign: Campaign) -> None:
-        """One campaign more; while the engine runs it begins to dial at once."""
+        """One campaign more; while the engine runs it begins to dial at once, unless it is paused."""
+        campaign.paused = campaign.paused or campaign.name in self._paused
         agents = AgentControl(campaign, self.services)
         calls = CallControl(campaign, self.services, agents, self.outcomes)
         agents.calls = calls
@@ -87,29 +92,26 @@ class Engine:
     # -- life -------------------------------------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """After a crash: end what still stands, put back what was not sent. Returns the calls that were interrupted."""
-        services = self.services
-        at = services.clock.at()
-        recovery = await services.ledger.write(lambda tx: tx.recover(at))
-        for standing in recovery.interrupted:
-            self._end(standing.sip, self.trunks.get(standing.trunk or ""))
-        saved = await services.ledger.read(lambda view: view.load_states(LEG_KEY) | view.load_states(STANDING_KEY))
-        for key, leg in saved.items():
-            self._end(leg)
-            services.ledger.save(key, None)
+        """After a crash: end what still stands, put back what was not sent, stay paused. Returns the calls that were
+        interrupted.
+        """
+        paused = await self.services.ledger.read(lambda view: view.load_states(PAUSED_KEY))
+        self._paused = {key.removeprefix(PAUSED_KEY) for key in paused}
+        for unit in self.units.values():
+            unit.campaign.paused = unit.campaign.name in self._paused
+        recovery = await self.standing.take_over()
         if recovery.interrupted or recovery.released:
             log.warning("recovered", interrupted=len(recovery.interrupted), released=recovery.released)
         return len(recovery.interrupted)
 
-    def _end(self, saved: object, trunk: Trunk | None = None) -> None:
-        value = saved_leg(saved)
-        if value is not None:
-            # a carrier that challenges an INVITE challenges its BYE, too
-            credentials = trunk.credentials if trunk is not None else None
-            self.services.switch.end_orphan(value, credentials)
-            early = saved_leg(value.get("early"))
-            if early is not None:
-                self.services.switch.end_orphan(early, credentials)
+    async def set_paused(self, unit: Unit, paused: bool) -> None:
+        """Pause or resume by command; on disk when this returns. A pause holds from the call on."""
+        campaign = unit.campaign
+        campaign.paused = campaign.paused or paused
+        await self.services.ledger.write(lambda tx: tx.save_state(f"{PAUSED_KEY}{campaign.name}", paused or None))
+        campaign.paused = paused
+        (self._paused.add if paused else self._paused.discard)(campaign.name)
+        campaign.wake()
 
     async def run(self) -> None:
         """All loops of the engine, until cancelled."""
@@ -122,7 +124,7 @@ class Engine:
             tasks.create_task(self._tend(), name="tend")
 
     async def _tend(self) -> None:
-        saved_at = self.services.clock.now()
+        saved_at = ended_at = self.services.clock.now()
         while True:
             if not self.services.ledger.locked:
                 self.services.ledger.post(partial(_tend_store, at=self.services.clock.at()))
@@ -135,6 +137,9 @@ class Engine:
             if self.services.clock.now() - saved_at >= SAVE_EVERY:
                 saved_at = self.services.clock.now()
                 self.save_learned()
+            if self.services.clock.now() - ended_at >= RETRY_EVERY:
+                ended_at = self.services.clock.now()
+                self.standing.end_all()
             await asyncio.sleep(TEND_EVERY)
 
     async def tend(self, unit: Unit) -> None:

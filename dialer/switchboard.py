@@ -169,10 +169,14 @@ class Switchboard:
         except SipError:
             return None
 
-    def end_orphan(self, saved: Mapping[str, Any], credentials: Credentials | None = None) -> None:
-        """End a call that a daemon before us left behind, from its saved SIP state."""
+    def end_orphan(
+        self, saved: Mapping[str, Any], on_end: Callable[[bool], None], credentials: Credentials | None = None
+    ) -> bool:
+        """End a call that a daemon before us left behind, from its saved SIP state; `on_end` learns whether its far
+        end answered. False, and nothing happens, when the state is none that can be ended.
+        """
         leg = str(saved.get("call_id"))
-        self._try(leg, "end_orphan", lambda: self.udp.end_orphan(dict(saved), credentials=credentials))
+        return self._try(leg, "end_orphan", lambda: self.udp.end_orphan(dict(saved), on_end, credentials=credentials))
 
     @property
     def legs(self) -> int:

@@ -288,9 +288,15 @@ class UdpEndpoint:
         self.endpoint.unregister(registration, self._clock())
         self._flush()
 
-    def end_orphan(self, saved: Mapping[str, Any], *, credentials: Credentials | None = None) -> None:
+    def end_orphan(
+        self,
+        saved: Mapping[str, Any],
+        on_end: Callable[[bool], None],
+        *,
+        credentials: Credentials | None = None,
+    ) -> None:
         """`Endpoint.end_orphan`."""
-        self.endpoint.end_orphan(saved, self._clock(), credentials=credentials)
+        self.endpoint.end_orphan(saved, self._clock(), credentials=credentials, on_end=on_end)
         self._flush()
 
     def has(self, leg: str) -> bool:

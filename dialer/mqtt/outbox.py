@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Protocol
-from uuid import uuid4
 
 from dialer.doors import encode
 from dialer.events import CallbackScheduled, CallEnded, DispositionRecorded, Event, SaleQueued
@@ -46,9 +46,11 @@ class Outbox(Protocol):
 def outcome_message(event: Event) -> tuple[str, str] | None:
     """(topic, payload) to put in the outbox in the transaction of the outcome itself; None when `event` is no outcome.
 
-    The payload carries an `id` made here, once: a receiver that sees it again (delivery is at least once) has had it.
+    The payload carries an `id` made of what happened, when and to which call, so that a transaction that has to be run
+    again writes the same one: a receiver that sees it again (delivery is at least once) has had it.
     """
     if not isinstance(event, OUTCOMES):
         return None
-    record = {"id": uuid4().hex, **event.to_dict()}
+    named = f"{event.name}\0{event.call}\0{event.sip_call_id}\0{event.at!r}"
+    record = {"id": blake2b(named.encode(), digest_size=16).hexdigest(), **event.to_dict()}
     return f"outcome/{segment(event.campaign)}/{event.name}", encode(record).decode()

@@ -21,10 +21,11 @@ class Credentials:
 class EndpointConfig:
     """Settings of an endpoint; times in seconds (RFC 3261 Table 4).
 
-    `host` and `port` are what Via and Contact show, so they must reach us from the peers. `branch_key`, if given,
-    must survive
-    a restart: it keys the hash that branches are made of, and a 2xx to an INVITE that we no longer know is ended
-    with ACK + BYE only when its branch is really ours. `contact_user` is the user part of Contact.
+    `host` and `port` are what Via and Contact show, so they must reach us from the peers. `branch_key` must be secret
+    and must survive a restart: it keys the hash that branches are made of, and a 2xx to an INVITE that we no longer
+    know is ended with ACK + BYE only when its branch is really ours. Without it anybody can make such a 2xx, and we
+    would send to whatever address it names. `max_strays`: so many of those at once. `contact_user` is the user part
+    of Contact.
     `session_expires`: ask for a session timer of so many seconds in every call (RFC 4028; at least 90).
     """
 
@@ -37,6 +38,7 @@ class EndpointConfig:
     max_legs: int = 20_000
     max_message: int = 65_535
     max_server_transactions: int = 200_000
+    max_strays: int = 64
     options_status: int = 200
     contact_user: str = "dialer"
     branch_key: bytes = b""

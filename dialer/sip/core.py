@@ -36,6 +36,7 @@ class Core:
         "sent_by",
         "server",
         "servers",
+        "strays",
         "timers",
         "user_agent",
         "via",
@@ -49,6 +50,8 @@ class Core:
         self.drops: Counter[str] = Counter()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
+        self.strays: set[tuple[str, str]] = set()
+        """client transactions that a 2xx to an INVITE nobody remembers has made"""
         host = f"[{config.host}]" if ":" in config.host else config.host
         self.sent_by = f"{host}:{config.port}"
         self.via = self.via_line(self.sent_by)

@@ -8,7 +8,7 @@ counts in `drops` by reason. Commands raise `SipError` when they make no sense, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from dialer.sip.errors import (
     WrongState,
 )
 from dialer.sip.events import Event
-from dialer.sip.farewell import Farewell
+from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.grammar import literal_address
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
@@ -321,8 +321,17 @@ class Endpoint:
             raise WrongState(f"registration {registration} is leaving already")
         found.unregister(now)
 
-    def end_orphan(self, saved: Mapping[str, Any], now: float, *, credentials: Credentials | None = None) -> None:
+    def end_orphan(
+        self,
+        saved: Mapping[str, Any],
+        now: float,
+        *,
+        credentials: Credentials | None = None,
+        on_end: Callable[[bool], None] = nobody,
+    ) -> None:
         """End what an earlier process left, from `InvitePlan.to_dict` or `DialogState.to_dict`; no events follow.
+        `on_end` is told once: true when the far end has given a final response to all of it, false when something
+        stayed without (within 64*T1).
 
         A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (its INVITE was sent twice);
         a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises `BadSavedState` if `saved` is neither.
@@ -336,7 +345,7 @@ class Endpoint:
         _checked_destination(state.destination)
         if isinstance(state, InvitePlan):
             _check_plan(state)
-            adopt(core, state, digest, now)
+            adopt(core, state, digest, now, on_end)
             return
         for text in (state.local_uri, state.remote_uri, state.remote_target):
             checked_uri(text)
@@ -347,4 +356,4 @@ class Endpoint:
         except MalformedMessage as error:
             raise BadSavedState(f"a route set that leads nowhere: {error}") from None
         dialog.skip_ahead()
-        Farewell(core, dialog, digest, now)
+        Farewell(core, dialog, digest, now, on_end=on_end)

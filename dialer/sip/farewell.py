@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog
 from dialer.sip.digest import DigestClient
 from dialer.sip.message import Response
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
-__all__ = ["Farewell"]
+__all__ = ["Farewell", "nobody"]
+
+
+def nobody(answered: bool) -> None:
+    """Nobody asked how it ended."""
 
 
 class Farewell:
-    """Sends one BYE, answers challenges, tells nobody (RFC 3261 15.1.1)."""
+    """Sends one BYE and answers challenges (RFC 3261 15.1.1).
 
-    __slots__ = ("core", "dialog", "digest", "reason")
+    `on_end` is told once how it ended: true when the far end gave it a final response, whichever (481 says that there
+    is no such call); false when nothing came, or only a challenge that we cannot answer.
+    """
 
-    def __init__(self, core: Core, dialog: Dialog, digest: DigestClient, now: float, reason: str = "") -> None:
+    __slots__ = ("core", "dialog", "digest", "on_end", "reason")
+
+    def __init__(
+        self,
+        core: Core,
+        dialog: Dialog,
+        digest: DigestClient,
+        now: float,
+        reason: str = "",
+        on_end: Callable[[bool], None] = nobody,
+    ) -> None:
         self.core = core
         self.dialog = dialog
         self.digest = digest
         self.reason = reason
+        self.on_end = on_end
         digest.begin()
         self._send(now)
 
@@ -36,6 +55,12 @@ class Farewell:
     def _response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         if self.digest.accept(response):
             self._send(now)
+        elif response.status in (401, 407):
+            self.core.drops["farewell_challenged"] += 1
+            self.on_end(False)
+        else:
+            self.on_end(True)
 
     def _timeout(self, transaction: ClientTransaction, now: float) -> None:
         self.core.drops["farewell_unanswered"] += 1
+        self.on_end(False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import WrongState
 from dialer.sip.events import Answered, Failed, Provisional
-from dialer.sip.farewell import Farewell
+from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.grammar import tag_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
@@ -42,14 +44,15 @@ def end_fork(
     digest: DigestClient,
     response: Response,
     now: float,
+    on_end: Callable[[bool], None] = nobody,
 ) -> None:
-    """A 2xx whose call nobody wants: ACK, then BYE (RFC 3261 13.2.2.4)."""
+    """A 2xx whose call nobody wants: ACK, then BYE (RFC 3261 13.2.2.4). `on_end`: see `Farewell`."""
     dialog = Dialog.from_response(core, transaction.head, from_uri, to_uri, response, transaction.destination)
     head = dialog.head("ACK", transaction.head.cseq)
     ack = head.render("ACK"), dialog.destination
     transaction.acks[dialog.remote_tag] = ack
     core.outbox.append(ack)
-    Farewell(core, dialog, digest, now)
+    Farewell(core, dialog, digest, now, on_end=on_end)
 
 
 class OutgoingLeg(Leg):

@@ -110,7 +110,9 @@ class Receiver:
 
     def _stateless_tag(self, request: Request) -> str:
         # RFC 3261 8.2.7: the same tag for the same request each time.
-        return self.core.branch(request.first("call-id") or "", request.first("from") or "", 0, request.method)[7:23]
+        # No method has a space: whoever sees such tags learns nothing about the branch of an INVITE of ours.
+        call_id, from_ = request.first("call-id") or "", request.first("from") or ""
+        return self.core.branch(call_id, from_, 0, f"To tag {request.method}")[7:23]
 
     def _ack(self, request: Request, now: float) -> None:
         leg = self.legs.get(request.fields["call-id"][0])

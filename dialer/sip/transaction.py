@@ -18,6 +18,9 @@ from dialer.sip.tables import INVITE_CLIENT, INVITE_SERVER, PLAIN_CLIENT, PLAIN_
 from dialer.sip.timers import Timer
 from dialer.sip.wire import RequestHead
 
+_MAX_ANSWERS = 16
+"""2xx with different To tags that one INVITE may bring: each costs an ACK and a BYE."""
+
 __all__ = ["ClientTransaction", "InviteClient", "InviteServer", "PlainClient", "PlainServer", "ServerTransaction"]
 
 Address = tuple[str, int]
@@ -184,6 +187,9 @@ class InviteClient(ClientTransaction):
             return
         tag = tag_of(response.first("to") or "") or ""
         if tag not in self.acks:
+            if len(self.acks) >= _MAX_ANSWERS:
+                self.core.drops["too_many_forks"] += 1
+                return
             self.acks[tag] = None
             self.on_fork(self, response, now)
             return

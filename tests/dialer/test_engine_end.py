@@ -120,9 +120,12 @@ def test_killed_in_every_state_of_a_call(stage, party, moment):
         await floor.ledger.flush()
         expected = {"answered": "review", "abandoned": "waiting", "interrupted": "waiting"}
         assert floor.contact().state == expected[wanted[moment]]
-        with floor.store.read() as view:
-            left = view.load_states("agent_leg/") | view.load_states("standing_leg/")
-        assert {key: value for key, value in left.items() if value is not None} == {}
+
+        def left():
+            with floor.store.read() as view:
+                return view.load_states("agent_leg/") | view.load_states("standing_leg/")
+
+        await floor.until(lambda: not left())
 
     stage(play, ring_floor=3.0, patience=0.05 if moment == "message" else 3.0, quiet=("agent_phone_mute",))
 

@@ -33,8 +33,8 @@ OPERATIONS = {
     "start_attempt": 2,
     "update_attempt": 4,
     "finish_attempt": 4,
-    "dispose": 3,
-    "save_state": 2,
+    "dispose_attempt": 3,
+    "save_state": 3,
 }
 MESSAGES = {"agent-INVITE": 2, "INVITE": 5, "ACK": 6, "re-INVITE": 4, "CANCEL": 1, "BYE": 2}
 POINTS = {
