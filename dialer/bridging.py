@@ -9,7 +9,7 @@ import structlog
 from dialer.agent import Agent, AgentState, AgentTrigger
 from dialer.call import Call, CallState, CallTrigger
 from dialer.events import CallConnected, CallHandedOver
-from dialer.leg import Bridge
+from dialer.leg import Bridge, Leg
 from dialer.outcomes import call_fields
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 #: How long both re-INVITEs of a bridge may take, seconds: a peer that has missed the first and three retransmissions
 #: (RFC 3261 17.1.1.2: after 0.5, 1.5 and 3.5 s) is gone. SIP's own time-out takes 32 s of silence.
 BRIDGE_TIMEOUT = 4.0
+#: An agent found when patience is all but over gets this long to be joined, seconds; then the message starts.
+LAST_CHANCE = 0.5
 
 
 class Bridging:
@@ -76,7 +78,13 @@ class Bridging:
             return
         bridge = Bridge(call.leg, leg, on_done=lambda: self._joined(call))
         self._bridges[call.id] = bridge
-        self.services.timer(call.timers, "bridge", BRIDGE_TIMEOUT, lambda: self._overdue(call, agent, bridge))
+        if (
+            call.state is CallState.CONNECTING
+            and (left := max(self.calls.patience_left(call), LAST_CHANCE)) < BRIDGE_TIMEOUT
+        ):
+            self.services.timer(call.timers, "bridge", left, lambda: self._out_of_patience(call, agent, bridge, left))
+        else:
+            self.services.timer(call.timers, "bridge", BRIDGE_TIMEOUT, lambda: self._overdue(call, agent, bridge))
         bridge.start()
 
     def _joined(self, call: Call) -> None:
@@ -90,7 +98,30 @@ class Bridging:
         elif call.state in (CallState.CONNECTING, CallState.TALKING):
             self.services.counters["reinvite_unanswered_customer"] += 1
             log.warning("customer's side does not answer a re-INVITE", call=call.id, leg=call.leg.id)
-            self.calls.fire(call, CallTrigger.HANGUP)
+            connecting = call.state is CallState.CONNECTING
+            self.calls.fire(call, CallTrigger.NOT_JOINED if connecting else CallTrigger.HANGUP)
+
+    def _out_of_patience(self, call: Call, agent: Agent, bridge: Bridge, taken: float) -> None:
+        """The customer has waited long enough: a colleague who is free, else the message. The agent stays kept until it
+        is known whether the phone is lost.
+        """
+        leg = agent.leg
+        if leg is None or leg.synced():
+            self._overdue(call, agent, bridge)
+            return
+        self.forget(call)
+        self.agents.phone.rest(agent)
+        call.agent = call.pacer_agent = agent.call = None
+        self.services.timer(agent.timers, "late", BRIDGE_TIMEOUT - taken, lambda: self._late(agent, leg))
+        self.calls.fire(call, CallTrigger.AGENT_GONE)
+
+    def _late(self, agent: Agent, leg: Leg) -> None:
+        if agent.leg is not leg or agent.state is not AgentState.RESERVED or agent.call is not None:
+            return
+        if leg.synced():
+            self.agents.unreserve(agent)
+        else:
+            self.agents.phone_mute(agent, f"the phone did not answer a re-INVITE within {BRIDGE_TIMEOUT:g} s")
 
     def forget(self, call: Call) -> None:
         """Nobody waits for the call's bridge any more; the legs stay as they are."""

@@ -45,6 +45,7 @@ class CallTrigger(StrEnum):
     AGENT_FOUND = "agent_found"
     PATIENCE_OVER = "patience_over"
     BRIDGED = "bridged"
+    NOT_JOINED = "not_joined"
     AGENT_GONE = "agent_gone"
     HAND_OVER = "hand_over"
     HANGUP = "hangup"
@@ -73,12 +74,14 @@ CALL_TABLE: dict[tuple[CallState, CallTrigger], tuple[CallState, tuple[str, ...]
     (S.CANCELLING, T.FAIL): (S.OVER, ("note_cancelled", "close")),
     # The 200 crossed our CANCEL: somebody is on the line. An agent if one is free, else it is an abandoned call.
     (S.CANCELLING, T.ANSWER): (S.WAITING, ("note_crossing", "note_answer", "seek_agent_now")),
-    (S.CANCELLING, T.NO_AUDIO): (S.ENDING, ("note_no_audio", "hang_up")),
+    (S.CANCELLING, T.NO_AUDIO): (S.ENDING, ("note_crossing", "note_no_audio", "hang_up")),
     (S.WAITING, T.AGENT_FOUND): (S.CONNECTING, ("connect",)),
     (S.WAITING, T.PATIENCE_OVER): (S.MESSAGE, ("note_abandoned", "play_message")),
     (S.WAITING, T.CUSTOMER_GONE): (S.OVER, ("note_abandoned", "close")),
     (S.CONNECTING, T.BRIDGED): (S.TALKING, ("note_connected",)),
     (S.CONNECTING, T.AGENT_GONE): (S.WAITING, ("note_unconnected", "seek_agent")),
+    # The customer's side does not take the way to the agent, but it still hears our media port.
+    (S.CONNECTING, T.NOT_JOINED): (S.MESSAGE, ("note_lost_connecting", "play_message")),
     (S.CONNECTING, T.CUSTOMER_GONE): (S.OVER, ("note_lost_connecting", "close")),
     (S.CONNECTING, T.HANGUP): (S.ENDING, ("note_lost_connecting", "hang_up")),
     (S.TALKING, T.CUSTOMER_GONE): (S.OVER, ("note_talk_over", "close")),

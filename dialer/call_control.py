@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from dialer.agent import Agent, AgentState
-from dialer.bridging import Bridging
+from dialer.bridging import LAST_CHANCE, Bridging
 from dialer.call import Call, CallState, CallTrigger
 from dialer.campaign import IN_THE_AIR, Campaign
 from dialer.causes import outcome_of
@@ -92,6 +92,11 @@ class CallControl:
         else:
             self._arm(call, "floor", left, lambda ringing: self.give_up_when_allowed(ringing, still))
 
+    @staticmethod
+    def at_floor(call: Call) -> bool:
+        """Whether the call is to be given up already, as soon as it has rung for the legal floor."""
+        return "floor" in call.timers
+
     def note_no_answer(self, call: Call) -> None:
         self._note_cancelling(call, Outcome.NO_ANSWER)
 
@@ -109,7 +114,11 @@ class CallControl:
             self.fire(call, CallTrigger.FAIL)
 
     def note_crossing(self, call: Call) -> None:
+        """Who was told that the call had ended learns that somebody is on the line after all."""
         call.crossed = True
+        if self.campaign.pacemaker is not None and call.reserved is None:
+            call.told_pacer = True
+            self.campaign.pacemaker.needs_resync = True
 
     def note_cancelled(self, call: Call) -> None:
         self._settle_unconnected(call, call.cancel_outcome or Outcome.CANCELLED)
@@ -120,11 +129,10 @@ class CallControl:
         self._settle_unconnected(call, outcome)
 
     def note_no_audio(self, call: Call) -> None:
-        """A 200 without audio that we could use: nobody can be heard on it."""
-        self._stop_ringing(call)
+        """A 200 without audio that we could use: a person all the same, who hears nothing, so it is abandoned."""
+        self.note_answer(call)
         self.services.counters["answer_without_audio"] += 1
-        self._tell_ended(call, Outcome.UNKNOWN)
-        self._settle_unconnected(call, Outcome.UNKNOWN)
+        self.note_abandoned(call)
 
     def _settle_unconnected(self, call: Call, outcome: Outcome) -> None:
         self._free_reserved(call)
@@ -149,15 +157,20 @@ class CallControl:
         )
 
     def seek_agent(self, call: Call) -> None:
-        agent = self._agent_for(call)
+        left = self.patience_left(call)
+        # a customer whose bridge came to nothing after patience was over does not wait for a second one
+        agent = self._agent_for(call) if left > -LAST_CHANCE / 2 else None
         if agent is not None:
             self.bridging.give(call, agent)
             return
         # who was pointed at an agent that is gone must not talk into nothing
         call.leg.aim(None)
-        left = self.campaign.table.pacing.patience - (self.services.clock.now() - call.wait_from)
         self.campaign.waiting.append(call)
         self._arm(call, "patience", left, lambda waiting: self.fire(waiting, CallTrigger.PATIENCE_OVER))
+
+    def patience_left(self, call: Call) -> float:
+        """Seconds until a customer who waits must hear the message."""
+        return self.campaign.table.pacing.patience - (self.services.clock.now() - call.wait_from)
 
     def seek_agent_now(self, call: Call) -> None:
         agent = self._agent_for(call)
@@ -204,7 +217,8 @@ class CallControl:
     def note_lost_connecting(self, call: Call) -> None:
         # the pacer was told of a connection that did not come about: it sees a very short talk
         self.bridging.part(call)
-        self._abandon(call, message=False)
+        call.leg.aimed_at = None
+        self._abandon(call, message=call.state is CallState.MESSAGE)
 
     def note_abandoned(self, call: Call) -> None:
         self.stop_waiting(call)

@@ -48,7 +48,9 @@ class CallLegOwner:
         call.leg.refused()
         log.warning("customer's side refused a re-INVITE", call=call.id, leg=call.leg.id, status=event.status)
         self.control.services.counters["reinvite_refused_customer"] += 1
-        if call.state in (CallState.CONNECTING, CallState.TALKING):
+        if call.state is CallState.CONNECTING:
+            self.control.fire(call, CallTrigger.NOT_JOINED)
+        elif call.state is CallState.TALKING:
             self.control.fire(call, CallTrigger.HANGUP)
 
     def on_offered(self, event: Offered) -> None:

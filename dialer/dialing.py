@@ -12,7 +12,6 @@ import structlog
 from dialer import routing
 from dialer.agent import Agent, AgentState
 from dialer.agent_control import AgentControl
-from dialer.call import CallTrigger
 from dialer.call_control import CallControl
 from dialer.campaign import IN_THE_AIR, Campaign, CampaignState
 from dialer.condition import condition, is_open, own_lines, stale
@@ -167,8 +166,9 @@ class Dialing:
         count = 0
         for attempt in ids:
             call = self.campaign.calls.get(str(attempt))
-            if call is not None and call.state in IN_THE_AIR:
-                self.calls.fire(call, CallTrigger.GIVE_UP)
+            if call is not None and call.state in IN_THE_AIR and not self.calls.at_floor(call):
+                # the pacer counts the floor from its own order; the law counts from the INVITE
+                self.calls.give_up_when_allowed(call)
                 count += 1
         return count
 

@@ -134,6 +134,7 @@ class Reloader:
                 self.engine.add_trunk(trunk)
             else:
                 old.table, old.destination, old.credentials = trunk.table, trunk.destination, trunk.credentials
+                old.blocked_until = 0.0  # the operator asks for it to be tried again
                 if old.table.options_interval <= 0:
                     unwatch(old, self.engine.services)
 

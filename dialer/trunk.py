@@ -24,6 +24,10 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+#: A carrier may ask for a rest of a day (Retry-After); it is asked again after this, seconds.
+LONGEST_REST = 300.0
+
+
 @dataclass(slots=True)
 class Trunk:
     """A trunk at work. Times are monotonic seconds."""
@@ -112,5 +116,5 @@ class Trunk:
         self.lines_in_use -= 1
 
     def rest(self, now: float, seconds: float) -> None:
-        """No calls for `seconds` (Retry-After of a 503, or the configured pause)."""
-        self.blocked_until = max(self.blocked_until, now + seconds)
+        """No calls for `seconds` (Retry-After of a 503, or the configured pause), at most `LONGEST_REST`."""
+        self.blocked_until = max(self.blocked_until, now + min(seconds, LONGEST_REST))

@@ -242,3 +242,15 @@ def test_a_trunk_that_is_watched_no_more_is_up(stage):
         await floor.do("hangup", 0)
 
     stage(play, trunks={"main": "options_interval = 0.5"}, quiet=("options_lost",))
+
+
+def test_a_trunk_that_rests_is_tried_again(stage):
+    async def play(floor):
+        floor.trunks["main"].rest(floor.clock.now(), 200.0)
+        floor.dial()
+        await floor.until(lambda: floor.unit.campaign.state.value == "no_trunk")
+        await floor.do("reload")
+        await floor.talking(0)
+        await floor.do("hangup", 0)
+
+    stage(play, dial=False)

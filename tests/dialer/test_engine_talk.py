@@ -81,7 +81,11 @@ def test_a_customer_without_audio_is_hung_up_on(stage, party):
     async def play(floor):
         floor.carrier.parties[party.number(0)] = party.of(answer=0.0, no_audio=True)
         (ended,) = await floor.ended()
-        assert ended.outcome == "unknown"
+        assert ended.outcome == "abandoned"
+        assert [e.message_played for e in floor.named("call_abandoned")] == [False]
+        await floor.ledger.flush()
+        with floor.store.read() as view:
+            assert view.abandonment("promo", 0.0) == (1, 1)
         await floor.state(0, "available")
 
     stage(play, quiet=("answer_without_audio",))

@@ -122,3 +122,10 @@ def test_a_question_with_a_moment_old_time_takes_no_token():
     one.seize(20.0001, "a")
     one.seize(20.0001, "b")
     assert one.starts(20.0) == 1
+
+
+def test_a_carrier_that_asks_for_a_rest_of_a_day_is_asked_again_after_five_minutes():
+    one = trunk()
+    one.rest(100.0, 86400.0)
+    assert not one.well(399.9)
+    assert one.well(400.0)
