@@ -168,6 +168,23 @@ asyncio.run(main())
 """
 
 
+def test_ports_that_the_process_before_still_holds_are_waited_for(run: Run, port_range: Range) -> None:
+    async def work() -> None:
+        low, high = port_range(4)
+        held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]
+        for number, one in enumerate(held):
+            one.bind(("127.0.0.1", low + number))
+        asyncio.get_running_loop().call_later(0.4, lambda: [one.close() for one in held])
+        backend = DirectBackend("127.0.0.1", low, high)
+        await backend.start()
+        try:
+            assert backend.stats().ports == 4
+        finally:
+            await backend.close()
+
+    run(work())
+
+
 def test_it_ends_when_its_parent_is_killed(port_range: Range) -> None:
     low, high = port_range(1)
     with subprocess.Popen(
