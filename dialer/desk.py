@@ -24,6 +24,10 @@ from dispositions import DispositionsError, NextState, NotTalked, OtherAgent, St
 #: Calls whose codes may still be corrected without looking them up on disk.
 REMEMBERED = 10_000
 
+#: Steps that may wait for a locked store before commands that would add to them are refused.
+MOST_WAITING = 10_000
+_WRITING = (c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd)
+
 Reload = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -61,6 +65,9 @@ class Desk:
             task.exception()  # seen by whoever waited, if anybody still did
 
     async def _carry_out(self, command: Command) -> dict[str, Any]:
+        ledger = self.services.ledger
+        if isinstance(command, _WRITING) and ledger.locked and ledger.waiting > MOST_WAITING:
+            raise CommandError("unavailable", f"the store is locked and {ledger.waiting} steps wait for it already")
         try:
             return await _HANDLERS[type(command)](self, command)
         except AgentStateError as error:
@@ -208,6 +215,8 @@ class Desk:
     async def add_contacts(self, command: c.ContactAdd) -> dict[str, Any]:
         unit = self._unit(command.campaign)
         contacts = [new_contact(index, record) for index, record in enumerate(command.contacts)]
+        store = self.services.ledger.store
+        contacts = await asyncio.to_thread(store.normalised, unit.campaign.name, contacts)
         at, name = self.services.clock.at(), command.list_name
         results = await self.services.ledger.write(lambda tx: tx.add_contacts(unit.campaign.name, name, contacts, at))
         added = sum(1 for result in results if result.status == "added")

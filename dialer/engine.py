@@ -9,11 +9,13 @@ from functools import partial
 
 import structlog
 
+from dialer import aftermath
 from dialer.agent import Agent, AgentState
 from dialer.agent_control import AgentControl
 from dialer.call import CallState, CallTrigger
 from dialer.call_control import CallControl
-from dialer.campaign import Campaign, CampaignState
+from dialer.campaign import Campaign
+from dialer.census import Census
 from dialer.dialing import Dialing
 from dialer.events import Event
 from dialer.identity import AttemptIds
@@ -23,7 +25,7 @@ from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
 from dialer.trunk_watch import TrunkWatch
 from dialer.window import legal_window
-from dispositions import StoreUnavailable, WriteTransaction
+from dispositions import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,7 @@ class Engine:
         self.trunks = dict(trunks)
         self.agents = dict(agents)
         self.outcomes = OutcomeDesk(services)
+        self.census = Census(services)
         self.units: dict[str, Unit] = {}
         self.ending = False
         """shutting down, for good: nothing may be dialed any more, whatever a config says"""
@@ -127,10 +130,14 @@ class Engine:
         saved_at = ended_at = self.services.clock.now()
         while True:
             if not self.services.ledger.locked:
-                self.services.ledger.post(partial(_tend_store, at=self.services.clock.at()))
-            for unit in list(self.units.values()):  # a reload may add one meanwhile
+                self.outcomes.post(partial(aftermath.tend, at=self.services.clock.at()))
+            units = list(self.units.values())  # a reload may add one meanwhile
+            # the cap's figures of all campaigns first: they are cheap, and counting a long list is not
+            looks = [partial(self.tend, unit) for unit in units]
+            looks += [partial(self.census.look, unit.campaign) for unit in units]
+            for look in looks:
                 try:
-                    await self.tend(unit)
+                    await look()
                 except StoreUnavailable as error:
                     self.services.counters["store_read_failed"] += 1
                     log.warning("the store could not be read", problem=str(error))
@@ -143,17 +150,12 @@ class Engine:
             await asyncio.sleep(TEND_EVERY)
 
     async def tend(self, unit: Unit) -> None:
-        """The slow facts of one campaign."""
+        """What the legal cap leaves to one campaign."""
         campaign, clock = unit.campaign, self.services.clock
         name, at = campaign.name, clock.at()
         since, left = legal_window(campaign.window, at, campaign.policy.rules.timezone)
         answered, abandoned = await self.services.ledger.read(lambda view: view.abandonment(name, since))
         campaign.budget = (answered, abandoned)
-        campaign.queue_depths = await self.services.ledger.read(lambda view: view.queue_depths(name))
-        campaign.contact_counts = await self.services.ledger.read(lambda view: view.counts(name))
-        if campaign.state in (CampaignState.NO_CONTACTS, CampaignState.CLOSED):
-            funnel = await self.services.ledger.read(lambda view: view.funnel(name, at))
-            campaign.closed_contacts = 0 if funnel["dialable"] else funnel.get("closed", 0)
         if campaign.pacemaker is not None:
             campaign.pacemaker.tell("set_budget", clock.now(), answered, abandoned, left)
 
@@ -237,12 +239,6 @@ class Engine:
             outcome = getattr(event, "outcome", None)
             if event.name == "call_ended" and isinstance(outcome, str):
                 unit.campaign.totals[f"outcome/{outcome}"] += 1
-
-
-def _tend_store(tx: WriteTransaction, at: float) -> None:
-    tx.tend_callbacks(at)
-    tx.tend_reviews(at)
-    tx.tend_leases(at)
 
 
 #: How a call in each state is brought to its end at shutdown.

@@ -107,7 +107,8 @@ class CallEnded(CallEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispositionRecorded(CallEvent):
-    """The agent's code, applied through the table and on disk."""
+    """The agent's code, applied through the table and on disk; or what time decided: `undisposed`,
+    `callback_expired`."""
 
     name: ClassVar[str] = "disposition"
     agent: str

@@ -127,6 +127,10 @@ class OutcomeDesk:
         self.publish(events)
         return applied
 
+    def post(self, decide: Callable[[WriteTransaction], list[CallEvent]]) -> None:
+        """Outcomes that no live call makes: `decide` makes them true, and they are told after the commit."""
+        self.services.ledger.post(lambda tx: self.to_outbox(tx, decide(tx)), self.publish)
+
     def publish(self, events: Iterable[CallEvent]) -> None:
         """Outcomes whose transaction is committed."""
         for event in events:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from dialer import routing
+from dialer import aftermath, routing
 from dialer.agent import Agent, AgentState
 from dialer.agent_control import AgentControl
 from dialer.call import Call, CallState, CallTrigger
@@ -25,7 +25,7 @@ from dialer.outcomes import OutcomeDesk, call_fields
 from dialer.services import Services
 from dialer.sip import InvitePlan, SipError
 from dialer.trunk import Trunk
-from dispositions import Claim, DispositionsError, NewAttempt, Outcome, WriteTransaction
+from dispositions import Claim, DispositionsError, NewAttempt, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -152,13 +152,7 @@ class Placing:
         ]
         self.services.counters["no_route"] += len(claims)
         log.warning("no trunk may dial these numbers: see prefixes in the trunks' tables", contacts=len(claims))
-
-        def operation(tx: WriteTransaction) -> None:
-            tx.start_attempts(attempts, at)
-            for attempt in attempts:
-                tx.finish_attempt(attempt.attempt_id, Outcome.REJECTED, at, cause="no route: prefix not allowed")
-
-        self.services.ledger.post(operation)
+        self.outcomes.post(lambda tx: aftermath.bar(tx, attempts, at))
 
     def _begin(self, planned: Sequence[_Planned]) -> None:
         """The attempts go to disk, and when they are there their INVITEs leave; meanwhile the next decision may be

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select
@@ -101,6 +101,21 @@ def add_contacts(
     for n, one in enumerate(kept):
         results[one.position] = AddResult("added", first + n)
     return [_mended(result, first) for result in results]
+
+
+def normalised(contacts: Sequence[NewContact], policy: CampaignPolicy) -> list[NewContact]:
+    """The same contacts with their numbers read, so that `add_contacts` has only rows to write in its transaction.
+    Texts that are no numbers stay as they are, for it to refuse."""
+    return [replace(new, numbers=[_read(text, new, policy) for text in new.numbers]) for new in contacts]
+
+
+def _read(text: str | Number, new: NewContact, policy: CampaignPolicy) -> str | Number:
+    if isinstance(text, Number):
+        return text
+    try:
+        return normalise(text, policy.region, zone=new.zone, default_zone=policy.rules.timezone)
+    except NumberError:
+        return text
 
 
 def _mended(result: AddResult | None, first: int) -> AddResult:

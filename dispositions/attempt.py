@@ -87,7 +87,8 @@ class Applied:
 @dataclass(frozen=True, slots=True)
 class StandingCall:
     """A call that was under way at the crash and may still stand at the far end. `connected`: it had reached an
-    agent; its contact waits in review for the disposition. `answered`: the customer had picked up."""
+    agent; its contact waits in review for the disposition. `answered`: the customer had picked up. `applied`: what its
+    end led to."""
 
     attempt_id: str
     contact_id: int
@@ -99,6 +100,7 @@ class StandingCall:
     sip: str | None
     answered: bool
     connected: bool
+    applied: Applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class CallbackCard:
     created_at: float
     closed_at: float | None
     number: str = ""
+    attempt_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

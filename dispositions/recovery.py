@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from dispositions import claiming, disposing, finishing, schema, settle
 from dispositions.attempt import Applied, CallbackCard, Disposition, Finish, Recovery, StandingCall
@@ -32,7 +32,12 @@ _REVIEWS = Statement(
 )
 _CALLBACKS = Statement(
     select(schema.callback)
-    .where(_c.campaign_id == bindparam("campaign_id"), _c.state == "open", _c.due_at <= bindparam("before"))
+    .where(
+        _c.campaign_id == bindparam("campaign_id"),
+        _c.state == "open",
+        _c.due_at <= bindparam("at"),  # all that expire, too: this is what the index knows
+        or_(_c.expires_at <= bindparam("at"), and_(_c.personal == 1, _c.due_at <= bindparam("before"))),
+    )
     .order_by(_c.due_at)
 )
 _CALLBACK = Statement(select(schema.callback).where(_c.id == bindparam("key")))
@@ -74,10 +79,10 @@ def _interrupt(tx: WriteTransaction, attempt: Attempt, contact: Contact, campaig
     connected = attempt.connected_at is not None
     answered = connected or attempt.answered_at is not None
     outcome = Outcome.ANSWERED if connected else Outcome.ABANDONED if answered else Outcome.INTERRUPTED
-    finishing.finish(tx, Finish(attempt.id, outcome, at, cause="interrupted"), attempt)
+    applied = finishing.finish(tx, Finish(attempt.id, outcome, at, cause="interrupted"), attempt)
     return StandingCall(
         attempt.id, contact.id, campaign, f"+{attempt.number}", attempt.call_id, attempt.trunk, attempt.agent,
-        sip, answered, connected,
+        sip, answered, connected, applied,
     )  # fmt: skip
 
 
@@ -111,6 +116,7 @@ def card(tx_or_view: Any, row: Any, **changes: Any) -> CallbackCard:
     values = {
         "callback_id": row.id,
         "contact_id": row.contact_id,
+        "attempt_id": row.attempt_id,
         "campaign": tx_or_view.store.campaign_name(row.campaign_id),
         "agent": row.agent,
         "personal": bool(row.personal),
@@ -129,9 +135,8 @@ def tend_callbacks(tx: WriteTransaction, at: float) -> list[CallbackCard]:
     tx.renew()
     changed: list[CallbackCard] = []
     for policy in tx.store.policies():
-        given = {"campaign_id": tx.store.campaign_id(policy.name), "before": at - policy.callback_grace}
-        rows = _CALLBACKS.one(tx.connection, {**given, "before": at}).all()
-        late = [row for row in rows if row.expires_at <= at or (row.personal and row.due_at <= given["before"])]
+        given = {"campaign_id": tx.store.campaign_id(policy.name), "at": at, "before": at - policy.callback_grace}
+        late = _CALLBACKS.one(tx.connection, given).all()
         tx.work.load_contacts([row.contact_id for row in late])
         for row in late:
             contact = tx.contact(row.contact_id)

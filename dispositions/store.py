@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import bindparam, create_engine, event, exc, insert, select, update
 from sqlalchemy.engine import Connection, Engine, make_url
 
-from dispositions import schema
+from dispositions import adding, schema
+from dispositions.contact import NewContact
 from dispositions.donotcall import DoNotCall
 from dispositions.errors import SchemaError, StoreConflict, StoreError, StoreUnavailable, UnknownCampaign
 from dispositions.number import digits_of, parse_zones
@@ -139,6 +140,11 @@ class Store:
     def campaign_name(self, campaign_id: int) -> str:
         """The reverse."""
         return self._names[campaign_id]
+
+    def normalised(self, campaign: str, contacts: Sequence[NewContact]) -> list[NewContact]:
+        """The contacts with their numbers read for the campaign, which takes 0.1 ms each: to be done before a
+        transaction that adds them, and in a thread of its own. Raises `UnknownCampaign`."""
+        return adding.normalised(contacts, self.policy(campaign))
 
     # --- do not call -----------------------------------------------------------------------------------------------
 

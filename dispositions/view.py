@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, select
@@ -112,9 +113,10 @@ class ReadView:
         """How many contacts `claim` could hand out at `at`, but for marks and caps that only the claim itself finds."""
         return self.funnel(campaign, at).get("dialable", 0)
 
-    def funnel(self, campaign: str, at: float) -> dict[str, int]:
+    def funnel(self, campaign: str, at: float, counts: Mapping[ContactState, int] | None = None) -> dict[str, int]:
         """Every contact of the campaign under exactly one reason: `dialable`, `closed` (outside hours), `leased`,
-        `waiting`, `callback` (not yet due), `callback_due` (personal, due), `review`, and the settled states."""
+        `waiting`, `callback` (not yet due), `callback_due` (personal, due), `review`, and the settled states. `counts`:
+        what `counts` has said in this snapshot, if it was asked."""
         policy = self.store.policy(campaign)
         campaign_id = self.store.campaign_id(campaign)
         result = dict.fromkeys(("dialable", "closed"), 0)
@@ -130,7 +132,7 @@ class ReadView:
                 continue
             opened = policy.rules.is_open(self.store.zones(zone_id, self.connection), at)
             result["dialable" if opened else "closed"] += contacts
-        for state, contacts in self.counts(campaign).items():
+        for state, contacts in (self.counts(campaign) if counts is None else counts).items():
             if state != ContactState.READY:
                 result[str(state)] = contacts - due.get(str(state), 0)
         return {reason: contacts for reason, contacts in result.items() if contacts or reason == "dialable"}
@@ -229,10 +231,12 @@ class ReadView:
         counts = self.outcome_counts(campaign, since)
         return sum(counts.get(outcome, 0) for outcome in PERSON), counts.get(Outcome.ABANDONED, 0)
 
-    def queue_depths(self, campaign: str) -> dict[str, int]:
-        """Rows that wait: `ready`, `retry`, `callback`, `review`, `sale` (queued) and `outbox` (of all campaigns)."""
+    def queue_depths(self, campaign: str, counts: Mapping[ContactState, int] | None = None) -> dict[str, int]:
+        """Rows that wait: `ready`, `retry`, `callback`, `review`, `sale` (queued) and `outbox` (of all campaigns).
+        `counts`: as in `funnel`."""
         campaign_id = self.store.campaign_id(campaign)
-        counts = self.counts(campaign)
+        if counts is None:
+            counts = self.counts(campaign)
         queued = select(func.count()).where(_sale.campaign_id == campaign_id, _sale.state == "queued")
         unsent = select(func.count()).select_from(schema.outbox)
         return {
