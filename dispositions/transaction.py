@@ -350,10 +350,10 @@ class WriteTransaction:
 
     def committed(self) -> None:
         """Called by the store after the commit: make it known in memory."""
-        for name, numbers in self.forbidden:
-            self.store.do_not_call.add(name, numbers)
         for name, numbers in self.allowed:
             self.store.do_not_call.remove(name, numbers)
+        for name, numbers in self.forbidden:  # after them: what was allowed again later is not in here any more
+            self.store.do_not_call.add(name, numbers)
 
 
 def to_json(value: Any) -> str:

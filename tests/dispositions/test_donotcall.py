@@ -113,3 +113,16 @@ def test_marks_that_were_rolled_back_are_forgotten(store: Store, fill: Fill, noo
         tx.add_do_not_call(["+12125550101"], own, noon)
     with store.write() as tx:
         assert tx.add_contacts("c", "l", [NewContact(["+12125550101"])], noon)[0].status == "do_not_call"
+
+
+def test_a_refusal_that_is_said_twice_holds(store: Store, fill: Fill, noon: float) -> None:
+    fill(1)
+    with store.write() as tx:
+        (claim,) = tx.claim("c", 1, noon, noon + 60)
+        tx.start_attempts([NewAttempt("a", claim.contact_id, claim.number, "i")], noon)
+        tx.update_attempt("a", answered_at=noon + 1, connected_at=noon + 2, agent="ann")
+        tx.finish_attempt("a", Outcome.ANSWERED, noon + 5)
+    for again in range(2):
+        with store.write() as tx:
+            tx.dispose("a", "do_not_call", "ann", noon + 6 + again)
+        assert store.is_do_not_call(claim.number, "c")
