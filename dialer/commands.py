@@ -120,7 +120,7 @@ class AgentDial(_AgentCommand):
 
 
 class AgentSkip(_AgentCommand):
-    """Preview mode: put the contact shown back."""
+    """Preview mode: put the contact shown back; it comes again after the re-dial delay."""
 
     command: Literal["skip"] = "skip"
 

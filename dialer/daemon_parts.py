@@ -202,6 +202,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         reloader = Reloader(config, engine, stream, clock)
         parts.reloader = reloader
         desk = parts.desk = Desk(engine, reloader.from_command)
+        bridge: MqttBridge | None = None
         if file.mqtt is not None:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
             await bridge.start()
@@ -210,7 +211,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         reloader.check = _check_tokens
         reloader.on_taken = lambda fresh: tokens.replace(*_token_texts(fresh))
         app = create_app(
-            desk, metrics, tokens, stream, health=lambda: _health(services),
+            desk, metrics, tokens, stream, health=lambda: _health(services, bridge),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
         )  # fmt: skip
         server = WebServer(app, *parse_address(file.http.listen))
@@ -225,9 +226,10 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         web_address = "{}:{}".format(*server.address)
-        if file.http.listen.endswith(":0"):
-            # the port is known only now: the command line looks for it here
-            address_path(built.store_url, config.path).write_text(f"{web_address}\n", encoding="ascii")
+        # the command line looks here: the config may leave the port to the system, or have been edited since
+        written = address_path(built.store_url, config.path)
+        written.write_text(f"{web_address}\n", encoding="ascii")
+        stack.callback(written.unlink, missing_ok=True)
         log.info("running", sip=services.from_host, http=web_address, store=built.store_shown)
         yield parts
 
@@ -295,13 +297,15 @@ def _bridge_config(built: Built) -> BridgeConfig:
     )  # fmt: skip
 
 
-def _health(services: Services) -> dict[str, str]:
+def _health(services: Services, bridge: MqttBridge | None) -> dict[str, str]:
     """Part -> what is wrong with it; empty when all is well."""
     trouble = {}
     if services.ledger.locked:
         trouble["store"] = "locked: commits wait"
     if not services.media.stats().alive:
         trouble["media"] = "the media process is being started again"
+    if bridge is not None and not bridge.connected:
+        trouble["broker"] = "away: outcomes wait on disk, dialing goes on"
     return trouble
 
 

@@ -207,7 +207,7 @@ class Desk:
         agent, unit = self._at_work(command.agent)
         if agent.shown is None:
             raise CommandError("wrong_state", "no contact is shown")
-        await self.screen.put_back(agent, unit)
+        await self.screen.put_back(agent, unit, skipped=True)
         return self._shown(agent)
 
     # -- contacts and campaigns -------------------------------------------------------------------------------------

@@ -69,12 +69,15 @@ class Screen:
         except UnknownContact:
             raise CommandError("unknown_contact", f"{number} is no contact of {name}") from None
 
-    async def put_back(self, agent: Agent, unit: Unit) -> None:
-        """The contact on the screen, if any, goes back to the list, and the agent is free of it."""
+    async def put_back(self, agent: Agent, unit: Unit, *, skipped: bool = False) -> None:
+        """The contact on the screen, if any, goes back to the list, and the agent is free of it. `skipped`: it is not
+        shown again before the campaign's re-dial delay has passed, so that the agent sees the next one.
+        """
         shown, agent.shown = agent.shown, None
         if isinstance(shown, Claim):
             at = self.services.clock.at()
-            await self.services.ledger.write(lambda tx: tx.release([shown], at))
+            until = at + unit.campaign.table.redial_delay if skipped else None
+            await self.services.ledger.write(lambda tx: tx.release([shown], at, until=until))
             _let_go(agent, unit)
 
 

@@ -301,7 +301,12 @@ def _sqlite(url: Any, busy_timeout: float) -> Engine:
 def _postgres(url: Any, busy_timeout: float) -> Engine:
     options = f"-c lock_timeout={int(busy_timeout * 1000)}"
     connect = {"connect_timeout": max(2, int(busy_timeout)), "options": options}
-    return create_engine(url, connect_args=connect, pool_pre_ping=True)
+    try:
+        return create_engine(url, connect_args=connect, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"the driver of {url.drivername} is not installed: pip install 'predictive-dialer[postgres]'"
+        ) from error
 
 
 _NO_SCHEMA = ("no such table", "no such column", "undefinedtable", "undefinedcolumn")

@@ -89,13 +89,13 @@ class Daemon:
 
 
 def _address(config: Config) -> str:
-    host, _, port = config.file.http.listen.rpartition(":")
+    """Where the running daemon says that it listens; else where the config wants it to."""
+    written = address_path(config.file.store.url, config.path)
+    listen = written.read_text(encoding="utf-8").strip() if written.is_file() else config.file.http.listen
+    host, _, port = listen.rpartition(":")
     if port == "0":
-        written = address_path(config.file.store.url, config.path)
-        if not written.is_file():
-            text = f"no dialer runs for {config.path}; start it with: dialer run {config.path}"
-            raise Failure(text, code="not_running")
-        return written.read_text(encoding="utf-8").strip()
+        text = f"no dialer runs for {config.path}; start it with: dialer run {config.path}"
+        raise Failure(text, code="not_running")
     if host in ("0.0.0.0", "[::]"):
         host = "127.0.0.1"
     return f"{host}:{port}"

@@ -49,5 +49,5 @@ def token_path(url: str, config_path: Path) -> Path:
 
 
 def address_path(url: str, config_path: Path) -> Path:
-    """Where the daemon writes the address of its API when the config leaves the port to the system."""
+    """Where the running daemon writes the address of its API."""
     return token_path(url, config_path).with_name(ADDRESS_FILE)

@@ -31,7 +31,7 @@ def test_preview_skipped(stage):
         await floor.do("preview", 0)
         assert floor.contact().state == "leased"
         assert (await floor.do("skip", 0))["state"] == "available"
-        assert floor.contact().state == "ready"
+        assert floor.contact().state == "waiting"  # not shown again before the re-dial delay: the next one is
         assert (await floor.refused("skip", 0)).code == "wrong_state"
         assert (await floor.refused("dial", 0)).code == "wrong_state"
 
