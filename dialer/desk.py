@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from dialer import commands as c
@@ -19,7 +20,7 @@ from dialer.outcomes import call_fields
 from dialer.screen import Screen
 from dialer.snapshot import contact_card, status
 from dialer.suppression import read_numbers
-from dispositions import DispositionsError, NextState, NotTalked, OtherAgent, StoreUnavailable
+from dispositions import DispositionsError, NextState, NotTalked, OtherAgent, ReadView, StoreUnavailable
 
 #: Calls whose codes may still be corrected without looking them up on disk.
 REMEMBERED = 10_000
@@ -261,8 +262,9 @@ class Desk:
     async def contact(self, command: c.ContactShow) -> dict[str, Any]:
         at = self.services.clock.at()
         found = []
-        for name in list(self.engine.units):
-            card = await self.services.ledger.read(lambda view, name=name: contact_card(view, name, command.number, at))  # type: ignore[misc]
+        for name, unit in list(self.engine.units.items()):
+            prefixes = [prefix for trunk in unit.campaign.trunks for prefix in trunk.table.prefixes]
+            card = await self.services.ledger.read(partial(_card, name, command.number, at, prefixes))
             if card is not None:
                 found.append(card)
         if not found:
@@ -352,6 +354,10 @@ class Desk:
         state = "logged_out" if agent.state is AgentState.LOGGING_IN else agent.state.value
         owed = agent.undisposed.id if agent.undisposed is not None else None
         return {"agent": agent.name, "state": state, "campaign": agent.campaign, "owes": owed}
+
+
+def _card(name: str, number: str, at: float, prefixes: list[str], view: ReadView) -> dict[str, Any] | None:
+    return contact_card(view, name, number, at, prefixes)
 
 
 _HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -127,8 +128,13 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
     )
 
 
-def contact_card(view: ReadView, campaign: str, number: str, at: float) -> dict[str, Any] | None:
-    """A number's contact in one campaign: state, history, and why it is or is not dialable at `at` (epoch seconds)."""
+def contact_card(
+    view: ReadView, campaign: str, number: str, at: float, prefixes: Collection[str]
+) -> dict[str, Any] | None:
+    """A number's contact in one campaign: state, history, and why it is or is not dialable at `at` (epoch seconds).
+
+    `prefixes`: those of the campaign's trunks; no other number is ever dialed.
+    """
     try:
         card = view.contact(number, campaign)
     except UnknownContact:
@@ -140,4 +146,8 @@ def contact_card(view: ReadView, campaign: str, number: str, at: float) -> dict[
     record["why"] = list(verdict.reasons)
     record["why_codes"] = list(verdict.codes)
     record["next_at"] = verdict.next_at
+    if not any(card.number.startswith(prefix) for prefix in prefixes):
+        record["dialable"] = False
+        record["why"].insert(0, "no trunk of the campaign may be given this number: see their prefixes")
+        record["why_codes"].insert(0, "no_route")
     return record

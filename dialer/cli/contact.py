@@ -48,7 +48,12 @@ def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
     with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.read() as view:
         at = time.time()
         try:
-            found = [contact_card(view, campaign, number, at) for campaign in campaigns]
+            found = [
+                contact_card(
+                    view, name, number, at, [p for t in c.table.trunks for p in config.file.trunks[t].prefixes]
+                )
+                for name, c in campaigns.items()
+            ]
         except NumberError as error:
             text = f"{number} is not a number ({error.reason}); write it as +34600000001"
             raise Failure(text, code="invalid") from None

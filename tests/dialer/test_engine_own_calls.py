@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from dialer.commands import ContactShow
+
 
 def soon(floor, seconds=0.0):
     return datetime.fromtimestamp(floor.clock.at(), UTC) + timedelta(seconds=seconds)
@@ -261,3 +263,14 @@ def test_a_personal_callback_that_may_not_be_dialed_now_does_not_make_its_agent_
         assert floor.agent().state.value == "available"
 
     stage(play)
+
+
+def test_a_number_that_no_trunk_may_carry_is_not_called_dialable(stage):
+    async def play(floor):
+        for trunk in floor.engine.trunks.values():
+            trunk.table = trunk.table.model_copy(update={"prefixes": ["+999"]})
+        card = (await floor.desk.handle(ContactShow(number=floor.contact().number)))["contacts"][0]
+        assert card["dialable"] is False
+        assert card["why_codes"][0] == "no_route"
+
+    stage(play, mode="preview")
