@@ -94,7 +94,7 @@ class AgentDispose(_AgentCommand):
 
 
 class AgentHangup(_AgentCommand):
-    """End the customer's call; the agent goes into wrap-up."""
+    """End the customer's call; the agent goes into wrap-up. While it still rings: give it up."""
 
     command: Literal["hangup"] = "hangup"
 

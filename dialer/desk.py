@@ -12,6 +12,7 @@ from dialer import commands as c
 from dialer.agent import Agent, AgentState, AgentStateError, AgentTrigger
 from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
+from dialer.campaign import IN_THE_AIR
 from dialer.commands import Command, CommandError
 from dialer.contacts import new_contact
 from dialer.engine import Engine, Unit
@@ -127,7 +128,11 @@ class Desk:
 
     async def hangup(self, command: c.AgentHangup) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
-        unit.calls.fire(self._talking(agent), CallTrigger.HANGUP)
+        ringing = agent.call
+        if agent.state is AgentState.RESERVED and ringing is not None and ringing.state in IN_THE_AIR:
+            unit.calls.fire(ringing, CallTrigger.GIVE_UP)  # dialed for this agent, who thinks better of it
+        else:
+            unit.calls.fire(self._talking(agent), CallTrigger.HANGUP)
         return self._shown(agent)
 
     async def hand_over(self, command: c.AgentHandOver) -> dict[str, Any]:

@@ -28,4 +28,4 @@ def _read(index: int, text: str, region: str | None) -> int:
     if text.startswith("+") and bare.isascii() and bare.isdigit() and 5 <= len(bare) <= 15 and bare[0] != "0":
         return int(bare)
     hint = "" if region is not None or text.startswith("+") else "; without one region for all campaigns it needs a +"
-    raise CommandError("invalid", f"numbers.{index}: {text[:40]!r} cannot be read: {reason}{hint}")
+    raise CommandError("invalid", f"numbers.{index}: {text[:40]!r} cannot be read: {reason}{hint}; none was marked")

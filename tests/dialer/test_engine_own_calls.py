@@ -98,6 +98,20 @@ def test_preview_nobody_answers_and_the_agent_is_free_at_once(stage, party):
     stage(play, mode="preview")
 
 
+def test_preview_given_up_while_it_rings(stage, party):
+    async def play(floor):
+        floor.carrier.default = party.rings
+        await floor.do("preview", 0)
+        await floor.do("dial", 0)
+        await floor.call_state("ringing")
+        await floor.do("hangup", 0)
+        (ended,) = await floor.ended()
+        assert ended.outcome == "cancelled"
+        await floor.state(0, "available")
+
+    stage(play, mode="preview")
+
+
 def test_preview_the_phone_is_lost_while_it_rings(stage, party):
     async def play(floor):
         floor.carrier.default = party.rings
