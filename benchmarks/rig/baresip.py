@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.rig.process import Process, free_port
+from benchmarks.rig.process import Process, free_pair, free_port
 from benchmarks.rig.tones import write_tone
 
 CONFIG = """poll_method epoll
@@ -53,7 +53,7 @@ class Baresip:
             raise FileNotFoundError("baresip is not installed: apt-get install baresip-core")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = free_port()
+        self.port = free_pair()
         rtp = free_port() // 2 * 2
         write_tone(folder / "microphone.wav", hertz, tone_seconds)
         (folder / "config").write_text(

@@ -34,6 +34,22 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.
             return port
 
 
+def free_pair() -> int:
+    """A port that nobody is bound to, and the next one neither: baresip takes that, too, for TLS."""
+    while True:
+        port = free_port()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as second,
+        ):
+            try:
+                first.bind(("127.0.0.1", port + 1))
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 def until(ready: Callable[[], bool], seconds: float, what: str) -> float:
     """Ask `ready` until it says yes; returns the seconds it took, or raises NotReadyError naming `what`."""
     begun = time.monotonic()

@@ -92,6 +92,10 @@ class Sipp:
         self.process.stop(signal.SIGTERM, seconds)
 
 
+#: What the carrier's log calls its refusals.
+REFUSALS = frozenset({"BUSY", "NOT_FOUND", "UNAVAILABLE", "TEMPORARILY", "RUNG_OUT"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStory:
     """Everything the peer saw of one call, by Call-ID. `events` are names in order; `at` the INVITE's time."""
@@ -114,9 +118,11 @@ class CallStory:
 
     @property
     def rings_no_more(self) -> bool:
-        """Whether it has ended or its CANCEL took effect. (SIPp stops repeating the 487 when a second CANCEL comes, so
-        a dialer that died after the first never gets to acknowledge it.)"""
-        return self.over or "CANCELLED" in self.events
+        """Whether it has ended, its CANCEL took effect, or it was refused. (SIPp stops repeating the 487 when a second
+        CANCEL comes, and sends nothing else while it repeats a refusal: a dialer that died, or a SIPp that was stopped
+        for a while, leaves it waiting for an ACK that has come or never will. Nothing rings or stands on either.)
+        """
+        return self.over or "CANCELLED" in self.events or not REFUSALS.isdisjoint(self.events)
 
     @property
     def ended_by_dialer(self) -> bool:
