@@ -31,7 +31,7 @@ MEDIA_PORTS = 400
 def media_ports(count: int) -> tuple[int, int]:
     """A range for the media process in which every port is free now, below those that the peers are given."""
     while True:
-        first = random.randrange(12000, 32000 - count) // 2 * 2
+        first = random.randrange(20000, 32000 - count) // 2 * 2
         try:
             with ExitStack() as stack:
                 for port in range(first, first + count):

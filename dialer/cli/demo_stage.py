@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -179,11 +180,17 @@ def _die_with_parent() -> None:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A TCP port of loopback that nobody uses now, below those that the system gives out by itself: who asks for one of
+    these again and again before anybody listens there may meet itself. Raises Failure.
+    """
+    for port in random.sample(range(10000, 19000), 200):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Failure("no free TCP port between 10000 and 19000 on 127.0.0.1", code="no_ports")
 
 
 def free_ports(count: int) -> tuple[int, int]:
