@@ -12,13 +12,13 @@ import asyncio
 import json
 import os
 import random
-import signal
 import sys
 from pathlib import Path
 
 from .audio import Line, Studio
 from .call import Call
 from .carrier import parse_listen
+from .ending import Ending
 from .journal import Journal
 from .people import People
 from .phone import Phone
@@ -126,17 +126,7 @@ def agent_names(prefix: str, count: int) -> list[str]:
 async def run(options: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    failures: list[str] = []
-
-    def fail(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """A bug of ours must end the run, not flatter the dialer."""
-        failures.append(f"{context.get('message')}: {context.get('exception')!r}")
-        stop.set()
-
-    loop.set_exception_handler(fail)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    ending = Ending(loop)
     rng = random.Random(f"{options.seed}/agents")
     names = agent_names(options.prefix, options.agents)
     with Journal(options.log) as journal:
@@ -147,7 +137,7 @@ async def run(options: argparse.Namespace) -> int:
         studio.start()
         address = f"{phone.address[0]}:{phone.address[1]}"
         print(json.dumps({"event": "listening", "address": address, "agents": names}), flush=True)
-        stopping = asyncio.create_task(stop.wait())
+        stopping = asyncio.create_task(ending.stop.wait())
         tasks: set[asyncio.Task[object]] = {stopping}
         if options.api:
             people = People(
@@ -166,14 +156,12 @@ async def run(options: argparse.Namespace) -> int:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        failures += [repr(task.exception()) for task in done if task.exception() is not None]
+        ending.failures += [repr(task.exception()) for task in done if task.exception() is not None]
         desks.hang_up_all()
         journal.write("closed", faults=phone.faults)
         phone.close()
         await studio.close()
-    for failure in failures:
-        print(f"agents: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return ending.code("agents")
 
 
 def main() -> int:

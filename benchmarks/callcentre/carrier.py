@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import json
 import random
-import signal
 import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +23,7 @@ from . import message
 from .audio import Line, Studio
 from .behaviour import Fate, Population, Range, Shares
 from .call import Call
+from .ending import Ending
 from .journal import Journal
 from .phone import Phone
 
@@ -226,17 +226,7 @@ async def run(options: argparse.Namespace) -> int:
     population = Population(options.seed, shares, options.ring, options.talk)
     rng = random.Random(f"{options.seed}/carrier")
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    failures: list[str] = []
-
-    def fail(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        """A bug of ours must end the run, not flatter the dialer."""
-        failures.append(f"{context.get('message')}: {context.get('exception')!r}")
-        stop.set()
-
-    loop.set_exception_handler(fail)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    ending = Ending(loop)
     listens = options.listen or [("127.0.0.1", 0)]
     with Journal(options.log) as journal:
         studio = Studio(listens[0][0], options.rtp, rng)
@@ -251,16 +241,14 @@ async def run(options: argparse.Namespace) -> int:
         addresses = [f"{phone.address[0]}:{phone.address[1]}" for phone in carrier.phones.values()]
         journal.write("listening", addresses=addresses, seed=options.seed, speed=options.speed)
         print(json.dumps({"event": "listening", "addresses": addresses}), flush=True)
-        await stop.wait()
+        await ending.stop.wait()
         journal.write(
             "closed", calls_up=carrier.calls_up, faults=sum(phone.faults for phone in carrier.phones.values())
         )
         for phone in carrier.phones.values():
             phone.close()
         await studio.close()
-    for failure in failures:
-        print(f"carrier: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return ending.code("carrier")
 
 
 def main() -> int:
