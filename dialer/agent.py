@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dialer.config.model import AgentTable
+from dialer.config.sip_tables import AgentTable
 
 if TYPE_CHECKING:
     from dialer.call import Call

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from dialer.agent import AgentState
 from dialer.call import Call, CallState
-from dialer.config.model import CampaignTable
+from dialer.config.campaign_tables import CampaignTable
 from dialer.pacemaker import Pacemaker
 from dialer.roster import Roster
 from dialer.trunk import Trunk

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
-from dialer.config.model import TrunkTable
+from dialer.config.sip_tables import TrunkTable
 from dialer.sip import Credentials
 
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from dialer.config.campaign_tables import CampaignTable, NextTable
 from dialer.config.errors import ConfigErrors
+from dialer.config.list_tables import ListTable, ScheduleTable
 from dialer.config.load import Config
-from dialer.config.model import CampaignTable, ConfigFile, ListTable, NextTable, ScheduleTable
+from dialer.config.model import ConfigFile
 from dialer.config.scale import scaled
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
 from dialer.config.store_url import shown_url, token_path

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from dialer.config.campaign_tables import CampaignTable, NextTable
 from dialer.config.checks import CHECKS, Check, Known
 from dialer.config.jurisdiction import Limits
-from dialer.config.model import CampaignTable, ConfigFile, NextTable, ScheduleTable
+from dialer.config.list_tables import ScheduleTable
+from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
 from dialer.config.wording import Problem, flaw
 

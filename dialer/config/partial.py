@@ -12,22 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dialer.config.model import (
-    AgentTable,
-    CampaignTable,
-    ConfigFile,
-    DoNotCallTable,
-    HttpTable,
-    ListTable,
-    LogTable,
-    MediaTable,
-    MqttTable,
-    SipTable,
-    StoreTable,
-    Table,
-    TrunkTable,
-)
+from dialer.config.campaign_tables import CampaignTable
+from dialer.config.kinds import Table
+from dialer.config.list_tables import DoNotCallTable, ListTable
+from dialer.config.model import ConfigFile, HttpTable, LogTable, MqttTable, StoreTable
 from dialer.config.positions import KeyPath
+from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 from dialer.config.wording import has, real_path
 
 _NAMED: dict[str, type[Table]] = {

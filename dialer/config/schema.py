@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from dialer.config.model import LONGEST, PATH_LENGTH, PATTERN_WORDS, ConfigFile
+from dialer.config.kinds import LONGEST, PATH_LENGTH, PATTERN_WORDS
+from dialer.config.model import ConfigFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DURATION_PATTERN = next(iter(PATTERN_WORDS))

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dialer.config.model import PATTERN_WORDS, PacingTable
+from dialer.config.campaign_tables import PacingTable
+from dialer.config.kinds import PATTERN_WORDS
 from dialer.config.schema import DIALECT, allowed, json_schema, schema_at
 
 

@@ -9,7 +9,7 @@ import pytest
 from dialer.agent import AGENT_TABLE, Agent, AgentState, AgentStateError, AgentTrigger
 from dialer.call import CALL_TABLE, CallState
 from dialer.call_control import ACTIONS
-from dialer.config.model import AgentTable
+from dialer.config.sip_tables import AgentTable
 from dialer.diagram import agent_diagram, call_diagram
 
 DOC = Path(__file__).parents[2] / "docs" / "design" / "engine.md"

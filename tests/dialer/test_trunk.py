@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialer import routing
-from dialer.config.model import RouteTable, TrunkTable
+from dialer.config.sip_tables import RouteTable, TrunkTable
 from dialer.trunk import Trunk, parse_address
 
 

@@ -1,0 +1,80 @@
+"""SIP, media, trunks and agents in the config file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dialer.config.kinds import HOST, PREPEND, Duration, EnvName, HostPort, Name, Path, Prefix, SipUri, Table, Text
+
+
+class SipTable(Table):
+    """The dialer's own SIP side."""
+
+    listen: HostPort = Field(
+        default="127.0.0.1:5060", description="address and UDP port to bind; port 0 takes a free one"
+    )
+    advertise: HostPort | None = Field(
+        default=None, description="what Via and Contact show, when it differs from `listen`"
+    )
+    user_agent: Text = Field(default="predictive-dialer", description="the User-Agent header")
+
+
+class MediaTable(Table):
+    """The media process."""
+
+    backend: Literal["direct"] = Field(
+        default="direct", description="direct: connected parties send audio to each other"
+    )
+    listen: Annotated[str, Field(max_length=64)] = Field(default="127.0.0.1", description="address of its RTP ports")
+    port_min: int = Field(
+        default=20000, ge=1024, le=65534, description="first RTP port; two are used per line in the air"
+    )
+    port_max: int = Field(default=20999, ge=1025, le=65535, description="last RTP port")
+
+
+class RouteTable(Table):
+    """A price for numbers beginning with `prefix` on one trunk; the longest prefix counts."""
+
+    prefix: Prefix = Field(description="numbers that begin so")
+    price: float = Field(default=0.0, ge=0, description="cost per minute, or a mere priority: lower is tried first")
+
+
+class TrunkTable(Table):
+    """A SIP trunk of a carrier."""
+
+    address: HostPort = Field(description="host:port of the carrier's proxy")
+    domain: Annotated[str, Field(max_length=253, pattern=HOST)] | None = Field(
+        default=None, description="host part of the Request-URI; default: the address"
+    )
+    lines: int = Field(default=30, ge=1, le=100000, description="calls at once")
+    calls_per_second: float = Field(default=10.0, gt=0, le=10000, description="new calls a second at most")
+    prefixes: list[Prefix] = Field(
+        min_length=1, description="numbers may only begin with one of these: the guard against toll fraud"
+    )
+    price: float = Field(default=0.0, ge=0, description="cost per minute, or a mere priority")
+    routes: list[RouteTable] = Field(
+        default_factory=list, description='prices by prefix; each entry is { prefix = "+34", price = 0.02 }'
+    )
+    reserve: bool = Field(default=False, description="used only when no other trunk can take the call")
+    strip: int = Field(default=0, ge=0, le=15, description="leading digits (after the plus) cut from the dialed number")
+    prepend: Annotated[str, Field(max_length=20, pattern=PREPEND)] = Field(
+        default="+", description="put before the digits dialed"
+    )
+    username: Text | None = Field(default=None, description="user name at the carrier")
+    password_env: EnvName | None = Field(default=None, description="environment variable with the password")
+    password_file: Path | None = Field(default=None, description="file with the password")
+    options_interval: Duration = Field(default=30.0, description="OPTIONS keep-alive; 0 turns it off")
+    options_lost: int = Field(default=2, ge=1, le=20, description="unanswered OPTIONS until the trunk counts as down")
+    retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
+
+
+class AgentTable(Table):
+    """An agent, known by the table's name."""
+
+    phone: SipUri = Field(description="the agent's phone, e.g. sip:ana@192.0.2.7:5060")
+    name: Text | None = Field(default=None, description="the agent's full name")
+    campaigns: list[Name] = Field(default_factory=list, description="campaigns this agent may log in to; empty: all")
+    token_env: EnvName | None = Field(default=None, description="environment variable with the agent's own API token")
+    token_file: Path | None = Field(default=None, description="file with the agent's own API token")
