@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from dialer.sip.events import Event
     from dialer.sip.transaction import ClientTransaction, ServerTransaction
 
-__all__ = ["Core"]
+__all__ = ["Core", "Tap"]
+
+Tap = Callable[[bool, bytes, tuple[str, int]], None]
+"""Told of each message: whether we send it, its bytes, the far end."""
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
 
@@ -37,6 +41,7 @@ class Core:
         "server",
         "servers",
         "strays",
+        "tap",
         "timers",
         "user_agent",
         "via",
@@ -46,6 +51,7 @@ class Core:
         self.config = config
         self.timers = Timers()
         self.outbox: list[tuple[bytes, tuple[str, int]]] = []
+        self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from dialer.sip.config import Credentials, EndpointConfig
-from dialer.sip.core import Core
+from dialer.sip.core import Core, Tap
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import (
@@ -83,12 +83,18 @@ class Endpoint:
 
     def receive(self, data: bytes, addr: tuple[str, int], now: float) -> None:
         """One datagram from `addr`. Never raises for its content."""
+        tap = self._core.tap
+        if tap is not None:
+            tap(False, data, addr)
         self._receiver.receive(data, addr, now)
 
     def datagrams_to_send(self) -> list[tuple[bytes, tuple[str, int]]]:
         """What is to be sent since the last call, in order, each with its destination."""
         core = self._core
         out, core.outbox = core.outbox, []
+        if core.tap is not None:
+            for data, addr in out:
+                core.tap(True, data, addr)
         return out
 
     def next_timer(self) -> float | None:
@@ -103,6 +109,10 @@ class Endpoint:
         """The oldest event not yet taken, or None."""
         events = self._core.events
         return events.popleft() if events else None
+
+    def watch(self, tap: Tap | None) -> None:
+        """Show every message that comes and goes to `tap`, which must not raise; None ends it. Costs nothing else."""
+        self._core.tap = tap
 
     # What there is
 
