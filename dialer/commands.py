@@ -8,6 +8,7 @@ after everything that the answer promises is committed, or raises `CommandError`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
@@ -18,13 +19,14 @@ Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n\x00]*$")]
 
 class CommandError(Exception):
     """A command that cannot be carried out. `code` is one of `ERROR_CODES`; `message` is one line that says what to
-    do.
+    do; `details`: where several things are wrong, each in a line of its own.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.details = tuple(details)
 
 
 #: code -> HTTP status

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -22,30 +22,36 @@ MAX_DEPTH = 32
 #: How many wrong fields one answer names.
 MAX_FIELDS = 5
 
+#: How many lines of details one answer holds.
+MAX_DETAILS = 200
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class DoorError(Exception):
     """Input that is refused: `code` for programs, `message` in one line for people, `field` the path to
-    what is wrong."""
+    what is wrong, `details` further lines."""
 
-    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+    def __init__(self, code: str, message: str, field: str | None = None, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = one_line(message)
         self.field = field
+        self.details = tuple(details)
 
     def to_dict(self) -> dict[str, Any]:
         """The body of the answer."""
-        return error_body(self.code, self.message, self.field)
+        return error_body(self.code, self.message, self.field, self.details)
 
 
-def error_body(code: str, message: str, field: str | None = None) -> dict[str, Any]:
-    """`{"error": {"code", "message"[, "field"]}}`"""
-    error = {"code": code, "message": one_line(message)}
+def error_body(code: str, message: str, field: str | None = None, details: Sequence[str] = ()) -> dict[str, Any]:
+    """`{"error": {"code", "message"[, "field"][, "details"]}}`: what every door, and the command line, answers."""
+    error: dict[str, Any] = {"code": code, "message": one_line(message)}
     if field is not None:
         error["field"] = one_line(field)
+    if details:
+        error["details"] = [one_line(line) for line in details[:MAX_DETAILS]]
     return {"error": error}
 
 

@@ -66,7 +66,9 @@ class Reloader:
         except ReloadTooLate as error:
             raise CommandError("unavailable", str(error)) from None
         except ReloadError as error:
-            raise CommandError("invalid", str(error)) from None
+            first, *rest = lines = str(error).splitlines() or ["the config file does not hold"]
+            more = f" (and {len(rest)} more)" if rest else ""
+            raise CommandError("invalid", f"not taken, the old config stays: {first}{more}", lines) from None
 
     async def reload(self) -> dict[str, list[str]]:
         """Read, check and take the file: the keys that changed, and those that need a restart. Raises ReloadError.

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import click
 
-from dialer.cli.output import Failure
-from dialer.config.load import Config, load
+from dialer.cli.output import Failure, fail_line
+from dialer.config.errors import ConfigErrors
+from dialer.config.reach import Reach, reach
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_file
 from dialer.config.store_url import address_path, token_path
 
@@ -20,13 +21,21 @@ LOGIN_TIMEOUT = 60.0
 
 
 class Daemon:
-    """The API of the dialer that runs the config at `path`. Raises Failure or ConfigErrors."""
+    """The API of the dialer that runs the config at `path`. Raises Failure, or ConfigErrors when there is no such file.
 
-    def __init__(self, path: str, token_file: str | None = None) -> None:
-        self.config = load(path, outside=False)
+    The dialer runs on while its file has mistakes, and is commanded as well: of the file only its address and token are
+    of use, and one line on standard error says what was ignored. Where none runs, the mistakes are raised. `sound`:
+    they are raised at once.
+    """
+
+    def __init__(self, path: str, token_file: str | None = None, *, sound: bool = False) -> None:
+        found = reach(Path(path))
+        if found.ignored and sound:
+            raise ConfigErrors(found.ignored)
         self.path = path
-        self.base = f"http://{_address(self.config)}"
-        self._token = _token(self.config, token_file)
+        self.base = f"http://{_address(path, found)}"
+        self._token = _token(path, found, token_file)
+        self._ignored = found.ignored
 
     def command(self, command: str, *, timeout: float = TIMEOUT, **arguments: Any) -> dict[str, Any]:
         """Carry out a command of `dialer/commands.py`; arguments that are None are left out."""
@@ -55,9 +64,19 @@ class Daemon:
             raise Failure(f"the dialer at {self.base} did not answer within {timeout:g} s", code="timeout") from None
         except httpx2.HTTPError as error:
             raise Failure(f"the dialer at {self.base} cannot be reached: {error}", code="unreachable") from None
+        self._own_up()
         return self._result(answer.status_code, answer.content)
 
+    def _own_up(self) -> None:
+        """Say once that the file has mistakes which this command passed over."""
+        ignored, self._ignored = self._ignored, ()
+        if ignored:
+            more = f" (and {len(ignored) - 1} more: see dialer check)" if len(ignored) > 1 else ""
+            fail_line(f"ignored, the running dialer is asked all the same: {ignored[0]}{more}")
+
     def _not_running(self) -> NoReturn:
+        if self._ignored:
+            raise ConfigErrors(self._ignored) from None
         raise Failure(
             f"no dialer runs at {self.base}; start it with: dialer run {self.path}", code="not_running"
         ) from None
@@ -75,7 +94,10 @@ class Daemon:
             )
         error = body.get("error")
         if isinstance(error, dict):
-            raise Failure(str(error.get("message", "refused")), code=str(error.get("code", "refused")))
+            details = error.get("details")
+            lines = [str(line) for line in details] if isinstance(details, list) else []
+            code = str(error.get("code", "refused"))
+            raise Failure(str(error.get("message", "refused")), code=code, details=lines)
         if status in (401, 403):
             raise Failure(self._token_wanted(), code="unauthenticated")
         if status >= 400:
@@ -88,29 +110,29 @@ class Daemon:
         return f"the dialer at {self.base} {missing}; give the right one with --token-file"
 
 
-def _address(config: Config) -> str:
+def _address(path: str, found: Reach) -> str:
     """Where the running daemon says that it listens; else where the config wants it to."""
-    written = address_path(config.file.store.url, config.path)
-    listen = written.read_text(encoding="utf-8").strip() if written.is_file() else config.file.http.listen
+    written = address_path(found.store_url, Path(path))
+    listen = written.read_text(encoding="utf-8").strip() if written.is_file() else found.http.listen
     host, _, port = listen.rpartition(":")
     if port == "0":
-        text = f"no dialer runs for {config.path}; start it with: dialer run {config.path}"
+        text = f"no dialer runs for {path}; start it with: dialer run {path}"
         raise Failure(text, code="not_running")
     if host in ("0.0.0.0", "[::]"):
         host = "127.0.0.1"
     return f"{host}:{port}"
 
 
-def _token(config: Config, token_file: str | None) -> Secret | None:
+def _token(path: str, found: Reach, token_file: str | None) -> Secret | None:
     """The token from --token-file, the config's keys, or the file that the daemon made beside its store."""
-    http = config.file.http
+    http = found.http
     try:
         if token_file is not None:
             return secret_from_file(Path(token_file))
-        found = read_secret(http.token_env, http.token_file, os.environ)
-        if found is not None:
-            return found
-        made = token_path(config.file.store.url, config.path)
+        named = read_secret(http.token_env, http.token_file, os.environ)
+        if named is not None:
+            return named
+        made = token_path(found.store_url, Path(path))
         return secret_from_file(made) if made.exists() else None
     except SecretError as error:
         raise Failure(str(error), code="no_token") from None

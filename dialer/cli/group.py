@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-from dialer.cli.output import Failure, ask_for_json, fail_line, forget, show_failure
+from dialer.cli.output import Failure, forget, show_failure
 from dialer.config.errors import ConfigErrors
 
 INTERRUPTED = 130
@@ -38,6 +38,7 @@ COMMANDS: dict[str, Entry] = {
     "resume": Entry("dialer.cli.control", "resume", "Dial again in a paused campaign."),
     "add-contacts": Entry("dialer.cli.control", "add_contacts", "Add contacts to a campaign while it runs."),
     "dnc": Entry("dialer.cli.control", "dnc", "Mark numbers do-not-call, from now on."),
+    "sip": Entry("dialer.cli.sip", "sip", "Ping a trunk, place a test call, trace a call's messages."),
     "report": Entry("dialer.cli.report", "report", "Report what a campaign did: tables, HTML page, JSON."),
     "demo": Entry("dialer.cli.demo", "demo", "Show a campaign on real SIP with a simulated carrier and agents."),
 }
@@ -104,19 +105,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
         show_failure(failure)
         return failure.exit_code
     except ConfigErrors as errors:
-        if ask_for_json():
-            click.echo(errors.to_json())
-        else:
-            click.echo(str(errors), err=True)
+        number = len(errors.errors)
+        text = f"the config file has {number} mistakes" if number > 1 else str(errors)
+        show_failure(Failure(text, code="config", details=[str(error) for error in errors.errors]))
         return 1
     except click.exceptions.Abort:
         return INTERRUPTED
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "dialer"
-        fail_line(f"{error.format_message()} See `{path} --help`.")
+        show_failure(Failure(f"{error.format_message()} See `{path} --help`.", code="usage"))
         return 2
     except click.ClickException as error:
-        fail_line(error.format_message())
+        show_failure(Failure(error.format_message()))
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED

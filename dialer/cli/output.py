@@ -22,11 +22,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Failure(Exception):
-    """A command that cannot do its work. `message` is one line that says what to do; `code` is for programs."""
+    """A command that cannot do its work. `message` is one line that says what to do; `code` is for programs; `details`:
+    where several things are wrong, each in a line of its own, shown instead of the message.
+    """
 
-    def __init__(self, message: str, *, code: str = "failed", exit_code: int = 1) -> None:
+    def __init__(self, message: str, *, code: str = "failed", exit_code: int = 1, details: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.message, self.code, self.exit_code = message, code, exit_code
+        self.message, self.code, self.exit_code, self.details = message, code, exit_code, tuple(details)
 
 
 _json_wanted = False
@@ -68,9 +70,15 @@ def fail_line(message: str) -> None:
 
 
 def show_failure(failure: Failure) -> None:
-    """The failure as JSON on standard output when JSON was asked for, else as one line on standard error."""
+    """The failure as JSON on standard output when JSON was asked for, in the shape of all doors; else on standard error
+    as one line, or as the lines of its details.
+    """
     if ask_for_json():
-        print_json({"error": {"code": failure.code, "message": failure.message}})
+        details = {"details": list(failure.details)} if failure.details else {}
+        print_json({"error": {"code": failure.code, "message": failure.message, **details}})
+    elif failure.details:
+        for line in failure.details:
+            click.echo(printable(line), err=True)
     else:
         fail_line(failure.message)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +40,3 @@ class ConfigErrors(Exception):
     def __init__(self, errors: Iterable[ConfigError]) -> None:
         self.errors: tuple[ConfigError, ...] = tuple(sorted(set(errors)))
         super().__init__("\n".join(str(error) for error in self.errors))
-
-    def to_json(self) -> str:
-        """A JSON array of the mistakes."""
-        return json.dumps([error.to_dict() for error in self.errors])

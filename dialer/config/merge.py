@@ -59,7 +59,7 @@ def _read(path: Path, shown: str, named_at: Place | None, seen: tuple[Path, ...]
     if named_at is not None and not path.is_file():
         raise _at(named_at, f"base: no such file: {shown}")
     source = read_source(path, shown)
-    _resolve_paths(source.data, path.parent.absolute())
+    resolve_paths(source.data, path.parent.absolute())
     base_name = source.data.pop("base", None)
     if base_name is None:
         return Merged(source.data, source.positions, (real,), shown)
@@ -77,7 +77,8 @@ def _at(place: Place, message: str) -> ConfigErrors:
     return ConfigErrors([ConfigError(place.file, place.line, place.column, message)])
 
 
-def _resolve_paths(data: dict[str, Any], directory: Path) -> None:
+def resolve_paths(data: dict[str, Any], directory: Path) -> None:
+    """Make the relative file names in `data` absolute, in place: they are relative to `directory`."""
     for pattern in PATH_KEYS:
         *tables, key = pattern
         for table in _tables(data, tables):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -19,6 +19,8 @@ from dialer.config.model import ConfigFile, HttpTable, LogTable, MqttTable, Stor
 from dialer.config.positions import KeyPath
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 from dialer.config.wording import has, real_path
+
+T = TypeVar("T", bound=Table)
 
 _NAMED: dict[str, type[Table]] = {
     "trunks": TrunkTable,
@@ -65,19 +67,19 @@ def sound_part(data: Mapping[str, Any], bad: Iterable[KeyPath]) -> ConfigFile:
         _take_out(pruned, path)
     parts: dict[str, Any] = {}
     for key, model in _SINGLE.items():
-        table = _sound(model, pruned[key]) if key in pruned else None
+        table = sound_table(model, pruned[key]) if key in pruned else None
         parts[key] = table if table is not None or key == "mqtt" else model()
     for key, model in _NAMED.items():
         tables = pruned.get(key)
         named = tables.items() if isinstance(tables, dict) else ()
-        sound = ((name, _sound(model, table)) for name, table in named)
+        sound = ((name, sound_table(model, table)) for name, table in named)
         parts[key] = {name: table for name, table in sound if table is not None}
     scale = pruned.get("time_scale", 1.0)
     parts["time_scale"] = float(scale) if isinstance(scale, int | float) else 1.0
     return ConfigFile.model_construct(base=None, **parts)
 
 
-def _sound(model: type[Table], table: Any) -> Table | None:
+def sound_table(model: type[T], table: Any) -> T | None:
     """`table` as a model, placeholders where a required key is gone; None when it is not even a table."""
     if not isinstance(table, dict):
         return None

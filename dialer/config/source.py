@@ -45,6 +45,26 @@ def read_source(path: Path, shown: str | None = None) -> Source:
         raise ConfigErrors(_syntax_errors(name, text)) from None
 
 
+def legible(path: Path) -> dict[str, Any]:
+    """The values of `path` without the lines that are no TOML. Raises ConfigErrors when it is no text file."""
+    name = str(path)
+    lines = _decode(_read_bytes(path, name), name).split("\n")
+    for _ in range(MAX_SYNTAX_ERRORS):
+        try:
+            return tomllib.loads("\n".join(lines))
+        except RecursionError:
+            break
+        except tomllib.TOMLDecodeError as error:
+            # nothing that is of use is said below a line which breaks twice
+            line = _located(name, lines, str(error)).line
+            if not _blankable(lines, line):
+                break
+            _take_out(lines, line)
+        except ValueError:
+            break
+    return {}
+
+
 def _read_bytes(path: Path, name: str) -> bytes:
     def refuse(what: str) -> ConfigErrors:
         return ConfigErrors([ConfigError(name, 1, 1, what)])
@@ -110,10 +130,13 @@ def _syntax_errors(name: str, text: str) -> list[ConfigError]:
         errors.append(found)
         if found.line == 1 and found.column == 1 and not _blankable(lines, found.line):
             break
-        # A broken header must go on being a header, or its keys would fall into the table before.
-        broken = lines[found.line - 1]
-        lines[found.line - 1] = f"[_broken_{len(errors)}]" if _HEADER.match(broken) else ""
+        _take_out(lines, found.line)
     return errors
+
+
+def _take_out(lines: list[str], line: int) -> None:
+    # A broken header must go on being a header, or its keys would fall into the table before.
+    lines[line - 1] = f"[_broken_{line}]" if _HEADER.match(lines[line - 1]) else ""
 
 
 def _blankable(lines: list[str], line: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dialer.commands import CommandError, CommandHandler
-from dialer.doors import DoorError, encode, error_body, one_line, parse_command, parse_object
+from dialer.doors import DoorError, encode, one_line, parse_command, parse_object
 from dialer.logs import get_logger
 from dialer.metrics import Metrics
 from dialer.mqtt.topics import CORRELATION
@@ -100,7 +100,7 @@ class CommandDoor:
             self._refusals = 0
             return Answer(correlation, encode({"command": name, "answer": work.result()}), accepted=True)
         if isinstance(failure, CommandError):
-            return self._refused(name, correlation, DoorError(failure.code, failure.message))
+            return self._refused(name, correlation, DoorError(failure.code, failure.message, details=failure.details))
         # A fault of ours: the sender learns that it failed, the log has the traceback.
         self._log.error("command_failed", command=one_line(name, 64), correlation=correlation, exc_info=failure)
         return self._refused(name, correlation, DoorError("internal", "the dialer failed; its log says how"))
@@ -133,5 +133,4 @@ class CommandDoor:
                 reason=error.message,
                 **({"more": "only counted"} if self._refusals == LOGGED else {}),
             )
-        body = error_body(error.code, error.message, error.field)
-        return Answer(correlation, encode({"command": one_line(name, 64), **body}), accepted=False)
+        return Answer(correlation, encode({"command": one_line(name, 64), **error.to_dict()}), accepted=False)

@@ -126,7 +126,7 @@ def create_app(
     @app.exception_handler(CommandError)
     async def _command(request: Request, error: CommandError) -> Response:
         refused(request, error.code)
-        return reply(error_body(error.code, error.message), ERROR_CODES[error.code])
+        return reply(error_body(error.code, error.message, details=error.details), ERROR_CODES[error.code])
 
     @app.exception_handler(StarletteHTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:

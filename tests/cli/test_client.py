@@ -188,8 +188,24 @@ def test_a_bad_config_comes_as_its_lines(dialer: Dialer, config: Path) -> None:
     said = dialer("status", config)
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith(f"{config}:1:5: not valid TOML")
-    listed = json.loads(dialer("status", config, "--json").out)
-    assert [(error["line"], error["column"]) for error in listed] == [(1, 5)]
+    error = json.loads(dialer("status", config, "--json").out)["error"]
+    assert error["code"] == "config"
+    assert [line.startswith(f"{config}:1:5: not valid TOML") for line in error["details"]] == [True]
+
+
+def test_every_failure_has_one_shape_in_json(dialer: Dialer, api: Any, config: Path, nobody: Path) -> None:
+    for arguments, code in (
+        (("status", nobody), "not_running"),
+        (("check", nobody.parent / "gone.toml"), "config"),
+        (("add-contacts", "--json", nobody), "usage"),
+        (("import", nobody, "--list", "autumn"), "unknown_list"),
+    ):
+        said = dialer(*arguments, "--json")
+        assert said.code != 0
+        assert said.err == ""
+        assert set(said.json) == {"error"}
+        assert said.json["error"]["code"] == code
+        assert "\n" not in said.json["error"]["message"]
 
 
 def test_numbers_in_addresses_are_escaped(dialer: Dialer, api: Any, config: Path) -> None:
@@ -232,3 +248,35 @@ def test_status_for_people_and_for_programs(dialer: Dialer, api: Any, config: Pa
     assert budget.split()[-1] == "8"  # 3 % of 400, less 4
     assert "5 writes wait" in out
     assert dialer("status", config, "--json").json == STATUS
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("pause", "promo"), ("contact", "+441632960001")])
+def test_a_running_dialer_is_reached_while_its_config_has_mistakes(
+    arguments: tuple[str, ...], dialer: Dialer, api: Any, config: Path
+) -> None:
+    command, *rest = arguments
+    config.write_text("[trunks.old\n" + config.read_text(encoding="utf-8") + "colour = 3\n", encoding="utf-8")
+    said = dialer(command, config, *rest)
+    assert said.code == 0
+    assert len(api.asked) == 1
+    assert said.err.count("\n") == 1
+    assert said.err.startswith(f"dialer: ignored, the running dialer is asked all the same: {config}:1:")
+    assert dialer(command, config, *rest, "--json").json is not None
+
+
+def test_a_reload_tells_all_mistakes_of_the_file(dialer: Dialer, api: Any, config: Path) -> None:
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("caller_id", "caller") + "colour = 3\n", encoding="utf-8")
+    said = dialer("reload", config)
+    assert said.code == 1
+    assert said.err.count("\n") >= 2
+    assert not api.asked
+
+
+def test_what_the_dialer_says_in_details_is_told_line_by_line(dialer: Dialer, api: Any, config: Path) -> None:
+    details = ["c.toml:1:1: one", "c.toml:2:1: two\x1b[31m"]
+    error = {"code": "invalid", "message": "not taken: c.toml:1:1: one (and 1 more)", "details": details}
+    api.answers["reload"] = (422, {"error": error})
+    said = dialer("reload", config)
+    assert (said.code, said.err) == (1, "c.toml:1:1: one\nc.toml:2:1: two\\x1b[31m\n")
+    assert dialer("reload", config, "--json").json == {"error": error}

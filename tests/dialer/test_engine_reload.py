@@ -100,10 +100,12 @@ def test_changed_codes(stage):
 def test_a_bad_file_changes_nothing(stage):
     async def play(floor):
         before = floor.unit.campaign.table
-        rewrite(floor, ('mode = "progressive"', 'mode = "breakneck"'))
+        rewrite(floor, ('mode = "progressive"', 'mode = "breakneck"'), ("patience = ", "patients = "))
         error = await floor.refused("reload")
         assert error.code == "invalid"
         assert "campaign.toml" in error.message
+        assert "\n" not in error.message
+        assert len(error.details) == 2
         assert floor.unit.campaign.table is before
         assert floor.named("alert", alert="config_rejected")
         await floor.talking(0)
