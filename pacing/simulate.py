@@ -2,7 +2,8 @@
 
 The policy sees only what a switch reports. Draws are common across policies: the i-th call placed
 has the same fate, the i-th connected call the same talk time, whoever paces. Longest idle agent
-first, longest waiting call first.
+first, longest waiting call first. What is random is in `pacing.laws`, what moves with time in
+`pacing.rates`, who is there in `pacing.staffing`, a list that ends in `pacing.supply`.
 """
 
 from __future__ import annotations
@@ -10,68 +11,18 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
 from pacing.decision import CallId, Decision
-from pacing.laws import Draw, Laws
+from pacing.laws import Draw, Laws, constant
+from pacing.limits import Limits
+from pacing.outcome import Outcome
+from pacing.policy import Policy, Trunk
+from pacing.staffing import Shift, full_time
+from pacing.supply import ContactList
 
-
-class Policy(Protocol):
-    """What the simulator needs of a pacer; `pacing.Pacer` and every baseline have it."""
-
-    def agent_available(self, agent: int, now: float) -> None: ...
-    def agent_unavailable(self, agent: int, now: float) -> None: ...
-    def agent_leaving(self, agent: int, at: float, now: float) -> None: ...
-    def talk_ended(self, agent: int, now: float) -> None: ...
-    def call_placed(self, call: int, now: float) -> None: ...
-    def call_ringing(self, call: int, now: float) -> None: ...
-    def call_ended_unanswered(self, call: CallId, now: float, cause: str) -> None: ...
-    def call_answered(self, call: int, now: float) -> None: ...
-    def call_connected(self, call: int, agent: int, now: float) -> None: ...
-    def call_abandoned(self, call: int, now: float) -> None: ...
-    def decide(self, now: float) -> Decision: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    """Agent `agent` is there from `start` to `end` (s); a call running at `end` is finished first.
-    announced: s before `end` at which the end is told to the pacer (None: not)."""
-
-    agent: int
-    start: float
-    end: float
-    announced: float | None = None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run gave. Times in s; the lists by answered call allow any window to be judged."""
-
-    logged_in: float = 0.0
-    occupied: float = 0.0
-    placed: int = 0
-    answered: int = 0
-    connected: int = 0
-    abandoned: int = 0
-    cancelled: int = 0
-    decided: int = 0
-    ends: list[tuple[float, bool]] = field(default_factory=list)
-    busy_by_minute: dict[int, float] = field(default_factory=dict)
-    agents_by_minute: dict[int, float] = field(default_factory=dict)
-
-    @property
-    def occupancy(self) -> float:
-        """Share of logged-in time spent talking or in wrap-up."""
-        return self.occupied / self.logged_in if self.logged_in else 0.0
-
-    @property
-    def abandon_rate(self) -> float:
-        """Abandoned over answered by a person."""
-        done = self.connected + self.abandoned
-        return self.abandoned / done if done else 0.0
+__all__ = ["Outcome", "Policy", "Shift", "Trunk", "full_time", "simulate"]
 
 
 class _Stream:
@@ -89,14 +40,6 @@ class _Stream:
         return next(self._block)
 
 
-def full_time(agents: int, seconds: float) -> list[Shift]:
-    """`agents` agents from 0 to `seconds`."""
-    return [Shift(a, 0.0, seconds) for a in range(agents)]
-
-
-(_END, _ANSWER, _FAIL, _GIVE_UP, _TALKED, _READY, _IN, _OUT, _TOLD, _ASK) = range(10)
-
-
 def simulate(
     policy: Policy,
     laws: Laws,
@@ -106,175 +49,338 @@ def simulate(
     warm_up: float = 0.0,
     each: Callable[[float, Decision], None] | None = None,
     by_minute: bool = False,
+    *,
+    start: float = 0.0,
+    trunk: Trunk | None = None,
+    supply: ContactList | None = None,
+    stop_when_done: bool = False,
 ) -> Outcome:
-    """Run `policy` on `laws` for `seconds`; what happens before `warm_up` is not counted.
+    """Run `policy` on `laws` from `start` for `seconds`; what happens before `start + warm_up` is not counted.
 
-    each: called with every decision, for inspection. by_minute: fill the per-minute occupancy.
+    each: called with every decision, for inspection. by_minute: fill the per-minute occupancy. supply: the contacts;
+    None: there are always more. stop_when_done: end as soon as no contact is left and nobody is busy. Shifts of one
+    agent may not overlap; their times, like every `now`, are on the clock that reads `start` at the beginning.
     """
-    uniform = _Stream(lambda rng, size: rng.random(size), (seed, 0))
-    rings = _Stream(laws.ring_answered, (seed, 1))
-    fails = _Stream(laws.ring_failed, (seed, 2))
-    quick = _Stream(lambda rng, size: rng.random(size), (seed, 3))
-    talks = _Stream(laws.talk, (seed, 4))
-    wraps = _Stream(laws.wrap_up, (seed, 5))
-    patience = _Stream(laws.patience, (seed, 6))
-    heap: list[tuple[float, int, int, int]] = []
-    count = 0
+    run = _Run(policy, laws, seed, start + warm_up, each, by_minute, trunk or Trunk(), supply)
+    run.staff(shifts, start + seconds)
+    run.until(start + seconds, stop_when_done)
+    return run.out
 
-    def push(at: float, kind: int, who: int) -> None:
-        nonlocal count
-        count += 1
-        heapq.heappush(heap, (at, count, kind, who))
 
-    out = Outcome()
-    idle: deque[int] = deque()
-    waiting: dict[int, None] = {}
-    air: set[CallId] = set()
-    present: set[int] = set()
-    going: set[int] = set()
-    busy_since: dict[int, float] = {}
-    logged_since: dict[int, float] = {}
-    talking: dict[int, int] = {}
-    next_call = 0
-    ask_at = -1.0
+_ANSWER, _FAIL, _GIVE_UP, _TALKED, _READY, _IN, _OUT, _TOLD, _ASK, _RINGS, _MACHINE, _QUIET, _END = range(13)
 
-    def spread(store: dict[int, float], start: float, end: float) -> None:
-        minute = int(start // 60.0)
-        while start < end:
-            edge = min(end, (minute + 1) * 60.0)
-            store[minute] = store.get(minute, 0.0) + edge - start
-            start, minute = edge, minute + 1
 
-    def free(agent: int, now: float) -> None:
-        start = busy_since.pop(agent)
-        if now > warm_up:
-            out.occupied += now - max(start, warm_up)
-        if by_minute:
-            spread(out.busy_by_minute, start, now)
+class _Run:
+    """The events of one run in a heap of (when, count, kind, who)."""
 
-    def leave(agent: int, now: float) -> None:
-        policy.agent_unavailable(agent, now)
-        present.discard(agent)
-        going.discard(agent)
-        start = logged_since.pop(agent)
-        if now > warm_up:
-            out.logged_in += now - max(start, warm_up)
-        if by_minute:
-            spread(out.agents_by_minute, start, now)
+    def __init__(
+        self,
+        policy: Policy,
+        laws: Laws,
+        seed: int,
+        counted_from: float,
+        each: Callable[[float, Decision], None] | None,
+        by_minute: bool,
+        trunk: Trunk,
+        supply: ContactList | None,
+    ) -> None:
+        self.out = Outcome()
+        self._policy, self._laws, self._from = policy, laws, counted_from
+        self._each, self._by_minute, self._supply = each, by_minute, supply
+        self._uniform = _Stream(lambda rng, size: rng.random(size), (seed, 0))
+        self._rings = _Stream(laws.ring_answered, (seed, 1))
+        self._fails = _Stream(laws.ring_failed, (seed, 2))
+        self._quick = _Stream(lambda rng, size: rng.random(size), (seed, 3))
+        self._talks = _Stream(laws.talk, (seed, 4))
+        self._wraps = _Stream(laws.wrap_up, (seed, 5))
+        self._patience = _Stream(laws.patience, (seed, 6))
+        self._machine_rings = _Stream(laws.ring_machine or laws.ring_answered, (seed, 7))
+        self._machine_talks = _Stream(laws.machine_talk or constant(8.0), (seed, 8))
+        self._notices = _Stream(lambda rng, size: rng.random(size), (seed, 9))
+        self._progress = _Stream(laws.progress, (seed, 10)) if laws.progress is not None else None
+        self._limits = Limits()
+        self._limits.set(counted_from, trunk.lines, trunk.cps, None)
+        self._trunk = trunk
+        self._tell_limits = getattr(policy, "set_limits", None)
+        self._relabel = getattr(policy, "call_relabelled", None)
+        self._limited = trunk.lines is not None or trunk.cps is not None or supply is not None
+        self._heap: list[tuple[float, int, int, int]] = []
+        self._count = 0
+        self._idle: deque[int] = deque()
+        self._waiting: dict[int, float] = {}
+        self._air: set[CallId] = set()
+        self._machines: set[CallId] = set()
+        self._contact: dict[CallId, int] = {}
+        self._present: set[int] = set()
+        self._going: set[int] = set()
+        self._busy_since: dict[int, float] = {}
+        self._logged_since: dict[int, float] = {}
+        self._talking: dict[int, int] = {}
+        self._messages = 0
+        self._next_call = 0
+        self._ask_at = -1.0
+        self._shifts: Sequence[Shift] = ()
+        self._handle = {
+            _ANSWER: self._answer, _FAIL: self._fail, _GIVE_UP: self._give_up, _TALKED: self._talked,
+            _READY: self._ready, _IN: self._in, _OUT: self._leaves, _TOLD: self._told, _ASK: self._asked,
+            _RINGS: self._ringing, _MACHINE: self._machine, _QUIET: self._quiet,
+        }  # fmt: skip
 
-    def connect(call: int, agent: int, now: float) -> None:
-        policy.call_connected(call, agent, now)
-        busy_since[agent] = now
-        talking[agent] = call
-        push(now + talks.next(), _TALKED, agent)
-        if now >= warm_up:
-            out.connected += 1
-            out.ends.append((now, False))
-
-    for shift in shifts:
-        push(shift.start, _IN, shift.agent)
-        if shift.end < seconds:
-            push(shift.end, _OUT, shift.agent)
-            if shift.announced is not None:
-                push(max(shift.start, shift.end - shift.announced), _TOLD, shift.agent)
-    ends = {shift.agent: shift.end for shift in shifts}
-    push(seconds, _END, 0)
-
-    while True:
-        now, _, kind, who = heapq.heappop(heap)
-        ask = True
-        if kind == _END:
-            break
-        if kind == _ASK:
-            if now != ask_at:
+    def staff(self, shifts: Sequence[Shift], end: float) -> None:
+        """Who comes and goes until `end`."""
+        self._shifts = shifts
+        for place, shift in enumerate(shifts):
+            if shift.start >= end:
                 continue
-        elif kind == _FAIL:
-            if who not in air:
+            self._push(shift.start, _IN, place)
+            if shift.end < end:
+                self._push(shift.end, _OUT, place)
+                if shift.announced is not None:
+                    self._push(max(shift.start, shift.end - shift.announced), _TOLD, place)
+
+    def until(self, end: float, stop_when_done: bool) -> None:
+        """Run to `end`."""
+        self._push(end, _END, 0)
+        heap = self._heap
+        while True:
+            now, _, kind, who = heapq.heappop(heap)
+            if kind == _END:
+                break
+            ask = self._handle[kind](who, now)
+            if not ask or heap[0][0] == now:
                 continue
-            air.discard(who)
-            policy.call_ended_unanswered(who, now, "no_answer")
-        elif kind == _ANSWER:
-            if who not in air:
-                continue
-            air.discard(who)
-            policy.call_answered(who, now)
-            if now >= warm_up:
-                out.answered += 1
-            if idle:
-                connect(who, idle.popleft(), now)
-            else:
-                waiting[who] = None
-                push(now + patience.next(), _GIVE_UP, who)
-        elif kind == _GIVE_UP:
-            if who not in waiting:
-                continue
-            del waiting[who]
-            policy.call_abandoned(who, now)
-            if now >= warm_up:
-                out.abandoned += 1
-                out.ends.append((now, True))
-        elif kind == _TALKED:
-            policy.talk_ended(who, now)
-            push(now + wraps.next(), _READY, who)
-            ask = False
-        elif kind == _READY:
-            free(who, now)
-            if who in going:
-                leave(who, now)
-            else:
-                policy.agent_available(who, now)
-                if waiting:
-                    call = next(iter(waiting))
-                    del waiting[call]
-                    connect(call, who, now)
-                else:
-                    idle.append(who)
-        elif kind == _IN:
-            present.add(who)
-            logged_since[who] = now
-            policy.agent_available(who, now)
-            if waiting:
-                call = next(iter(waiting))
-                del waiting[call]
-                connect(call, who, now)
-            else:
-                idle.append(who)
-        elif kind == _OUT:
-            if who in busy_since:
-                going.add(who)
-            else:
-                idle.remove(who)
-                leave(who, now)
-        elif kind == _TOLD:
-            policy.agent_leaving(who, ends[who], now)
-        if not ask or (heap and heap[0][0] == now):
-            continue
-        decision = policy.decide(now)
-        out.decided += 1
-        if each is not None:
-            each(now, decision)
+            self._decide(now)
+            if (
+                stop_when_done and self._supply is not None and not self._supply.left
+                and not self._air and not self._waiting and not self._busy_since
+            ):  # fmt: skip
+                end = now
+                break
+        for agent in list(self._busy_since):
+            self._free(agent, end)
+        for agent in list(self._present):
+            self._leave(agent, end)
+
+    def _push(self, at: float, kind: int, who: int) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (at, self._count, kind, who))
+
+    # -- calls: each handler returns whether the policy is asked afterwards ---------------------
+
+    def _place(self, count: int, now: float) -> None:
+        laws, supply = self._laws, self._supply
+        rate = laws.answer_rate(now)
+        machines = laws.machine_rate(now) if laws.machine_rate is not None else 0.0
+        for _ in range(count):
+            call = self._next_call
+            self._next_call += 1
+            self._policy.call_placed(call, now)
+            self._air.add(call)
+            p = rate
+            if supply is not None:
+                contact = self._contact[call] = supply.take(now)
+                p = min(1.0 - machines, rate * supply.factor(contact))
+            drawn = self._uniform.next()
+            ring, fail, short = self._rings.next(), self._fails.next(), self._quick.next()
+            ends, kind = min(fail, laws.timeout), _FAIL
+            if drawn < p:
+                ends, kind = (ring, _ANSWER) if ring < laws.timeout else (laws.timeout, _FAIL)
+            elif drawn < p + machines and (ring := self._machine_rings.next()) < laws.timeout:
+                ends, kind = ring, _MACHINE
+            if kind == _FAIL and short < laws.quick_fail:
+                ends = laws.quick
+            if self._progress is not None and (rings := self._progress.next()) < ends:
+                self._push(now + rings, _RINGS, call)
+            self._push(now + ends, kind, call)
+            if self._limited:
+                self._limits.placed(now)
+            self.out.placed += now >= self._from
+
+    def _ringing(self, call: int, now: float) -> bool:
+        if call in self._air:
+            self._policy.call_ringing(call, now)
+        return False
+
+    def _fail(self, call: int, now: float) -> bool:
+        if call not in self._air:
+            return False
+        self._air.discard(call)
+        self._policy.call_ended_unanswered(call, now, "no_answer")
+        self._settle(call, "no_answer", now)
+        return True
+
+    def _machine(self, call: int, now: float) -> bool:
+        if call in self._air:
+            self._machines.add(call)
+        return self._answer(call, now)
+
+    def _answer(self, call: int, now: float) -> bool:
+        if call not in self._air:
+            return False
+        self._air.discard(call)
+        self._policy.call_answered(call, now)
+        self.out.answered += now >= self._from
+        if self._idle:
+            self._connect(call, self._idle.popleft(), now, now)
+        else:
+            self._waiting[call] = now
+            self._push(now + self._patience.next(), _GIVE_UP, call)
+        return True
+
+    def _give_up(self, call: int, now: float) -> bool:
+        if call not in self._waiting:
+            return False
+        since = self._waiting.pop(call)
+        self._policy.call_abandoned(call, now)
+        self._machines.discard(call)
+        self._settle(call, "abandoned", now)
+        if self._laws.message > 0.0:
+            self._messages += 1
+            self._push(now + self._laws.message, _QUIET, call)
+        if now >= self._from:
+            self.out.abandoned += 1
+            self.out.billed += now - since + self._laws.message
+            self.out.ends.append((now, True))
+        return True
+
+    def _quiet(self, _: int, now: float) -> bool:
+        self._messages -= 1
+        return False
+
+    def _connect(self, call: int, agent: int, now: float, since: float) -> None:
+        self._policy.call_connected(call, agent, now)
+        self._busy_since[agent] = now
+        self._talking[agent] = call
+        scale = self._laws.handle_scale
+        talk = self._machine_talks.next() if call in self._machines else self._talks.next()
+        if scale is not None:
+            talk *= scale(now)
+        self._push(now + talk, _TALKED, agent)
+        if now >= self._from:
+            self.out.connected += 1
+            self.out.billed += now + talk - since
+            self.out.ends.append((now, False))
+
+    def _settle(self, call: CallId, outcome: str, now: float) -> None:
+        contact = self._contact.pop(call, None)
+        if contact is not None and self._supply is not None:
+            self._supply.ended(contact, outcome, now)
+
+    # -- agents --------------------------------------------------------------------------------
+
+    def _talked(self, agent: int, now: float) -> bool:
+        self._policy.talk_ended(agent, now)
+        call = self._talking.pop(agent)
+        machine = call in self._machines
+        self._machines.discard(call)
+        self._settle(call, "machine" if machine else "answered", now)
+        if machine and self._notices.next() < self._laws.noticed:
+            if self._relabel is not None:
+                self._relabel(call, now, "machine")
+            if self._busy_since[agent] >= self._from:
+                self.out.machines += 1
+                self.out.connected -= 1
+        wrap = self._wraps.next()
+        if self._laws.handle_scale is not None:
+            wrap *= self._laws.handle_scale(now)
+        self._push(now + (0.0 if machine else wrap), _READY, agent)
+        return False
+
+    def _ready(self, agent: int, now: float) -> bool:
+        self._free(agent, now)
+        if agent in self._going:
+            self._leave(agent, now)
+        else:
+            self._available(agent, now)
+        return True
+
+    def _available(self, agent: int, now: float) -> None:
+        self._policy.agent_available(agent, now)
+        if self._waiting:
+            call = next(iter(self._waiting))
+            self._connect(call, agent, now, self._waiting.pop(call))
+        else:
+            self._idle.append(agent)
+
+    def _in(self, place: int, now: float) -> bool:
+        agent = self._shifts[place].agent
+        if agent in self._present:  # the last call outlasted the break
+            self._going.discard(agent)
+            return True
+        self._present.add(agent)
+        self._logged_since[agent] = now
+        self._available(agent, now)
+        return True
+
+    def _leaves(self, place: int, now: float) -> bool:
+        agent = self._shifts[place].agent
+        if agent in self._busy_since:
+            self._going.add(agent)
+        elif agent in self._present:
+            self._idle.remove(agent)
+            self._leave(agent, now)
+        return True
+
+    def _told(self, place: int, now: float) -> bool:
+        shift = self._shifts[place]
+        if shift.agent in self._present:
+            self._policy.agent_leaving(shift.agent, shift.end, now)
+        return True
+
+    def _free(self, agent: int, now: float) -> None:
+        since = self._busy_since.pop(agent)
+        if now > self._from:
+            self.out.occupied += now - max(since, self._from)
+        if self._by_minute:
+            _spread(self.out.busy_by_minute, since, now)
+
+    def _leave(self, agent: int, now: float) -> None:
+        self._policy.agent_unavailable(agent, now)
+        self._present.discard(agent)
+        self._going.discard(agent)
+        since = self._logged_since.pop(agent)
+        if now > self._from:
+            self.out.logged_in += now - max(since, self._from)
+        if self._by_minute:
+            _spread(self.out.agents_by_minute, since, now)
+
+    # -- the decision --------------------------------------------------------------------------
+
+    def _asked(self, _: int, now: float) -> bool:
+        return now == self._ask_at
+
+    def _decide(self, now: float) -> None:
+        contacts = None
+        if self._supply is not None:
+            contacts = self._supply.ready(now)
+            self._limits.contacts = contacts
+        if self._limited and self._tell_limits is not None:
+            lines = None if self._trunk.lines is None else max(0, self._trunk.lines - self._messages)
+            self._tell_limits(now, lines, self._trunk.cps, contacts)
+        decision = self._policy.decide(now)
+        self.out.decided += 1
+        if self._each is not None:
+            self._each(now, decision)
         for cancelled in decision.cancel:
-            air.discard(cancelled)
-            policy.call_ended_unanswered(cancelled, now, "cancelled")
-            out.cancelled += now >= warm_up
-        for _ in range(decision.place):
-            call = next_call
-            next_call += 1
-            policy.call_placed(call, now)
-            air.add(call)
-            answers = uniform.next() < laws.answer_rate(now)
-            ring, fail, short = rings.next(), fails.next(), quick.next()
-            if answers and ring < laws.timeout:
-                push(now + ring, _ANSWER, call)
-            else:
-                late = laws.timeout if answers else min(fail, laws.timeout)
-                push(now + (laws.quick if short < laws.quick_fail else late), _FAIL, call)
-            out.placed += now >= warm_up
-        if decision.next_at != ask_at or decision.next_at <= now:
-            ask_at = max(decision.next_at, now + 1e-3)
-            push(ask_at, _ASK, 0)
-    for agent in list(busy_since):
-        free(agent, seconds)
-    for agent in list(present):
-        leave(agent, seconds)
-    return out
+            self._air.discard(cancelled)
+            self._machines.discard(cancelled)
+            self._policy.call_ended_unanswered(cancelled, now, "cancelled")
+            self._settle(cancelled, "cancelled", now)
+            self.out.cancelled += now >= self._from
+        place = decision.place
+        if self._limited:
+            used = len(self._air) + len(self._waiting) + len(self._talking) + self._messages
+            place = int(min(place, self._limits.room(now, used)))
+        self._place(place, now)
+        if decision.next_at != self._ask_at or decision.next_at <= now:
+            self._ask_at = max(decision.next_at, now + 1e-3)
+            self._push(self._ask_at, _ASK, 0)
+
+
+def _spread(store: dict[int, float], start: float, end: float) -> None:
+    """Add the time from `start` to `end` (s) to the minutes that it covers."""
+    minute = int(start // 60.0)
+    while start < end:
+        edge = min(end, (minute + 1) * 60.0)
+        store[minute] = store.get(minute, 0.0) + edge - start
+        start, minute = edge, minute + 1

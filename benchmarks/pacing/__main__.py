@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.pacing.baselines import Exact, Issabel, OpenLoop, Power, Predict1PI, Vicidial
-from benchmarks.pacing.cells import Cell, exact_cell, real_cell, real_talk, swinging
+from benchmarks.pacing.cells import Cell, exact_cell, real_cell, real_talk
 from benchmarks.pacing.report import Row, text, write_json, write_plot
 from benchmarks.pacing.run import Maker, Tally, run, tuned_power
 from pacing import Pacer
 from pacing.erlang import rate_for_abandonment
 from pacing.laws import realistic
 from pacing.optimum import Optimum, optimum
+from pacing.rates import swinging
 
 TUNING_SEEDS = [9001, 9002]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +36,6 @@ def real_cell(n: int, p: float = 0.2, cap: float = 0.03, cancel: bool = False, t
     """Realistic laws; `cancel`: calls may be given up after 15 s; `talk`: talk times, else lognormal."""
     name = f"realistic n={n} p={p:g}" + (" giving up" if cancel else "") + (" real talk" if talk else "")
     return Cell(name, n, cap, realistic(p, talk), PacingConfig(abandon_cap=cap, cancel=cancel))
-
-
-def alternating(low: float, high: float, every: float) -> Callable[[float], float]:
-    """An answer rate that jumps between two levels every `every` s."""
-    return lambda now: low if int(now // every) % 2 == 0 else high
-
-
-def swinging(low: float, high: float, period: float) -> Callable[[float], float]:
-    """An answer rate that swings geometrically between two levels."""
-    middle, half = 0.5 * math.log(low * high), 0.5 * math.log(high / low)
-    return lambda now: math.exp(middle + half * math.sin(2.0 * math.pi * now / period))
 
 
 def real_talk(path: Path) -> Draw:

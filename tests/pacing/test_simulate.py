@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from pacing import Decision, Pacer, PacingConfig
-from pacing.laws import constant, empirical, erlang, lognormal, memoryless, mixture, realistic
-from pacing.simulate import Shift, full_time, simulate
+from pacing.laws import constant, empirical, erlang, lifelike, lognormal, memoryless, mixture, realistic
+from pacing.rates import alternating, by_hour, drifting, stepping, swinging
+from pacing.simulate import Shift, Trunk, full_time, simulate
+from pacing.staffing import Break, day_shifts
+from pacing.supply import ContactList
 
 
 @pytest.mark.parametrize(
@@ -135,3 +138,87 @@ def test_time_scaled_down_is_paced_alike() -> None:
         return out.occupancy
 
     assert scaled(20.0) == pytest.approx(scaled(1.0), abs=0.02)
+
+
+def test_machines_occupy_agents_shortly_and_leave_the_counts_when_noticed() -> None:
+    laws = lifelike(0.2, machines=0.2)
+    out = simulate(Pacer(), laws, full_time(8, 2 * 3600.0), 2 * 3600.0, 13)
+    found = out.machines / (out.machines + out.connected)
+    # machines answer after about 20 s: some calls are given up before; one in ten is never noticed
+    assert 0.2 < found < 0.5
+    deaf = simulate(Pacer(), replace(laws, noticed=0.0), full_time(8, 2 * 3600.0), 2 * 3600.0, 13)
+    assert deaf.machines == 0
+    assert deaf.connected > out.connected
+
+
+def test_an_agent_who_is_still_busy_at_the_end_of_a_break_stays() -> None:
+    """One endless call across the break: the agent never leaves, and is logged in for the whole time."""
+    laws = replace(realistic(1.0), ring_answered=constant(5.0), talk=constant(500.0))
+    shifts = [Shift(0, 0.0, 100.0), Shift(0, 200.0, 400.0)]
+    policy = Once(1)
+    out = simulate(policy, laws, shifts, 400.0, 1)  # type: ignore[arg-type]
+    assert out.logged_in == pytest.approx(400.0)
+    assert policy.log.count("agent_available") == 1
+
+
+def test_lines_and_calls_per_second_hold_whoever_paces() -> None:
+    laws = realistic(0.001)
+    policy = Once(50)
+    out = simulate(policy, laws, full_time(5, 20.0), 20.0, 1, trunk=Trunk(lines=8))  # type: ignore[arg-type]
+    assert out.placed == 8
+    policy = Once(50)
+    assert simulate(policy, laws, full_time(5, 9.0), 9.0, 1, trunk=Trunk(cps=3.0)).placed == 3  # type: ignore[arg-type]
+
+
+def test_a_list_ends_and_every_contact_is_settled_or_exhausted() -> None:
+    supply = ContactList(300, attempts=3, retry_after={"no_answer": 600.0, "cancelled": 60.0, "abandoned": 900.0})
+    day = 8 * 3600.0
+    out = simulate(Pacer(), realistic(), full_time(8, day), day, 14, supply=supply, stop_when_done=True)
+    assert supply.left == 0
+    assert supply.settled + supply.exhausted == 300
+    assert supply.settled == out.connected
+    assert 300 < out.placed <= 900
+    assert out.logged_in < 8 * day
+
+
+def test_contacts_who_differ_answer_less_the_longer_they_are_tried() -> None:
+    supply = ContactList(20_000, even=1.0, seed=3)
+    first = [supply.factor(supply.take(0.0)) for _ in range(20_000)]
+    assert np.mean(first) == pytest.approx(1.0, abs=0.03)
+    for contact, factor in enumerate(first):
+        supply.ended(contact, "answered" if factor > 1.0 else "no_answer", 0.0)
+    assert supply.ready(1.0) == 0
+    due = supply.next_due()
+    assert due is not None
+    assert np.mean([supply.factor(supply.take(due)) for _ in range(supply.ready(due))]) < 0.5
+
+
+def test_a_day_has_breaks_and_late_arrivals() -> None:
+    shifts = day_shifts(50, 8 * 3600.0, 5, breaks=[Break(7200.0, 900.0), Break(4 * 3600.0, 1800.0)], late=1200.0)
+    at_work = sum(s.end - s.start for s in shifts)
+    assert at_work == pytest.approx(50 * (8 * 3600.0 - 2700.0 - 600.0), rel=0.01)
+    assert max(s.start for s in shifts[::3]) <= 1200.0
+    assert day_shifts(50, 8 * 3600.0, 5, breaks=[Break(7200.0, 900.0)]) != day_shifts(
+        50, 8 * 3600.0, 6, breaks=[Break(7200.0, 900.0)]
+    )
+
+
+def test_rates_move_as_they_say() -> None:
+    assert [alternating(0.1, 0.2, 1800.0)(t) for t in (0.0, 1799.0, 1800.0, 3600.0)] == [0.1, 0.1, 0.2, 0.1]
+    swing = [swinging(0.1, 0.3, 7200.0)(t) for t in np.linspace(0.0, 7200.0, 500)]
+    assert (min(swing), max(swing)) == (pytest.approx(0.1, abs=1e-3), pytest.approx(0.3, abs=1e-3))
+    assert [stepping(1.0, 1.5, 60.0)(t) for t in (59.0, 60.0)] == [1.0, 1.5]
+    path = [drifting(0.2, 0.4, 1)(t) for t in np.arange(0.0, 7 * 86400.0, 300.0)]
+    logits = np.log(np.array(path) / (1.0 - np.array(path)))
+    assert logits.mean() == pytest.approx(math.log(0.25), abs=0.2)
+    assert logits.std() == pytest.approx(0.4, abs=0.1)
+    assert [by_hour({9: 0.3}, 0.1)(t * 3600.0) for t in (8.0, 9.5, 33.0)] == [0.1, 0.3, 0.3]
+
+
+def test_pacing_lives_with_drift_breaks_machines_and_a_late_team() -> None:
+    laws = lifelike(drifting(0.15, 0.3, 2), machines=0.1)
+    day = 3 * 3600.0
+    shifts = day_shifts(8, day, 3, breaks=[Break(1 * 3600.0, 900.0, announced=300.0)], late=900.0)
+    out = simulate(Pacer(), laws, shifts, day, 4)
+    assert out.abandon_rate <= 0.035
+    assert out.occupancy > 0.6

@@ -1,0 +1,36 @@
+"""What the simulator drives: a policy behind the public contract, and the trunk that limits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pacing.decision import CallId, Decision
+
+
+class Policy(Protocol):
+    """What the simulator needs of a pacer; `pacing.Pacer` and every baseline have it.
+
+    One that also has `set_limits` and `call_relabelled` is told of lines, calls per second and contacts, and of
+    machines. The simulator holds the limits by itself, too, as a switch does.
+    """
+
+    def agent_available(self, agent: int, now: float) -> None: ...
+    def agent_unavailable(self, agent: int, now: float) -> None: ...
+    def agent_leaving(self, agent: int, at: float, now: float) -> None: ...
+    def talk_ended(self, agent: int, now: float) -> None: ...
+    def call_placed(self, call: int, now: float) -> None: ...
+    def call_ringing(self, call: int, now: float) -> None: ...
+    def call_ended_unanswered(self, call: CallId, now: float, cause: str) -> None: ...
+    def call_answered(self, call: int, now: float) -> None: ...
+    def call_connected(self, call: int, agent: int, now: float) -> None: ...
+    def call_abandoned(self, call: int, now: float) -> None: ...
+    def decide(self, now: float) -> Decision: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """lines: calls at once (messages to abandoned people included); cps: new calls per second. None: no limit."""
+
+    lines: int | None = None
+    cps: float | None = None
