@@ -153,6 +153,8 @@ class Call:
     """since when the customer waits for an agent"""
     cause: int | None = None
     """Q.850 cause that came with the final response"""
+    announced: bool = False
+    """its trunk has played early media and has not said that it rings"""
     cancel_outcome: Outcome | None = None
     outcome: Outcome | None = None
     coded_by: str | None = None

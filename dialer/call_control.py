@@ -124,7 +124,7 @@ class CallControl:
         self._settle_unconnected(call, call.cancel_outcome or Outcome.CANCELLED)
 
     def note_failure(self, call: Call) -> None:
-        outcome = outcome_of(call.status, call.cause)
+        outcome = outcome_of(call.status, call.cause, announced=call.announced, own=call.trunk.causes)
         self._tell_ended(call, outcome)
         self._settle_unconnected(call, outcome)
 

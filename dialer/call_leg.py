@@ -15,12 +15,15 @@ log = structlog.get_logger(__name__)
 class CallLegOwner:
     """Owns one customer's leg from its INVITE to its end."""
 
-    __slots__ = ("call", "control", "fail_over")
+    __slots__ = ("call", "control", "fail_over", "rang")
 
     def __init__(self, call: Call, control: CallControl, fail_over: FailOver) -> None:
         self.call, self.control, self.fail_over = call, control, fail_over
+        self.rang = False
 
     def on_provisional(self, event: Provisional) -> None:
+        self.rang = self.rang or event.status == 180
+        self.call.announced = not self.rang and (self.call.announced or event.sdp is not None)
         if event.status in (180, 183) and self.call.state is not CallState.RINGING:
             self.control.fire(self.call, CallTrigger.PROGRESS)
 

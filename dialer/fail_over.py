@@ -74,7 +74,7 @@ class FailOver:
     def _go_on(self, call: Call, reserve: Trunk, now: float) -> None:
         call.trunk.free(call.id)
         reserve.seize(now, call.id)
-        call.trunk, call.decided = reserve, now
+        call.trunk, call.decided, call.announced = reserve, now, False
         call.plan = self.services.switch.udp.retarget(
             call.plan, reserve.destination, reserve.request_uri(call.number), credentials=reserve.credentials
         )

@@ -6,8 +6,10 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from dialer.causes import NO_OWN, OwnCauses
 from dialer.config.sip_tables import TrunkTable
 from dialer.sip import Credentials
+from dispositions import Outcome
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -60,6 +62,17 @@ class Trunk:
             if len(route.prefix) > best and number.startswith(route.prefix):
                 best, price = len(route.prefix), route.price
         return price
+
+    @property
+    def causes(self) -> OwnCauses:
+        """What its carrier means by its codes, where that differs from the table."""
+        own = self.table.causes
+        if not own.sip and not own.q850:
+            return NO_OWN
+        return OwnCauses(
+            {int(code): Outcome(name) for code, name in own.sip.items()},
+            {int(code): Outcome(name) for code, name in own.q850.items()},
+        )
 
     def request_uri(self, number: str) -> str:
         """What is dialed there: digits after strip and prepend, at the carrier's domain."""

@@ -72,7 +72,10 @@ def _json(
         "problems": problems,
         "files": [str(file) for file in config.files],
         "lists": {name: {**head, **_became(counted.read.get(name))} for name, head in lists.items()},
-        "trunks": {name: trunks.get(name, {}) for name in config.file.trunks},
+        "trunks": {
+            name: {**trunks.get(name, {}), "causes": trunk.causes.model_dump()}
+            for name, trunk in config.file.trunks.items()
+        },
         "campaigns": {
             name: {
                 "jurisdiction": campaign.jurisdiction.name,
@@ -104,6 +107,9 @@ def _show(
         show(table(f"Campaign {name}: what becomes of a contact", _TABLE, _rows(campaign.policy.table)))
         show(*_rules(campaign, at))
     show(_trunks(config, trunks))
+    for name, trunk in config.file.trunks.items():
+        for kind, own in (("SIP status", trunk.causes.sip), ("Q.850 cause", trunk.causes.q850)):
+            show(*(f"Trunk {name}: {kind} {code} counts as {outcome}" for code, outcome in own.items()))
     show(_lists(lists, counted))
     if counted.contacts:
         funnel = [

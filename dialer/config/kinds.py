@@ -87,6 +87,8 @@ _ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _REGION = r"^[A-Z]{2}$"
 PREPEND = r"^[+0-9*#]*$"
 TOPIC = r"^[^+#\x00-\x1f]+$"
+STATUS = r"^[3-6][0-9]{2}$"
+CAUSE = r"^([1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])$"
 
 #: What each pattern means, in words for error messages and for docs/config.md.
 PATTERN_WORDS: dict[str, str] = {
@@ -104,6 +106,8 @@ PATTERN_WORDS: dict[str, str] = {
     _REGION: "two capital letters of an ISO country, e.g. 'ES'",
     PREPEND: "digits, '+', '*' and '#'",
     TOPIC: "a topic without '+' and '#'",
+    STATUS: "a final SIP status, 300 to 699",
+    CAUSE: "a Q.850 cause, 1 to 127",
 }
 
 PATH_LENGTH = 4096

@@ -6,7 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dialer.config.kinds import HOST, PREPEND, Duration, EnvName, HostPort, Name, Path, Prefix, SipUri, Table, Text
+from dialer.config.kinds import (
+    CAUSE,
+    HOST,
+    PREPEND,
+    STATUS,
+    Duration,
+    EnvName,
+    HostPort,
+    Name,
+    Path,
+    Prefix,
+    SipUri,
+    Table,
+    Text,
+)
 
 
 class SipTable(Table):
@@ -41,6 +55,20 @@ class RouteTable(Table):
     price: float = Field(default=0.0, ge=0, description="cost per minute, or a mere priority: lower is tried first")
 
 
+NetworkOutcome = Literal["busy", "no_answer", "invalid", "congestion", "rejected", "unknown"]
+
+
+class CausesTable(Table):
+    """What this trunk's carrier means by its codes, where that differs from docs/causes.md."""
+
+    sip: dict[Annotated[str, Field(pattern=STATUS)], NetworkOutcome] = Field(
+        default_factory=dict, description='SIP status to outcome, e.g. { 403 = "congestion" }'
+    )
+    q850: dict[Annotated[str, Field(pattern=CAUSE)], NetworkOutcome] = Field(
+        default_factory=dict, description="Q.850 cause to outcome; counts before the status"
+    )
+
+
 class TrunkTable(Table):
     """A SIP trunk of a carrier."""
 
@@ -68,6 +96,9 @@ class TrunkTable(Table):
     options_interval: Duration = Field(default=30.0, description="OPTIONS keep-alive; 0 turns it off")
     options_lost: int = Field(default=2, ge=1, le=20, description="unanswered OPTIONS until the trunk counts as down")
     retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
+    causes: CausesTable = Field(
+        default_factory=CausesTable, description="what the carrier means by its codes, where it differs"
+    )
 
 
 class AgentTable(Table):

@@ -239,3 +239,12 @@ def test_a_trunk_that_dies_in_mid_call(stage, party, carrier_is):
         await floor.do("dispose", 0, code="no_interest")
 
     stage(play)
+
+
+def test_a_carrier_that_means_something_else_by_a_code_is_understood(stage, party):
+    async def play(floor):
+        floor.carrier.default = party.status(403)
+        (ended,) = await floor.ended()
+        assert (ended.outcome, ended.status) == ("congestion", 403)
+
+    stage(play, trunks={"main": 'causes = { sip = { 403 = "congestion" } }'})
