@@ -37,19 +37,25 @@ from dialer.sip.events import (
     ReinviteFailed,
     Unregistered,
 )
+from dialer.sip.flow import Destination, Flow
+from dialer.sip.framing import PONG, Framer
 from dialer.sip.plan import InvitePlan
 
 __all__ = [
+    "PONG",
     "Answered",
     "BadDestination",
     "BadSavedState",
     "Credentials",
+    "Destination",
     "DialogState",
     "Ended",
     "Endpoint",
     "EndpointConfig",
     "Event",
     "Failed",
+    "Flow",
+    "Framer",
     "IncomingCall",
     "InvitePlan",
     "Offered",

@@ -26,11 +26,14 @@ class EndpointConfig:
     know is ended with ACK + BYE only when its branch is really ours. Without it anybody can make such a 2xx, and we
     would send to whatever address it names. `max_strays`: so many of those at once. `contact_user` is the user part
     of Contact.
+    `tcp_port`, `tls_port`: what Via and Contact show over these transports; None: the endpoint does not use them.
     `session_expires`: ask for a session timer of so many seconds in every call (RFC 4028; at least 90).
     """
 
     host: str
     port: int
+    tcp_port: int | None = None
+    tls_port: int | None = None
     user_agent: str = "predictive-dialer"
     t1: float = 0.5
     t2: float = 4.0
@@ -49,8 +52,9 @@ class EndpointConfig:
         checked_value(self.user_agent)
         checked_value(self.host)
         checked_token(self.contact_user)
-        if not 0 < self.port < 65_536:
-            raise ValueError(f"port must be 1 to 65535, not {self.port}")
+        for port in (self.port, self.tcp_port, self.tls_port):
+            if port is not None and not 0 < port < 65_536:
+                raise ValueError(f"port must be 1 to 65535, not {port}")
         if not 0 < self.t1 <= self.t2:
             raise ValueError("t1 must be positive and at most t2")
         if not 200 <= self.options_status <= 699:

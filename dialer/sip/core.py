@@ -9,18 +9,39 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from dialer.sip.config import EndpointConfig
+from dialer.sip.flow import Destination, Flow
+from dialer.sip.grammar import place_of
 from dialer.sip.timers import Timers
 
 if TYPE_CHECKING:
     from dialer.sip.events import Event
     from dialer.sip.transaction import ClientTransaction, ServerTransaction
 
-__all__ = ["Core", "Tap"]
+__all__ = ["Core", "Local", "Tap"]
 
-Tap = Callable[[bool, bytes, tuple[str, int]], None]
+Tap = Callable[[bool, bytes, Destination], None]
 """Told of each message: whether we send it, its bytes, the far end."""
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+
+
+class Local:
+    """How we show ourselves over one transport: sent-by, the Via line up to the branch, Contact."""
+
+    __slots__ = ("contact", "contact_uri", "secure_contact", "secure_uri", "sent_by", "via")
+
+    def __init__(self, transport: str, host: str, port: int, user: str) -> None:
+        self.sent_by = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.via = Core.via_line(self.sent_by, transport)
+        parameter = "" if transport == "udp" else f";transport={transport}"
+        self.contact_uri = f"sip:{user}@{self.sent_by}{parameter}"
+        self.contact = f"Contact: <{self.contact_uri}>\r\n"
+        self.secure_uri = f"sips:{user}@{self.sent_by}" if transport == "tls" else self.contact_uri
+        self.secure_contact = f"Contact: <{self.secure_uri}>\r\n"
+
+    def contact_for(self, uri: str) -> str:
+        """The Contact line of a dialog that `uri` begins: sips for sips (RFC 3261 8.1.1.8, 12.1.1)."""
+        return self.secure_contact if uri[:5].lower() == "sips:" else self.contact
 
 
 class Core:
@@ -36,6 +57,8 @@ class Core:
         "contact_uri",
         "drops",
         "events",
+        "flows",
+        "locals",
         "outbox",
         "sent_by",
         "server",
@@ -43,6 +66,7 @@ class Core:
         "strays",
         "tap",
         "timers",
+        "udp",
         "user_agent",
         "via",
     )
@@ -50,7 +74,7 @@ class Core:
     def __init__(self, config: EndpointConfig, seed: bytes | None) -> None:
         self.config = config
         self.timers = Timers()
-        self.outbox: list[tuple[bytes, tuple[str, int]]] = []
+        self.outbox: list[tuple[bytes, Destination]] = []
         self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
@@ -58,11 +82,19 @@ class Core:
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.strays: set[tuple[str, str]] = set()
         """client transactions that a 2xx to an INVITE nobody remembers has made"""
-        host = f"[{config.host}]" if ":" in config.host else config.host
-        self.sent_by = f"{host}:{config.port}"
-        self.via = self.via_line(self.sent_by)
-        self.contact_uri = f"sip:{config.contact_user}@{self.sent_by}"
-        self.contact = f"Contact: <{self.contact_uri}>\r\n"
+        self.flows: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}
+        """transactions by the connection that they depend on, in the order of their start"""
+        ports = {"udp": config.port, "tcp": config.tcp_port, "tls": config.tls_port}
+        self.locals = {
+            name: Local(name, config.host, port, config.contact_user)
+            for name, port in ports.items()
+            if port is not None
+        }
+        self.udp = self.locals["udp"]
+        self.sent_by = self.udp.sent_by
+        self.via = self.udp.via
+        self.contact_uri = self.udp.contact_uri
+        self.contact = self.udp.contact
         self.user_agent = f"User-Agent: {config.user_agent}\r\n"
         self.server = f"Server: {config.user_agent}\r\n"
         self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
@@ -70,9 +102,49 @@ class Core:
         self._bits = (random.SystemRandom() if seed is None else random.Random(seed)).getrandbits
 
     @staticmethod
-    def via_line(sent_by: str) -> str:
-        """The Via line up to the branch; `rport` asks for the answer where the request came from (RFC 3581)."""
-        return f"Via: SIP/2.0/UDP {sent_by};rport;branch="
+    def via_line(sent_by: str, transport: str = "udp") -> str:
+        """The Via line up to the branch; `rport` asks for the answer where the request came from (RFC 3581), `alias`
+        offers the connection for requests of the peer (RFC 5923, for TLS).
+        """
+        alias = ";alias" if transport == "tls" else ""
+        return f"Via: SIP/2.0/{transport.upper()} {sent_by};rport{alias};branch="
+
+    def local(self, destination: Destination) -> Local:
+        """How we show ourselves to a peer there."""
+        return self.locals[destination.transport] if isinstance(destination, Flow) else self.udp
+
+    def where(self, uri: str, first_hop: Destination) -> Destination:
+        """Where a URI of a dialog leads, whose first request went to (or came from) `first_hop`.
+
+        A name instead of an address needs RFC 3263, hence a network: `first_hop` then. A URI that names no transport
+        stays on that of the first hop: RFC 3263 4.1 would say UDP, and what was secret would go on readable.
+        """
+        place = place_of(uri)
+        if place is None:
+            return first_hop
+        address, transport, with_port = place
+        if transport is None:
+            if not isinstance(first_hop, Flow):
+                return address
+            transport = first_hop.transport
+        if transport == "udp":
+            return address
+        if transport not in self.locals:
+            return first_hop if transport == "tls" else address
+        port = address[1] if with_port or transport == "tcp" else 5061
+        return Flow(address[0], port, transport, first_hop.profile if isinstance(first_hop, Flow) else "")
+
+    def hold(self, flow: Flow, transaction: ClientTransaction | ServerTransaction) -> None:
+        """`transaction` wants to hear when the connection is lost."""
+        self.flows.setdefault(flow, {})[transaction] = None
+
+    def let_go(self, flow: Flow, transaction: ClientTransaction | ServerTransaction) -> None:
+        """It does no more."""
+        held = self.flows.get(flow)
+        if held is not None:
+            held.pop(transaction, None)
+            if not held:
+                del self.flows[flow]
 
     def text(self) -> str:
         """64 random bits as 16 hexadecimal digits: a tag (RFC 3261 19.3), a Call-ID, a cnonce."""

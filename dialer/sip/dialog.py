@@ -8,7 +8,8 @@ from typing import Any
 
 from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
-from dialer.sip.grammar import address_of, split_list, tag_of, uri_of
+from dialer.sip.flow import Destination, destination_from, transport_of
+from dialer.sip.grammar import split_list, tag_of, uri_of
 from dialer.sip.message import Message, Response
 from dialer.sip.wire import RequestHead
 
@@ -32,7 +33,7 @@ class DialogState:
     remote_target: str
     route_set: tuple[str, ...]
     local_cseq: int
-    destination: tuple[str, int]
+    destination: Destination
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; holds no secret."""
@@ -52,7 +53,6 @@ class DialogState:
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> DialogState:
         """What `to_dict` wrote. Raises KeyError, TypeError or ValueError if it is something else."""
-        host, port = saved["destination"]
         return cls(
             call_id=str(saved["call_id"]),
             local_uri=str(saved["local_uri"]),
@@ -62,7 +62,7 @@ class DialogState:
             remote_target=str(saved["remote_target"]),
             route_set=tuple(str(route) for route in saved["route_set"]),
             local_cseq=int(saved["local_cseq"]),
-            destination=(str(host), int(port)),
+            destination=destination_from(saved["destination"]),
         )
 
 
@@ -96,13 +96,13 @@ class Dialog:
         self.local_cseq = state.local_cseq
         self.remote_cseq = -1
         self.first_hop = state.destination
-        self.via = via or core.via
+        self.via = via or core.local(state.destination).via
         self.destination = state.destination
         self._aim()
 
     @classmethod
     def from_response(
-        cls, core: Core, head: RequestHead, from_uri: str, to_uri: str, response: Response, destination: tuple[str, int]
+        cls, core: Core, head: RequestHead, from_uri: str, to_uri: str, response: Response, destination: Destination
     ) -> Dialog:
         """The dialog that a 1xx or 2xx to our INVITE makes (RFC 3261 12.1.2). Raises `MalformedMessage`."""
         contact = response.first("contact")
@@ -152,8 +152,12 @@ class Dialog:
             self._aim()
 
     def _aim(self) -> None:
-        # A name instead of an address needs RFC 3263; without a network we go where the INVITE went (or came from).
-        self.destination = address_of(uri_of(self.routes[0]) if self.routes else self.target) or self.first_hop
+        before = self.destination
+        self.destination = there = self.core.where(
+            uri_of(self.routes[0]) if self.routes else self.target, self.first_hop
+        )
+        if there is not before and transport_of(there) != transport_of(before):
+            self.via = self.core.local(there).via
 
     def head(self, method: str, cseq: int | None = None) -> RequestHead:
         """The next request in this dialog (RFC 3261 12.2.1.1); ACK passes the `cseq` of its INVITE."""

@@ -27,6 +27,7 @@ from dialer.sip.errors import (
 )
 from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell, nobody
+from dialer.sip.flow import Destination, Flow, transport_of
 from dialer.sip.grammar import literal_address
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
@@ -45,15 +46,20 @@ _ROOM_FOR_CHALLENGES = 8
 """CSeq numbers that one INVITE may use up by being challenged (proxies and servers, each with a stale nonce)."""
 
 
-def _checked_destination(destination: tuple[str, int]) -> tuple[str, int]:
-    host, port = destination
+def _checked_destination(core: Core, destination: Destination, uri: str) -> Destination:
+    host, port = destination[0], destination[1]
     if not literal_address(host) or not 0 < port < 65_536:
         raise BadDestination(f"not an address and a port: {host!r}, {port!r}")
-    return host, port
+    transport = transport_of(destination)
+    if transport not in core.locals:
+        raise BadDestination(f"this endpoint has no {transport}")
+    if transport != "tls" and uri[:5].lower() == "sips:":
+        raise BadDestination(f"{uri} wants TLS, not {transport} (RFC 3261 26.2.2)")
+    return destination if isinstance(destination, Flow) else (host, port)
 
 
-def _check_plan(plan: InvitePlan) -> None:
-    _checked_destination(plan.destination)
+def _check_plan(core: Core, plan: InvitePlan) -> None:
+    _checked_destination(core, plan.destination, plan.request_uri)
     for uri in (plan.request_uri, plan.to_uri, plan.from_uri):
         checked_uri(uri)
     for text in (plan.call_id, plan.from_tag, plan.sent_by, plan.from_display or ""):
@@ -62,7 +68,7 @@ def _check_plan(plan: InvitePlan) -> None:
 
 
 class Endpoint:
-    """One SIP user agent on one UDP address.
+    """One SIP user agent on one UDP address, and over TCP and TLS as `EndpointConfig` says.
 
     `seed` makes tags, branches and Call-IDs repeatable (tests); without it they come from the system. A leg's id is
     its Call-ID.
@@ -81,14 +87,24 @@ class Endpoint:
 
     # The five of every sans-IO endpoint
 
-    def receive(self, data: bytes, addr: tuple[str, int], now: float) -> None:
-        """One datagram from `addr`. Never raises for its content."""
+    def receive(self, data: bytes, addr: Destination, now: float) -> None:
+        """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
         tap = self._core.tap
         if tap is not None:
             tap(False, data, addr)
         self._receiver.receive(data, addr, now)
 
-    def datagrams_to_send(self) -> list[tuple[bytes, tuple[str, int]]]:
+    def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
+        """The connection to `flow` is gone, or (`established` false) could not be had.
+
+        A request without any response goes once over a new connection; what then is unanswered fails, counted as
+        `transaction_without_connection`. Responses that are still due go where Via says (RFC 3261 18.2.2). Dialogs
+        live on: their next request opens a new connection.
+        """
+        for transaction in self._core.flows.pop(flow, ()):
+            transaction.connection_lost(established, now)
+
+    def datagrams_to_send(self) -> list[tuple[bytes, Destination]]:
         """What is to be sent since the last call, in order, each with its destination."""
         core = self._core
         out, core.outbox = core.outbox, []
@@ -164,14 +180,15 @@ class Endpoint:
         to_uri: str,
         *,
         from_uri: str,
-        destination: tuple[str, int],
+        destination: Destination,
         sdp: bytes | None = None,
         from_display: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
         credentials: Credentials | None = None,
+        large_over_tcp: bool = False,
     ) -> InvitePlan:
         """An INVITE with its identity, to be stored before `invite` sends it. Changes nothing. Raises
-        `UnsafeHeader`.
+        `UnsafeHeader` and `BadDestination`.
         """
         checked_headers(headers)
         if from_display is not None:
@@ -187,16 +204,23 @@ class Endpoint:
             from_uri=checked_uri(from_uri),
             from_display=from_display,
             to_uri=to_uri,
-            destination=_checked_destination(destination),
-            sent_by=core.sent_by,
+            destination=_checked_destination(core, destination, to_uri),
+            sent_by=core.local(destination).sent_by,
             headers=tuple((name, value) for name, value in headers),
             authenticates=credentials is not None,
+            large_over_tcp=large_over_tcp,
             sdp=sdp,
             credentials=credentials,
         )
 
     def retarget(
-        self, plan: InvitePlan, destination: tuple[str, int], to_uri: str, *, credentials: Credentials | None = None
+        self,
+        plan: InvitePlan,
+        destination: Destination,
+        to_uri: str,
+        *,
+        credentials: Credentials | None = None,
+        large_over_tcp: bool = False,
     ) -> InvitePlan:
         """The plan for the next trunk after `Failed`: same Call-ID and From tag, higher CSeq, so a new branch (RFC 3263
         4.3).
@@ -209,7 +233,9 @@ class Endpoint:
             cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates or self._core.config.session_expires else 1),
             request_uri=checked_uri(to_uri),
             to_uri=to_uri,
-            destination=_checked_destination(destination),
+            destination=_checked_destination(self._core, destination, to_uri),
+            sent_by=self._core.local(destination).sent_by,
+            large_over_tcp=large_over_tcp,
             authenticates=credentials is not None,
             credentials=credentials,
         )
@@ -227,7 +253,7 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
-        _check_plan(plan)
+        _check_plan(self._core, plan)
         digest = DigestClient(credentials or plan.credentials, self._core.text)
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now)
         return plan.call_id
@@ -289,17 +315,18 @@ class Endpoint:
 
     # Besides calls
 
-    def options(self, uri: str, destination: tuple[str, int], now: float) -> str:
+    def options(self, uri: str, destination: Destination, now: float) -> str:
         """Ask a peer whether it lives; returns the id that `OptionsAnswered` or `OptionsFailed` names. Raises
         `UnsafeHeader`.
         """
-        return Ping(self._core, checked_uri(uri), _checked_destination(destination), now).id
+        destination = _checked_destination(self._core, destination, uri)
+        return Ping(self._core, checked_uri(uri), destination, now).id
 
     def register(
         self,
         registrar: str,
         aor: str,
-        destinations: Sequence[tuple[str, int]],
+        destinations: Sequence[Destination],
         now: float,
         *,
         expires: int = 600,
@@ -317,7 +344,7 @@ class Endpoint:
             raise BadDestination("no registrar to register with")
         if credentials is not None:
             checked_value(credentials.username)
-        where = [_checked_destination(destination) for destination in destinations]
+        where = [_checked_destination(self._core, destination, registrar) for destination in destinations]
         digest = DigestClient(credentials, self._core.text)
         registrar, aor = checked_uri(registrar), checked_uri(aor)
         return Registration(self._core, self._registrations, registrar, aor, where, expires, digest, now).id
@@ -352,9 +379,9 @@ class Endpoint:
             state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
         except (KeyError, TypeError, ValueError) as error:
             raise BadSavedState(f"neither a plan nor a dialog: {error!r}") from None
-        _checked_destination(state.destination)
+        _checked_destination(core, state.destination, "")
         if isinstance(state, InvitePlan):
-            _check_plan(state)
+            _check_plan(core, state)
             adopt(core, state, digest, now, on_end)
             return
         for text in (state.local_uri, state.remote_uri, state.remote_target):

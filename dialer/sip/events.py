@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dialer.sip.dialog import DialogState
+from dialer.sip.flow import Destination
 
 __all__ = [
     "Answered",
@@ -61,7 +62,8 @@ class Failed:
 
     kind `response`: a final status of the peer (or ours, for an incoming call that we rejected). `timeout`: no
     response at all (status 408,
-    timer B). `cancelled`: by our cancel (status 487), or an incoming call by the caller.
+    timer B). `transport`: the connection could not be had, or was lost (status 503, RFC 3261 8.1.3.1).
+    `cancelled`: by our cancel (status 487), or an incoming call by the caller.
     """
 
     leg: str
@@ -69,7 +71,7 @@ class Failed:
     reason: str
     retry_after: float | None = None
     cause: int | None = None
-    kind: Literal["response", "timeout", "cancelled"] = "response"
+    kind: Literal["response", "timeout", "cancelled", "transport"] = "response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class Registered:
 
     registration: str
     expires: int
-    destination: tuple[str, int]
+    destination: Destination
 
 
 @dataclass(frozen=True, slots=True)

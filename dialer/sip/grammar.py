@@ -21,6 +21,7 @@ __all__ = [
     "literal_address",
     "name_addr",
     "parameters",
+    "place_of",
     "split_list",
     "tag_of",
     "uri_of",
@@ -251,24 +252,41 @@ def _literal(hostport: str) -> tuple[str, int] | None:
     return host, int(port)
 
 
-def address_of(uri: str) -> tuple[str, int] | None:
-    """Where a SIP URI with a literal address leads, or None: a name needs RFC 3263, which needs a network.
+@lru_cache(maxsize=4096)
+def _place(rest: str, secure: bool) -> tuple[tuple[str, int], str | None, bool] | None:
+    """`place_of` for what stands behind the user part of a URI."""
+    hostport, _, params = rest.partition(";")
+    address, transport = _literal(hostport), "tls" if secure else None
+    with_port = hostport.rpartition("]")[2].count(":") == 1
+    for param in params.split(";"):
+        name, _, value = param.partition("=")
+        name = name.strip().lower()
+        if name == "maddr":
+            instead = _literal(value)
+            address = (instead[0], address[1] if address else 5060) if instead else address
+        elif name == "transport" and not secure:
+            transport = value.strip().lower()
+            if transport not in ("udp", "tcp", "tls"):
+                transport = None
+    return None if address is None else (address, transport, with_port)
 
-    `maddr` wins over the host (RFC 3261 19.1.1); the port is 5060 unless given.
+
+def place_of(uri: str) -> tuple[tuple[str, int], str | None, bool] | None:
+    """Where a SIP URI with a literal address leads: address, transport (None: not said), whether it names a port.
+
+    None for a name, which needs RFC 3263, hence a network. `maddr` wins over the host (RFC 3261 19.1.1); the port is
+    5060 unless given. `sips` means TLS on this hop, whatever the transport parameter says (RFC 3261 26.2.2).
     """
     scheme, _, rest = uri.partition(":")
-    if scheme.lower() not in ("sip", "sips"):
-        return None
-    rest = rest.partition("?")[0]
-    hostport, semicolon, params = rest.rpartition("@")[2].partition(";")
-    address = _literal(hostport)
-    if semicolon and "maddr=" in params.lower():
-        for param in params.split(";"):
-            name, _, value = param.partition("=")
-            if name.lower() == "maddr":
-                instead = _literal(value)
-                return (instead[0], address[1] if address else 5060) if instead else address
-    return address
+    if scheme == "sip" or (scheme := scheme.lower()) in ("sip", "sips"):
+        return _place(rest.partition("?")[0].rpartition("@")[2], scheme == "sips")
+    return None
+
+
+def address_of(uri: str) -> tuple[str, int] | None:
+    """`place_of` without the transport."""
+    place = place_of(uri)
+    return None if place is None else place[0]
 
 
 def literal_address(host: str) -> bool:

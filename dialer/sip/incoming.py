@@ -6,6 +6,7 @@ from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState, record_route
 from dialer.sip.digest import DigestClient
 from dialer.sip.events import Failed, IncomingCall, Reinvited
+from dialer.sip.flow import Destination
 from dialer.sip.grammar import name_addr, uri_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Request
@@ -27,10 +28,11 @@ class IncomingLeg(Leg):
         legs: dict[str, Leg],
         request: Request,
         server: InviteServer,
-        addr: tuple[str, int],
+        addr: Destination,
         now: float,
     ) -> None:
         super().__init__(core, legs, request.fields["call-id"][0], DigestClient(None, core.text), "incoming")
+        self.contact = core.local(addr).contact_for(request.uri)
         self.server = server
         self.owns_call_id = False
         self._status = 480
@@ -66,7 +68,7 @@ class IncomingLeg(Leg):
         self.fire("ring", now)
 
     def send_ringing(self, now: float) -> None:
-        lines = f"{self.server.head.routes}{self.core.contact}{self.core.allow}{self.core.server}"
+        lines = f"{self.server.head.routes}{self.contact}{self.core.allow}{self.core.server}"
         if not self._must_be_reliable:
             self.server.respond(180, now, lines)
         elif self._ringing is None:  # RFC 3262 3: asked for by Require; one is enough
@@ -103,7 +105,7 @@ class IncomingLeg(Leg):
         self._hush()
         self._offer_at = now
         self.invite_server = server
-        lines = f"{server.head.routes}{core.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
+        lines = f"{server.head.routes}{self.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         server.respond(200, now, lines, self._sdp)
         self.local_sdp, self._sdp = self._sdp, b""
         self.refresher.keep_promise(now)

@@ -52,6 +52,7 @@ class Leg(Lifetime):
         "_queued",
         "_refreshing",
         "_reoffer",
+        "contact",
         "invite_server",
         "local_sdp",
         "offered",
@@ -63,6 +64,7 @@ class Leg(Lifetime):
     def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
         super().__init__(core, legs, leg, digest, state)
         self.session = "idle"
+        self.contact = core.contact  # our Contact line in this call
         self.owns_call_id = True
         self.offered: ServerTransaction | None = None  # the remote offer that waits for our answer
         self.invite_server: InviteServer | None = None  # the INVITE whose 2xx waits for its ACK
@@ -135,7 +137,7 @@ class Leg(Lifetime):
         core, dialog = self.core, self.the_dialog()
         head = dialog.head("INVITE")
         auth = self.digest.lines("INVITE", head.uri, self._offer)
-        lines = f"{auth}{core.contact}{core.allow}{self.refresher.request_lines()}{core.user_agent}{SDP_TYPE}"
+        lines = f"{auth}{self.contact}{core.allow}{self.refresher.request_lines()}{core.user_agent}{SDP_TYPE}"
         self._offer_client = InviteClient(
             core,
             head,
@@ -186,11 +188,14 @@ class Leg(Lifetime):
         elif status in (408, 481):
             self.lost(status, now)
         else:
-            if self._refreshing:
-                self.refresher.failed(now)
-            else:
-                core.events.append(ReinviteFailed(self.id, status))
-            self.fire_session("done", now)
+            self._offer_failed(status, now)
+
+    def _offer_failed(self, status: int, now: float) -> None:
+        if self._refreshing:
+            self.refresher.failed(now)
+        else:
+            self.core.events.append(ReinviteFailed(self.id, status))
+        self.fire_session("done", now)
 
     def _may_come_back(self, response: Response) -> bool:
         """491 is glare (RFC 3261 14.1); a 500 with Retry-After says that another INVITE is not done yet (14.2)."""
@@ -199,7 +204,11 @@ class Leg(Lifetime):
         return comes_back and self._glares < _MAX_GLARES
 
     def _on_offer_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        if self.state == "confirmed":
+        if self.state != "confirmed":
+            return
+        if transaction.broken:
+            self._offer_failed(503, now)  # the call lives on: only silence ends it (RFC 3261 12.2.1.2)
+        else:
             self.fire("died", now)
 
     def _on_offer_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
@@ -270,7 +279,7 @@ class Leg(Lifetime):
         if request.method == "UPDATE" and sdp is None:
             dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
             self.refresher.promise(request)
-            transaction.respond(200, now, f"{core.contact}{core.allow}{self.refresher.lines}{core.server}")
+            transaction.respond(200, now, f"{self.contact}{core.allow}{self.refresher.lines}{core.server}")
             self.refresher.keep_promise(now)
         elif self.state in ("ending", "ended"):
             transaction.respond(481, now, core.server)
@@ -303,7 +312,7 @@ class Leg(Lifetime):
         else:
             self.fire_session("remote_done", now)
         self.local_sdp = sdp
-        lines = f"{core.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
+        lines = f"{self.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         transaction.respond(200, now, lines, sdp)
         self.refresher.keep_promise(now)
 

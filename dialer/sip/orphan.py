@@ -8,6 +8,7 @@ from dialer.sip.core import Core
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.farewell import nobody
+from dialer.sip.flow import Destination
 from dialer.sip.grammar import branch_of, name_addr
 from dialer.sip.message import Response
 from dialer.sip.outgoing import end_fork, plan_head
@@ -55,9 +56,7 @@ class _Orphan:
         self.over = False
         self.guard: Timer | None = None
 
-    def invite(
-        self, kind: type[InviteClient], head: RequestHead, destination: tuple[str, int], now: float
-    ) -> InviteClient:
+    def invite(self, kind: type[InviteClient], head: RequestHead, destination: Destination, now: float) -> InviteClient:
         """The INVITE's transaction, as if it had been sent here."""
         invite = kind(self.core, head, b"", destination, self._response, self._timeout, self._fork)
         invite.adopt(now)
@@ -141,7 +140,7 @@ def adopt(core: Core, plan: InvitePlan, digest: DigestClient, now: float, on_end
     ending.done(True)
 
 
-def end_stray(core: Core, response: Response, addr: tuple[str, int], now: float) -> bool:
+def end_stray(core: Core, response: Response, addr: Destination, now: float) -> bool:
     """A 2xx to an INVITE without transaction: if its branch proves the INVITE ours, ACK and BYE; else false. Raises
     `MalformedMessage`.
 
@@ -157,7 +156,8 @@ def end_stray(core: Core, response: Response, addr: tuple[str, int], now: float)
         raise MalformedMessage("no_contact")
     if len(core.strays) >= core.config.max_strays:
         raise MalformedMessage("too_many_strays")
-    head = RequestHead(to.uri, core.via, branch, "", response.first("from") or "", f"<{to.uri}>", call_id, cseq)
+    via = core.local(addr).via
+    head = RequestHead(to.uri, via, branch, "", response.first("from") or "", f"<{to.uri}>", call_id, cseq)
     orphan = _Orphan(core, from_.uri, to.uri, DigestClient(None, core.text), _Ending(nobody))
     orphan.invite(_StrayInvite, head, addr, now).take(response, now)
     return True

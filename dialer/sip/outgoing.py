@@ -10,6 +10,7 @@ from dialer.sip.digest import DigestClient
 from dialer.sip.errors import WrongState
 from dialer.sip.events import Answered, Failed, Provisional
 from dialer.sip.farewell import Farewell, nobody
+from dialer.sip.flow import Destination, Flow, transport_of
 from dialer.sip.grammar import tag_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
@@ -23,14 +24,23 @@ from dialer.sip.wire import RequestHead, checked_headers, quoted
 __all__ = ["OutgoingLeg", "end_fork", "plan_head"]
 
 
+_LARGEST_DATAGRAM = 1300
+"""Bytes of a request that may go over UDP where the path MTU is not known (RFC 3261 18.1.1)."""
 _MAX_FORKS = 16
 """Early dialogs that one INVITE may open with reliable provisionals."""
 
 
-def plan_head(core: Core, plan: InvitePlan, cseq: int) -> RequestHead:
-    """The INVITE of a plan, from which its CANCEL and its ACKs are made; the same now and after a restart."""
+def plan_head(core: Core, plan: InvitePlan, cseq: int, destination: Destination | None = None) -> RequestHead:
+    """The INVITE of a plan, from which its CANCEL and its ACKs are made; the same now and after a restart.
+    `destination`: where it goes instead.
+    """
     display = f"{quoted(plan.from_display)} " if plan.from_display else ""
-    via = core.via if plan.sent_by == core.sent_by else core.via_line(plan.sent_by)
+    if destination is not None:
+        via = core.local(destination).via
+    else:
+        local = core.local(plan.destination)
+        same = plan.sent_by == local.sent_by
+        via = local.via if same else core.via_line(plan.sent_by, transport_of(plan.destination))
     branch = core.branch(plan.call_id, plan.from_tag, cseq, "INVITE")
     from_ = f"{display}<{plan.from_uri}>;tag={plan.from_tag}"
     return RequestHead(plan.request_uri, via, branch, "", from_, f"<{plan.to_uri}>", plan.call_id, cseq)
@@ -62,6 +72,7 @@ class OutgoingLeg(Leg):
         "_cancel_guard",
         "_cancel_reason",
         "_crossed",
+        "_datagrams_only",
         "_early",
         "_early_dialogs",
         "_headers",
@@ -82,21 +93,29 @@ class OutgoingLeg(Leg):
         self._cancel_reason = ""
         self._cancel_guard: Timer | None = None
         self._crossed = False
+        self._datagrams_only = not plan.large_over_tcp or "tcp" not in core.locals or isinstance(plan.destination, Flow)
+        self.contact = core.local(plan.destination).contact_for(plan.request_uri)
         self.invite = self._send_invite(plan.cseq, now)
 
     def _send_invite(self, cseq: int, now: float) -> InviteClient:
         core, sdp = self.core, self._sdp
+        destination = self.plan.destination
         head = plan_head(core, self.plan, cseq)
         auth = self.digest.lines("INVITE", head.uri, sdp or b"")
         # Without an offer of ours a reliable provisional would bring one, for its PRACK to answer: not supported.
         allow = core.allow if sdp is None else core.allow_reliable
-        own = f"{core.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
+        own = f"{self.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
         lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
+        request = head.render("INVITE", lines, sdp or b"")
+        if len(request) > _LARGEST_DATAGRAM and not self._datagrams_only:
+            destination = Flow(destination[0], destination[1], "tcp")
+            head = plan_head(core, self.plan, cseq, destination)
+            request = head.render("INVITE", lines, sdp or b"")
         invite = InviteClient(
             core,
             head,
-            head.render("INVITE", lines, sdp or b""),
-            self.plan.destination,
+            request,
+            destination,
             self._on_response,
             self._on_timeout,
             self._on_fork,
@@ -144,7 +163,7 @@ class OutgoingLeg(Leg):
                 return False
             plan, invite = self.plan, self.invite
             dialog = Dialog.from_response(
-                self.core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination
+                self.core, invite.head, plan.from_uri, plan.to_uri, response, invite.destination
             )
             early = self._early_dialogs[tag] = EarlyDialog(self.core, dialog, self.digest)
         if not early.take(rseq, self.invite.head.cseq, response, now):
@@ -159,7 +178,7 @@ class OutgoingLeg(Leg):
 
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
-        dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, plan.destination)
+        dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
         self.dialog = dialog
         self._early = None
         early = self._early_dialogs.get(dialog.remote_tag)
@@ -189,9 +208,18 @@ class OutgoingLeg(Leg):
         self.send_ack(self.invite, dialog.remote_tag, now, sdp)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        if transaction is self.invite:
+        if transaction is not self.invite:
+            return
+        if not transaction.broken:
             self._failure = Failed(self.id, 408, "No response", kind="timeout")
             self.fire("timeout", now)
+        elif self.state == "calling" and not isinstance(self.plan.destination, Flow):
+            self._datagrams_only = True  # RFC 3261 18.1.1: no TCP there, so it goes as a datagram after all
+            self.invite = self._send_invite(transaction.head.cseq + 1, now)
+        else:
+            cancelled = self.state in ("held", "cancelling")
+            self._failure = Failed(self.id, 503, "No connection", kind="cancelled" if cancelled else "transport")
+            self.fire("lost", now)
 
     def _on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
         end_fork(self.core, transaction, self.plan.from_uri, self.plan.to_uri, self.digest, response, now)
@@ -202,7 +230,7 @@ class OutgoingLeg(Leg):
         if self.dialog is None and early is not None and tag_of(early.first("to") or ""):
             plan = self.plan
             return Dialog.from_response(
-                self.core, self.invite.head, plan.from_uri, plan.to_uri, early, plan.destination
+                self.core, self.invite.head, plan.from_uri, plan.to_uri, early, self.invite.destination
             ).state()
         return super().dialog_state()
 
@@ -218,7 +246,7 @@ class OutgoingLeg(Leg):
         core, head = self.core, self.invite.head
         request = head.render("CANCEL", f"{self._cancel_reason}{core.user_agent}")
         PlainClient(
-            core, "CANCEL", head, request, self.plan.destination, self._on_cancel_response, self._on_cancel_timeout
+            core, "CANCEL", head, request, self.invite.destination, self._on_cancel_response, self._on_cancel_timeout
         ).start(now)
         self._cancel_guard = core.timers.start(now + 64 * core.config.t1, self._on_no_final, "gave_up")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dialer.sip.core import Core
 from dialer.sip.events import OptionsAnswered, OptionsFailed
+from dialer.sip.flow import Destination
 from dialer.sip.message import Response
 from dialer.sip.transaction import ClientTransaction, PlainClient
 from dialer.sip.wire import RequestHead
@@ -16,13 +17,14 @@ class Ping:
 
     __slots__ = ("core", "id")
 
-    def __init__(self, core: Core, uri: str, destination: tuple[str, int], now: float) -> None:
+    def __init__(self, core: Core, uri: str, destination: Destination, now: float) -> None:
         self.core = core
         self.id = f"{core.text()}{core.text()}"
         tag = core.text()
         branch = core.branch(self.id, tag, 1, "OPTIONS")
-        head = RequestHead(uri, core.via, branch, "", f"<{core.contact_uri}>;tag={tag}", f"<{uri}>", self.id, 1)
-        request = head.render("OPTIONS", f"{core.contact}Accept: application/sdp\r\n{core.user_agent}")
+        local = core.local(destination)
+        head = RequestHead(uri, local.via, branch, "", f"<{local.contact_uri}>;tag={tag}", f"<{uri}>", self.id, 1)
+        request = head.render("OPTIONS", f"{local.contact_for(uri)}Accept: application/sdp\r\n{core.user_agent}")
         PlainClient(core, "OPTIONS", head, request, destination, self._response, self._timeout).start(now)
 
     def _response(self, transaction: ClientTransaction, response: Response, now: float) -> None:

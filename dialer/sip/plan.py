@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dialer.sip.config import Credentials
+from dialer.sip.flow import Destination, destination_from
 
 __all__ = ["InvitePlan"]
 
@@ -18,7 +19,7 @@ class InvitePlan:
     `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
     secrets
     are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
-    3261 9.1).
+    3261 9.1). `large_over_tcp`: an INVITE that is too long for a datagram goes over TCP (RFC 3261 18.1.1).
     """
 
     call_id: str
@@ -28,10 +29,11 @@ class InvitePlan:
     from_uri: str
     from_display: str | None
     to_uri: str
-    destination: tuple[str, int]
+    destination: Destination
     sent_by: str
     headers: tuple[tuple[str, str], ...] = ()
     authenticates: bool = False
+    large_over_tcp: bool = False
     sdp: bytes | None = field(default=None, repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
 
@@ -50,12 +52,12 @@ class InvitePlan:
             "sent_by": self.sent_by,
             "headers": [list(pair) for pair in self.headers],
             "authenticates": self.authenticates,
+            "large_over_tcp": self.large_over_tcp,
         }
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> InvitePlan:
         """What `to_dict` wrote. Raises KeyError, TypeError or ValueError if it is something else."""
-        host, port = saved["destination"]
         return cls(
             call_id=str(saved["call_id"]),
             from_tag=str(saved["from_tag"]),
@@ -64,8 +66,9 @@ class InvitePlan:
             from_uri=str(saved["from_uri"]),
             from_display=None if saved["from_display"] is None else str(saved["from_display"]),
             to_uri=str(saved["to_uri"]),
-            destination=(str(host), int(port)),
+            destination=destination_from(saved["destination"]),
             sent_by=str(saved["sent_by"]),
             headers=tuple((str(name), str(value)) for name, value in saved["headers"]),
             authenticates=bool(saved["authenticates"]),
+            large_over_tcp=bool(saved.get("large_over_tcp", False)),
         )

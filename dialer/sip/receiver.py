@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
+from dialer.sip.flow import Destination
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
@@ -27,7 +28,7 @@ class Receiver:
         self.core = core
         self.legs = legs
 
-    def receive(self, data: bytes, addr: tuple[str, int], now: float) -> None:
+    def receive(self, data: bytes, addr: Destination, now: float) -> None:
         """One datagram. What is no usable message is counted in `drops`."""
         core = self.core
         if len(data) > core.config.max_message:
@@ -45,7 +46,7 @@ class Receiver:
         except MalformedMessage as error:
             core.drops[error.args[0]] += 1
 
-    def _response(self, response: Response, addr: tuple[str, int], now: float) -> None:
+    def _response(self, response: Response, addr: Destination, now: float) -> None:
         fields = response.fields
         vias = fields.get("via")
         if response.fault is not None:
@@ -64,7 +65,7 @@ class Receiver:
         tag_of(fields["to"][0])  # raises now, before any state changes
         transaction.take(response, now)
 
-    def _request(self, request: Request, addr: tuple[str, int], now: float) -> None:
+    def _request(self, request: Request, addr: Destination, now: float) -> None:
         try:
             top = via(split_list(request.fields["via"][0])[0])
         except KeyError:
@@ -98,7 +99,7 @@ class Receiver:
         else:
             self._serve(request, top, addr, key, now)
 
-    def _refuse(self, request: Request, top: Via | None, addr: tuple[str, int], refusal: Refusal) -> None:
+    def _refuse(self, request: Request, top: Via | None, addr: Destination, refusal: Refusal) -> None:
         """Without a transaction: a repeated request is refused again, and nothing is kept of it (RFC 3261 8.2.7)."""
         status, reason, lines = refusal
         try:
@@ -119,7 +120,7 @@ class Receiver:
         if leg is None or not _same_dialog(leg, request) or not leg.on_ack(request, now):
             self.core.drops["stray_ack"] += 1
 
-    def _cancel(self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], now: float) -> None:
+    def _cancel(self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], now: float) -> None:
         target = self.core.servers.get((key[0], key[1], "INVITE"))
         if not isinstance(target, InviteServer):
             self._refuse(request, top, addr, (481, None, ""))
@@ -130,7 +131,7 @@ class Receiver:
         if leg is not None and not target.answered:
             leg.on_cancel(target, now)
 
-    def _serve(self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], now: float) -> None:
+    def _serve(self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], now: float) -> None:
         core = self.core
         to_tag = name_addr(request.fields["to"][0]).tag
         leg = self.legs.get(request.fields["call-id"][0])
@@ -150,7 +151,7 @@ class Receiver:
         leg.on_request(request, transaction, now)
 
     def _transaction(
-        self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], tag: str
+        self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], tag: str
     ) -> ServerTransaction:
         head = ReplyHead(request, top, addr, tag)
         if request.method == "INVITE":
@@ -158,12 +159,12 @@ class Receiver:
         return PlainServer(self.core, request.method, request.cseq[0], key, head)
 
     def _outside(
-        self, request: Request, top: Via, addr: tuple[str, int], key: tuple[str, str, str], leg: Leg | None, now: float
+        self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], leg: Leg | None, now: float
     ) -> None:
         core = self.core
         transaction = self._transaction(request, top, addr, key, core.text())
         if request.method == "OPTIONS":
-            lines = f"{core.contact}{core.allow}Accept: application/sdp\r\n{core.server}"
+            lines = f"{core.local(addr).contact_for(request.uri)}{core.allow}Accept: application/sdp\r\n{core.server}"
             transaction.respond(core.config.options_status, now, lines)
         elif not isinstance(transaction, InviteServer):
             transaction.respond(481, now, core.server)  # BYE and UPDATE live in dialogs only

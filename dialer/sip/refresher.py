@@ -117,7 +117,7 @@ class Refresher:
         core, dialog = leg.core, leg.the_dialog()
         head = dialog.head("UPDATE")
         auth = leg.digest.lines("UPDATE", head.uri)
-        request = head.render("UPDATE", f"{auth}{core.contact}{core.allow}{self.request_lines()}{core.user_agent}")
+        request = head.render("UPDATE", f"{auth}{leg.contact}{core.allow}{self.request_lines()}{core.user_agent}")
         PlainClient(core, "UPDATE", head, request, dialog.destination, self._on_response, self._on_timeout).start(now)
 
     def _on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
@@ -136,5 +136,9 @@ class Refresher:
             self.failed(now)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        if self._leg.state == "confirmed":
+        if self._leg.state != "confirmed":
+            return
+        if transaction.broken:
+            self.failed(now)
+        else:
             self._leg.fire("died", now)

@@ -16,6 +16,7 @@ from dialer.sip.core import Core
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.events import Registered, RegistrationFailed, Unregistered
+from dialer.sip.flow import Destination
 from dialer.sip.grammar import name_addr, split_list
 from dialer.sip.message import Response
 from dialer.sip.reason import retry_after
@@ -64,7 +65,7 @@ class Registration:
         registrations: dict[str, Registration],
         registrar: str,
         aor: str,
-        destinations: Sequence[tuple[str, int]],
+        destinations: Sequence[Destination],
         expires: int,
         digest: DigestClient,
         now: float,
@@ -112,12 +113,14 @@ class Registration:
         self._cseq += 1
         branch = core.branch(self.id, self._tag, self._cseq, "REGISTER")
         address = f"<{self._aor}>"
+        destination = self.destinations[self._where]
+        local = core.local(destination)
         head = RequestHead(
-            self._registrar, core.via, branch, "", f"{address};tag={self._tag}", address, self.id, self._cseq
+            self._registrar, local.via, branch, "", f"{address};tag={self._tag}", address, self.id, self._cseq
         )
         expires = 0 if self._leaving else self._expires
-        lines = f"{core.contact}Expires: {expires}\r\n{self._digest.lines('REGISTER', head.uri)}{core.user_agent}"
-        destination = self.destinations[self._where]
+        contact = local.contact_for(self._registrar)
+        lines = f"{contact}Expires: {expires}\r\n{self._digest.lines('REGISTER', head.uri)}{core.user_agent}"
         self._transaction = PlainClient(
             core, "REGISTER", head, head.render("REGISTER", lines), destination, self._response, self._timeout
         )
@@ -178,7 +181,7 @@ class Registration:
             if self._leaving:
                 self.fire("left", now)
             else:
-                self._refused(408, 0.0, True, now)
+                self._refused(503 if transaction.broken else 408, 0.0, True, now)
 
     def _refused(self, status: int, asked: float, elsewhere: bool, now: float) -> None:
         self._refusal = status, asked
@@ -196,7 +199,8 @@ class Registration:
 
     def _granted(self, response: Response) -> int:
         """Seconds that the registrar granted our Contact (RFC 3261 10.2.4), else Expires, else what we asked for."""
-        ours = self.core.contact_uri.lower()
+        local = self.core.local(self.destinations[self._where])
+        ours = (local.secure_uri if self._registrar[:5].lower() == "sips:" else local.contact_uri).lower()
         texts = [response.first("expires") or ""]
         for value in response.fields.get("contact", ()):
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dialer.sip.flow import DEFAULT_PORTS, Destination, Flow
 from dialer.sip.grammar import Via, split_list
 from dialer.sip.message import Request
 from dialer.sip.wire import REASONS
@@ -18,14 +19,18 @@ class ReplyHead:
     responses.
     """
 
-    __slots__ = ("common", "destination", "from_to", "routes", "tag")
+    __slots__ = ("common", "destination", "lost", "routes", "spare", "tag")
 
-    def __init__(self, request: Request, via: Via | None, addr: tuple[str, int], tag: str) -> None:
+    def __init__(self, request: Request, via: Via | None, addr: Destination, tag: str) -> None:
         vias = request.fields.get("via", [])
         self.destination = addr
+        self.lost = False  # there is no way back to who asked
+        self.spare: Flow | None = None  # RFC 3261 18.2.2: where to go when the connection is lost
         if via is not None:
             vias = [_stamped(vias[0], via, addr), *vias[1:]]
-            if "rport" not in via.params:
+            if isinstance(addr, Flow):
+                self.spare = addr._replace(port=via.port or DEFAULT_PORTS[addr.transport])
+            elif "rport" not in via.params:
                 self.destination = (addr[0], via.port or 5060)
         fields = request.fields
         to = fields["to"][0] if "to" in fields else ""
@@ -40,6 +45,15 @@ class ReplyHead:
         self.common = "".join(lines)
         self.routes = "".join(f"Record-Route: {value}\r\n" for value in fields.get("record-route", ()))
 
+    def fall_back(self) -> Flow | None:
+        """The connection is lost: the next destination, or None when there is none."""
+        spare, self.spare = self.spare, None
+        if spare is None:
+            self.lost = True
+        else:
+            self.destination = spare
+        return spare
+
     def render(self, status: int, lines: str = "", body: bytes = b"", reason: str | None = None) -> bytes:
         """The response as bytes."""
         phrase = reason if reason is not None else REASONS.get(status, "Unknown")
@@ -47,7 +61,7 @@ class ReplyHead:
         return head.encode("utf-8", "surrogateescape") + body
 
 
-def _stamped(value: str, via: Via, addr: tuple[str, int]) -> str:
+def _stamped(value: str, via: Via, addr: Destination) -> str:
     """The top Via with `received` and `rport` as RFC 3261 18.2.1 and RFC 3581 4 want them."""
     asks = via.params.get("rport") == ""
     if not asks and via.host == addr[0]:

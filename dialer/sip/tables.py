@@ -7,7 +7,7 @@ What the network can bring
 in any state has a row in every state, if only to be ignored: an empty tuple of actions.
 
 Event names: `1xx 2xx final` are responses (final = 300 to 699); a single capital letter is the timer of that name
-(RFC 3261 Table 4; `L` and `M` from RFC 6026); `send_*` comes from the transaction user.
+(RFC 3261 Table 4; `L` and `M` from RFC 6026); `error` is a lost connection; `send_*` comes from the transaction user.
 """
 
 from __future__ import annotations
@@ -39,23 +39,27 @@ INVITE_CLIENT: Table = {
         "2xx": ("accepted", ("stop_timers", "start_m", "report")),
         "final": ("completed", ("stop_timers", "acknowledge", "start_d", "report")),
         "abandon": ("terminated", ("stop_timers", "forget")),
+        "error": ("terminated", ("stop_timers", "forget", "report_error")),
     },
     "proceeding": {
         "1xx": ("proceeding", ("report",)),
         "2xx": ("accepted", ("start_m", "report")),
         "final": ("completed", ("acknowledge", "start_d", "report")),
         "abandon": ("terminated", ("forget",)),
+        "error": ("terminated", ("forget", "report_error")),
     },
     "accepted": {
         "1xx": ("accepted", ()),
         "2xx": ("accepted", ("report_again",)),
         "final": ("accepted", ()),
+        "error": ("accepted", ()),
         "M": ("terminated", ("forget",)),
     },
     "completed": {
         "1xx": ("completed", ()),
         "2xx": ("completed", ()),
         "final": ("completed", ("acknowledge",)),
+        "error": ("completed", ()),
         "D": ("terminated", ("forget",)),
     },
     "terminated": {},
@@ -66,6 +70,7 @@ PLAIN_CLIENT: Table = {
     "trying": {
         "E": ("trying", ("resend", "back_off")),
         "F": ("terminated", ("stop_timers", "forget", "report_timeout")),
+        "error": ("terminated", ("stop_timers", "forget", "report_error")),
         "1xx": ("proceeding", ("slow_down",)),
         "2xx": ("completed", ("stop_timers", "start_k", "report")),
         "final": ("completed", ("stop_timers", "start_k", "report")),
@@ -73,6 +78,7 @@ PLAIN_CLIENT: Table = {
     "proceeding": {
         "E": ("proceeding", ("resend", "slow_down")),
         "F": ("terminated", ("stop_timers", "forget", "report_timeout")),
+        "error": ("terminated", ("stop_timers", "forget", "report_error")),
         "1xx": ("proceeding", ()),
         "2xx": ("completed", ("stop_timers", "start_k", "report")),
         "final": ("completed", ("stop_timers", "start_k", "report")),
@@ -81,6 +87,7 @@ PLAIN_CLIENT: Table = {
         "1xx": ("completed", ()),
         "2xx": ("completed", ()),
         "final": ("completed", ()),
+        "error": ("completed", ()),
         "K": ("terminated", ("forget",)),
     },
     "terminated": {},
@@ -147,6 +154,7 @@ LEG: Table = {
         "answered": ("confirmed", ()),
         "refused": ("ended", ("fail",)),
         "timeout": ("ended", ("fail",)),
+        "lost": ("ended", ("fail",)),
         "cancel": ("held", ()),  # RFC 3261 9.1: no CANCEL before a provisional response
     },
     "held": {
@@ -154,18 +162,21 @@ LEG: Table = {
         "answered": ("confirmed", ("crossed",)),
         "refused": ("ended", ("fail",)),
         "timeout": ("ended", ("fail",)),
+        "lost": ("ended", ("fail",)),
     },
     "early": {
         "provisional": ("early", ()),
         "challenged": ("calling", ()),
         "answered": ("confirmed", ()),
         "refused": ("ended", ("fail",)),
+        "lost": ("ended", ("send_cancel", "fail")),  # over a new connection: nobody may be left ringing
         "cancel": ("cancelling", ("send_cancel",)),
     },
     "cancelling": {
         "provisional": ("cancelling", ()),
         "answered": ("confirmed", ("crossed",)),
         "refused": ("ended", ("fail",)),
+        "lost": ("ended", ("fail",)),
         "gave_up": ("ended", ("abandon", "fail")),
     },
     "incoming": {

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dialer.sip.core import Core
+from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import tag_of
 from dialer.sip.message import Request, Response
 from dialer.sip.reply import ReplyHead
@@ -23,8 +24,6 @@ _MAX_ANSWERS = 16
 
 __all__ = ["ClientTransaction", "InviteClient", "InviteServer", "PlainClient", "PlainServer", "ServerTransaction"]
 
-Address = tuple[str, int]
-
 
 class ClientTransaction:
     """What both client machines share. `on_response` gets provisional and final responses, `on_timeout` the lack of
@@ -32,6 +31,7 @@ class ClientTransaction:
     """
 
     __slots__ = (
+        "broken",
         "core",
         "destination",
         "head",
@@ -43,6 +43,7 @@ class ClientTransaction:
         "repeat",
         "request",
         "response",
+        "resumed",
         "sent_at",
         "state",
         "timer",
@@ -57,7 +58,7 @@ class ClientTransaction:
         method: str,
         head: RequestHead,
         request: bytes,
-        destination: Address,
+        destination: Destination,
         on_response: Callable[[ClientTransaction, Response, float], None],
         on_timeout: Callable[[ClientTransaction, float], None],
     ) -> None:
@@ -75,14 +76,32 @@ class ClientTransaction:
         self.response: Response | None = None
         self.repeat: Timer | None = None
         self.timer: Timer | None = None
+        self.broken = False  # what `on_timeout` reports is the loss of the connection
+        self.resumed = False  # repeated once over a new connection
 
     def start(self, now: float) -> None:
-        """Send the request and wait."""
-        core = self.core
+        """Send the request and wait. Over a connection nothing is repeated: only B or F runs (RFC 3261 17.1.1.2)."""
+        core, destination = self.core, self.destination
         core.clients[self.key] = self
         self.sent_at = now
-        core.outbox.append((self.request, self.destination))
-        self.repeat = core.timers.start(now + self.interval, self._first_repeat, self.names[0])
+        core.outbox.append((self.request, destination))
+        if isinstance(destination, Flow):
+            core.hold(destination, self)
+            self.timer = core.timers.start(now + 64 * core.config.t1, self.fire, self.names[1])
+        else:
+            self.repeat = core.timers.start(now + self.interval, self._first_repeat, self.names[0])
+
+    def connection_lost(self, established: bool, now: float) -> None:
+        """The connection is gone. An unanswered request goes once over a new one, with the same branch: to a server
+        that has it already that is a repetition. Without `established` there was none, and there will be none.
+        """
+        if established and not self.resumed and self.state in ("calling", "trying"):
+            self.resumed = True
+            assert isinstance(self.destination, Flow)
+            self.core.hold(self.destination, self)
+            self.core.outbox.append((self.request, self.destination))
+        else:
+            self.fire("error", now)
 
     def _first_repeat(self, name: str, now: float) -> None:
         core = self.core
@@ -118,11 +137,20 @@ class ClientTransaction:
     def report_timeout(self, now: float) -> None:
         self.on_timeout(self, now)
 
+    def report_error(self, now: float) -> None:
+        self.broken = True
+        self.core.drops["transaction_without_connection"] += 1
+        self.on_timeout(self, now)
+
     def forget(self, now: float) -> None:
         self.core.clients.pop(self.key, None)
+        if isinstance(self.destination, Flow):
+            self.core.let_go(self.destination, self)
 
     def _linger(self, now: float, seconds: float, name: str) -> None:
         self.request = b""
+        if name in "DK" and isinstance(self.destination, Flow):
+            seconds = 0.0  # RFC 3261 17.1.1.2, 17.1.2.2: nothing is repeated that must be soaked up
         self.timer = self.core.timers.start(now + seconds, self.fire, name)
 
 
@@ -141,14 +169,14 @@ class InviteClient(ClientTransaction):
         core: Core,
         head: RequestHead,
         request: bytes,
-        destination: Address,
+        destination: Destination,
         on_response: Callable[[ClientTransaction, Response, float], None],
         on_timeout: Callable[[ClientTransaction, float], None],
         on_fork: Callable[[InviteClient, Response, float], None],
     ) -> None:
         super().__init__(core, "INVITE", head, request, destination, on_response, on_timeout)
         self.on_fork = on_fork
-        self.acks: dict[str, tuple[bytes, Address] | None] = {}
+        self.acks: dict[str, tuple[bytes, Destination] | None] = {}
 
     def adopt(self, now: float) -> None:
         """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""
@@ -211,6 +239,8 @@ class PlainClient(ClientTransaction):
         self.repeat = self.core.timers.start(now + self.interval, self.fire, "E")
 
     def slow_down(self, now: float) -> None:
+        if isinstance(self.destination, Flow):
+            return  # F runs, E never does
         timers = self.core.timers
         timers.cancel(self.repeat)
         if self.timer is None:  # answered before the first repetition, so timer F is not armed yet
@@ -240,6 +270,8 @@ class ServerTransaction:
         self.repeat: Timer | None = None
         self.timer: Timer | None = None
         core.servers[key] = self
+        if isinstance(head.destination, Flow):
+            core.hold(head.destination, self)
 
     def fire(self, event: str, now: float) -> None:
         """One event through the table."""
@@ -257,12 +289,21 @@ class ServerTransaction:
         """A final response was sent."""
         return self.state not in ("trying", "proceeding")
 
+    def connection_lost(self, established: bool, now: float) -> None:
+        """What is still to be said goes to the address in Via over a new connection (RFC 3261 18.2.2), or nowhere."""
+        destination = self.head.fall_back()
+        if destination is not None:
+            self.core.hold(destination, self)
+
     def send(self, now: float) -> None:
-        self.core.outbox.append((self.response, self.head.destination))
+        if self.head.lost:
+            self.core.drops["response_without_connection"] += 1
+        else:
+            self.core.outbox.append((self.response, self.head.destination))
 
     def resend(self, now: float) -> None:
         if self.response:
-            self.core.outbox.append((self.response, self.head.destination))
+            self.send(now)
 
     def stop_g(self, now: float) -> None:
         self.core.timers.cancel(self.repeat)
@@ -275,8 +316,12 @@ class ServerTransaction:
 
     def forget(self, now: float) -> None:
         self.core.servers.pop(self.key, None)
+        if isinstance(self.head.destination, Flow):
+            self.core.let_go(self.head.destination, self)
 
     def _wait(self, now: float, seconds: float, name: str) -> None:
+        if name in "IJ" and isinstance(self.head.destination, Flow):
+            seconds = 0.0  # RFC 3261 17.2.1, 17.2.2
         self.timer = self.core.timers.start(now + seconds, self.fire, name)
 
 
@@ -313,6 +358,10 @@ class InviteServer(ServerTransaction):
             self.fire("ack_2xx", now)
 
     def start_g(self, now: float) -> None:
+        # Over a connection a refusal is said once (RFC 3261 17.2.1), but a 2xx until its ACK: it may cross hops that
+        # lose datagrams (13.3.1.4).
+        if self.state == "completed" and isinstance(self.head.destination, Flow):
+            return
         self.repeat = self.core.timers.start(now + self.interval, self.fire, "G")
 
     def back_off(self, now: float) -> None:
