@@ -1,126 +1,202 @@
-"""Measure pacing: `python -m benchmarks.pacing --quick` (under two minutes) or in full."""
+"""Measure pacing: `python -m benchmarks.pacing --quick` (under two minutes); `--help` names the rest."""
 
 from __future__ import annotations
 
 import argparse
-import math
+import json
+import multiprocessing
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.pacing.baselines import Exact, Issabel, OpenLoop, Power, Predict1PI, Vicidial
-from benchmarks.pacing.cells import Cell, exact_cell, real_cell, real_talk
-from benchmarks.pacing.report import Row, text, write_json, write_plot
-from benchmarks.pacing.run import Maker, Tally, run, tuned_power
-from pacing import Pacer
-from pacing.erlang import rate_for_abandonment
-from pacing.laws import realistic
-from pacing.optimum import Optimum, optimum
-from pacing.rates import swinging
+from benchmarks.pacing import shocks as shaken
+from benchmarks.pacing.cells import Cell, full_cells, quick_cells
+from benchmarks.pacing.days import days, rolling, upper
+from benchmarks.pacing.measure import Measured, measure
+from benchmarks.pacing.report import NOTES, markdown, plain, text, write_json
+from benchmarks.pacing.scatter import write_scatter
 
-TUNING_SEEDS = [9001, 9002]
+Args = argparse.Namespace
 
 
-def quick_cells() -> list[tuple[Cell, int, float]]:
-    """(cell, runs, hours)."""
-    return [
-        (exact_cell(5, 0.2), 4, 6.0),
-        (exact_cell(20, 0.2), 2, 4.0),
-        (exact_cell(50, 0.5), 1, 3.0),
-        (real_cell(5), 4, 6.0),
-        (real_cell(5, cancel=True), 4, 6.0),
-        (real_cell(20, cancel=True), 2, 4.0),
-    ]
-
-
-def full_cells(talk: Path | None) -> list[tuple[Cell, int, float]]:
-    """The named cells of the full run: a dozen and more."""
-    cells = [exact_cell(n, p, handle, cap) for n, p, handle, cap in (
-        (5, 0.2, 150, 0.03), (10, 0.3, 180, 0.03), (20, 0.1, 300, 0.05), (20, 0.2, 150, 0.03),
-        (50, 0.5, 60, 0.01), (100, 0.2, 150, 0.03),
-    )]  # fmt: skip
-    for n in (5, 10, 20, 50, 100):
-        cells += [real_cell(n), real_cell(n, cancel=True)]
-    swing = real_cell(20, cancel=True)
-    cells.append(replace(swing, name="realistic n=20 p swings .1 to .3", laws=realistic(swinging(0.1, 0.3, 7200.0))))
-    if talk is not None:
-        cells += [real_cell(n, cancel=True, talk=real_talk(talk)) for n in (5, 20)]
-    return [(cell, 30 if cell.agents <= 20 else 8, 8.0) for cell in cells]
-
-
-def rivals(cell: Cell, solved: Optimum | None, level: float, hours: float) -> Iterator[tuple[str, bool, Cell, Maker]]:
-    """(name, told, cell, maker) of every rival; `level`: the share abandoned to tune power to."""
-    yield "progressive", False, cell, lambda _: Power(1.0)
-    for mode in ("AVERAGE", "HARD", "TAPERED"):
-        yield f"vicidial {mode.lower()}", False, cell, lambda _, m=mode: Vicidial(m, cell.cap, hours * 3600.0)  # type: ignore[misc]
-    yield "predict1pi", False, cell, lambda _: Predict1PI(cell.cap * 0.028 / 0.03)
-    yield "issabel", False, cell, lambda _: Issabel()
-    if level > 0.0:
-        k = tuned_power(cell, level, TUNING_SEEDS, hours)
-        yield f"power, best k={k:.2f}", True, cell, lambda _: Power(k)
-    p, handle, _ = cell.memory or (cell.laws.answer_rate(0.0), 150.0, 12.0)
-    rate = rate_for_abandonment(cell.agents, handle, 2.0, cell.cap) / p
-    yield "erlang A open loop", True, cell, lambda s: OpenLoop(rate, s)
-    if solved is not None:
-        yield "exact table", True, cell, lambda s: Exact(solved, s)
-        fixed = replace(cell, laws=replace(cell.laws, patience=realistic().patience))
-        yield "exact table, 2 s fixed", True, fixed, lambda s: Exact(solved, s)
-
-
-def row(cell: Cell, name: str, told: bool, tally: Tally, best: float, seconds: float) -> Row:
-    """One line of the table."""
-    return Row(
-        cell.name, cell.agents, name, told, tally.occupancy, tally.occupancy_error, best, tally.abandoned,
-        tally.abandoned_upper, tally.worst_run, tally.over(cell.cap), tally.idle_per_contact,
-        tally.dials_per_contact, seconds,
-    )  # fmt: skip
-
-
-def measure(cell: Cell, runs: int, hours: float, only_ours: bool) -> Iterator[Row]:
-    """All policies on one cell; test seeds start at 100, tuning seeds at 9001."""
-    seeds = range(100, 100 + runs)
-    solved = None
-    if cell.memory is not None:
-        p, handle, ring = cell.memory
-        solved = optimum(cell.agents, p, cell.cap, handle, ring)
-    best = solved.occupancy if solved else math.nan
-    start = time.perf_counter()
-    ours = run(cell, lambda _: Pacer(cell.config), seeds, hours)
-    yield row(cell, "ours, predictive", False, ours, best, time.perf_counter() - start)
-    if only_ours:
-        return
-    for name, told, where, make in rivals(cell, solved, ours.abandoned, hours):
-        start = time.perf_counter()
-        yield row(cell, name, told, run(where, make, seeds, hours), best, time.perf_counter() - start)
-
-
-def main() -> None:
-    """Parse the arguments, run, print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pacing", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few short cells, under two minutes")
-    parser.add_argument("--ours", action="store_true", help="only our pacer")
-    parser.add_argument("--runs", type=int, help="runs per cell (the full run has 30, or 8 above 20 agents)")
-    parser.add_argument("--hours", type=float, help="simulated hours per run")
-    parser.add_argument("--cells", default="", help="only cells whose name contains this")
-    parser.add_argument("--talk", type=Path, help="CSV with a column `duration` (s): adds cells with these talk times")
-    parser.add_argument("--json", type=Path, help="write the rows here")
-    parser.add_argument("--plot", type=Path, help="write an SVG here")
-    args = parser.parse_args()
-    rows: list[Row] = []
-    start = time.perf_counter()
-    for cell, runs, hours in quick_cells() if args.quick else full_cells(args.talk):
-        if args.cells in cell.name:
-            found = list(measure(cell, args.runs or runs, args.hours or hours, args.ours))
-            rows += found
-            print(text(found).rsplit("\n\n", 1)[0], flush=True)
-    print(text(rows).rsplit("\n\n", 1)[1] if rows else "no such cell")
-    print(f"  {time.perf_counter() - start:.0f} s")
+def table(args: Args) -> int:
+    """Ours, the rivals and the optimum on every cell; returns how many verdicts are not kept."""
+    start = time.process_time()
+    cells = [cell for cell in (quick_cells() if args.quick else full_cells()) if args.cells in cell.name]
+    if args.hours:
+        cells = [replace(cell, hours=args.hours) for cell in cells]
+    rows, verdicts = [], []
+    for found in _measured(cells, args):
+        rows += found.rows
+        verdicts += found.verdicts
+        print(text(found.rows))
+        for verdict in found.verdicts:
+            print(f"  {'kept  ' if verdict.kept else 'BROKEN'} {verdict.text}", flush=True)
+    print(NOTES if rows else "no such cell")
+    broken = [verdict for verdict in verdicts if not verdict.kept]
+    print(f"\n{len(verdicts)} verdicts, {len(broken)} broken; {time.process_time() - start:.0f} s of CPU")
+    for verdict in broken:
+        print(f"  {verdict.cell}: {verdict.text}")
     if args.json:
         write_json(rows, args.json)
+    if args.markdown:
+        lines = [f"- {'kept' if v.kept else '**broken**'}: {v.cell}: {v.text}" for v in verdicts]
+        args.markdown.write_text(markdown(rows) + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
     if args.plot:
-        write_plot(rows, args.plot)
+        write_scatter(rows, args.plot)
+    return len(broken)
+
+
+def _measured(cells: list[Cell], args: Args) -> Iterator[Measured]:
+    only = () if args.rivals == "all" else ("power",)
+    if args.processes == 1:
+        yield from (measure(cell, args.runs, only_ours=args.ours, only=only) for cell in cells)
+        return
+    # the cells hold functions: let the children inherit them
+    with multiprocessing.get_context("fork").Pool(args.processes, _inherit, (cells, args, only)) as pool:
+        yield from pool.imap(_one, range(len(cells)))
+
+
+_inherited: tuple[list[Cell], Args, tuple[str, ...]]
+
+
+def _inherit(cells: list[Cell], args: Args, only: tuple[str, ...]) -> None:
+    global _inherited
+    _inherited = cells, args, only
+
+
+def _one(place: int) -> Measured:
+    cells, args, only = _inherited
+    return measure(cells[place], args.runs, only_ours=args.ours, only=only)
+
+
+def windows(args: Args) -> int:
+    """Days with the cap over the day; how many are over it."""
+    over = 0
+    for agents in args.agents or [10, 40]:
+        count = over_here = answered = lost = 0
+        occupancy = worst = 0.0
+        for found in days(agents, args.days, args.into, args.processes):
+            count += 1
+            over_here += found.over(0.03)
+            answered, lost = answered + found.answered, lost + found.abandoned
+            occupancy += found.occupancy
+            worst = max(worst, found.abandoned / max(1, found.answered))
+        print(
+            f"n={agents}: {count} days of 8 h, {over_here} over 3 %"
+            f" (95 % upper bound {100 * upper(over_here, count):.2f} %), worst {100 * worst:.2f} %,"
+            f" mean {100 * lost / max(1, answered):.2f} %, occupancy {occupancy / count:.4f}",
+            flush=True,
+        )
+        over += over_here
+    return over
+
+
+def months(args: Args) -> int:
+    """Rolling 30-day windows; how many are over."""
+    over = 0
+    for agents in args.agents or [10]:
+        for seed in range(args.runs or 1):
+            found = rolling(agents, 200_000 + 1000 * seed, args.days)
+            over += found.over
+            print(
+                f"n={agents}, {found.days} days of 8 h: {found.windows} windows of 30 days, {found.over} over 3 %,"
+                f" worst {100 * found.worst:.2f} %, whole run {100 * found.abandoned:.2f} %, occupancy"
+                f" {found.occupancy:.4f}",
+                flush=True,
+            )
+    return over
+
+
+def sudden(args: Args) -> int:
+    """Sudden changes; how many break what was asked."""
+    broken = 0
+    print(
+        f"{'change':<22} {'n':>4} {'runs':>5} {'steady':>7} {'back min':>9} {'lowest':>7} {'abandoned':>10}"
+        f" {'worst 10 min':>13} {'sliding':>8}"
+    )
+    for agents in args.agents or [20]:
+        found = [shaken.shock(name, cell, args.runs or 100) for name, cell in shaken.shocks(agents).items()]
+        found.append(shaken.jumping(agents, args.runs or 100))
+        for one in found:
+            kept = one.abandoned <= 0.03 and one.worst_ten <= 0.06 and one.back <= 3.0
+            broken += not kept
+            print(
+                f"{one.name:<22} {one.agents:>4} {one.runs:>5} {one.steady:>7.4f} {one.back:>9.0f} {one.lowest:>7.3f}"
+                f" {100 * one.abandoned:>9.2f}% {100 * one.worst_ten:>12.2f}% {100 * one.worst_sliding:>7.2f}%"
+                f"  {'kept' if kept else 'BROKEN'}",
+                flush=True,
+            )
+    return broken
+
+
+def cold(args: Args) -> int:
+    """First 15 minutes; how many teams break what was asked."""
+    broken = 0
+    for agents in args.agents or [5, 20, 100]:
+        one = shaken.starts(agents, args.runs or 200)
+        kept = one.abandoned <= 0.03 and one.occupancy >= one.steady - 0.05
+        broken += not kept
+        print(
+            f"n={agents}: {one.starts} starts, first 15 min: occupancy {one.occupancy:.4f} ({one.steady:.4f} steady,"
+            f" {100 * (one.occupancy - one.steady):+.1f} points), abandoned {100 * one.abandoned:.2f} %"
+            f" (95 % bound {100 * one.abandoned_upper:.2f} %)  {'kept' if kept else 'BROKEN'}",
+            flush=True,
+        )
+    return broken
+
+
+def curve(args: Args) -> int:
+    """Occupancy against agents: the plot of the README and of the docs."""
+    from benchmarks.pacing.curve import points, write_curve
+
+    found = points(args.agents or [2, 3, 5, 8, 12, 20, 35, 60, 100], args.hours or 8.0)
+    for point in found:
+        print(json.dumps(plain(asdict(point))))
+    if args.plot:
+        write_curve(found, args.plot)
+    return 0
+
+
+PARTS = {"table": table, "days": windows, "rolling": months, "shocks": sudden, "starts": cold, "curve": curve}
+
+
+def main() -> int:
+    """Parse the arguments, run, print. Ends with 1 when --strict is given and something asked for is not kept."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.pacing", description="Measure pacing; see docs/design/pacing-benchmark.md."
+    )
+    parser.add_argument("part", nargs="?", choices=PARTS, default="table", help="what to measure (default: table)")
+    parser.add_argument("--quick", action="store_true", help="table: a few short cells, under two minutes")
+    parser.add_argument("--ours", action="store_true", help="table: only our pacer")
+    parser.add_argument(
+        "--rivals", choices=("power", "all"), default="all", help="table: which rivals to tune in hindsight"
+    )
+    parser.add_argument("--cells", default="", help="table: only cells whose name contains this")
+    parser.add_argument("--runs", type=int, help="runs per cell, starts, or months")
+    parser.add_argument("--hours", type=float, help="simulated hours per run")
+    parser.add_argument("--agents", type=int, nargs="*", help="team sizes (not for table)")
+    parser.add_argument("--days", type=int, default=None, help="days: 1000; rolling: 60")
+    parser.add_argument(
+        "--into", type=Path, default=Path("var/pacing-days.jsonl"), help="days: kept here, resumed from here"
+    )
+    parser.add_argument("--processes", type=int, default=1, help="processes for table and days")
+    parser.add_argument("--json", type=Path, help="table: write the rows here")
+    parser.add_argument("--markdown", type=Path, help="table: write rows and verdicts here")
+    parser.add_argument("--plot", type=Path, help="table, curve: write an SVG here")
+    parser.add_argument("--strict", action="store_true", help="end with 1 when something is not kept")
+    args = parser.parse_args()
+    args.days = args.days or (60 if args.part == "rolling" else 1000)
+    if args.part == "days":
+        args.into.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        broken = PARTS[args.part](args)
+    except KeyboardInterrupt:
+        return 130
+    return 1 if broken and args.strict else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -165,10 +165,11 @@ class Predict1PI(Switch):
 
 class Issabel(Switch):
     """Issabel / Elastix: every 3 s idle + predicted - waiting; a busy agent is predicted free when
-    1 - exp(-(elapsed + mean answer time) / mean call) >= 0.97."""
+    1 - exp(-(elapsed + mean answer time) / mean call) >= `sure` (0.97)."""
 
-    def __init__(self) -> None:
+    def __init__(self, sure: float = 0.97) -> None:
         super().__init__()
+        self._sure = sure
         self._next = 0.0
 
     def decide(self, now: float) -> Decision:
@@ -177,7 +178,9 @@ class Issabel(Switch):
         self._next = now + 3.0
         mean = self.handled_seconds / self.handled if self.handled else 120.0
         answer = self.ring_seconds / self.answered if self.answered else 8.0
-        soon = sum(1 for since in self.busy_since.values() if 1.0 - math.exp(-(now - since + answer) / mean) >= 0.97)
+        soon = sum(
+            1 for since in self.busy_since.values() if 1.0 - math.exp(-(now - since + answer) / mean) >= self._sure
+        )
         return self.place(self.idle + soon - self.waiting - self.in_air, self._next)
 
 
