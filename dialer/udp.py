@@ -72,6 +72,9 @@ class UdpEndpoint:
         self._timer_at = 0.0
         self._busy = False
         self._closed = False
+        # A subclass with further transports has timers of its own beside the endpoint's.
+        self._next_timer: Callable[[], float | None] = self.endpoint.next_timer
+        self._handle_timer: Callable[[float], None] = self.endpoint.handle_timer
         self._loop.add_reader(sock.fileno(), self._readable)
 
     @classmethod
@@ -141,7 +144,7 @@ class UdpEndpoint:
 
     def _due(self) -> None:
         self._timer = None
-        self.endpoint.handle_timer(self._clock())
+        self._handle_timer(self._clock())
         self._flush()
 
     def _flush(self) -> None:
@@ -177,7 +180,7 @@ class UdpEndpoint:
         self.errors[f"{what}_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1
 
     def _arm(self) -> None:
-        at = self.endpoint.next_timer()
+        at = self._next_timer()
         timer = self._timer
         if timer is not None:
             # A timer that fires too early only looks and re-arms: cheaper than moving it for every retransmission

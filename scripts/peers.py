@@ -20,6 +20,7 @@ PEERS = {
     "kamailio": "kamailio",
     "pg_ctl": "postgresql",
     "chromium": "chromium",
+    "openssl": "openssl",
 }
 POLICY = "/usr/sbin/policy-rc.d"
 SEARCH = ":".join([os.environ.get("PATH", ""), "/usr/sbin:/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"))])
