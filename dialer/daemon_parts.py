@@ -41,6 +41,7 @@ from dialer.services import Services
 from dialer.snapshot import gauges
 from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
+from dialer.tracing import Tracer
 from dialer.trunk import parse_address
 from dialer.udp import UdpEndpoint
 from dialer.web import Tokens, WebServer, create_app
@@ -211,7 +212,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         reloader.check = _check_tokens
         reloader.on_taken = lambda fresh: tokens.replace(*_token_texts(fresh))
         app = create_app(
-            desk, metrics, tokens, stream, health=lambda: _health(services, bridge),
+            desk, metrics, tokens, stream, health=lambda: _health(services, bridge), tracer=Tracer(switch, clock.at),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
         )  # fmt: skip
         server = WebServer(app, *parse_address(file.http.listen))

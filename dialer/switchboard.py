@@ -34,6 +34,7 @@ from dialer.sip import (
     SipError,
     Unregistered,
 )
+from dialer.sip.core import Tap
 from dialer.udp import UdpEndpoint
 
 log = structlog.get_logger(__name__)
@@ -153,6 +154,14 @@ class Switchboard:
             return None
         self._pings[ping] = owner
         return ping
+
+    def owner(self, leg: str) -> LegOwner | None:
+        """Who is told what happens on the leg; None for one that nobody has."""
+        return self._owners.get(leg)
+
+    def watch(self, tap: Tap | None) -> None:
+        """Show every message that comes and goes to `tap`; None ends it."""
+        self.udp.endpoint.watch(tap)
 
     def has(self, leg: str) -> bool:
         """Whether the leg is live."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 import click
@@ -14,6 +16,9 @@ from dialer.config.errors import ConfigErrors
 from dialer.config.reach import Reach, reach
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_file
 from dialer.config.store_url import address_path, token_path
+
+if TYPE_CHECKING:
+    import httpx2
 
 TIMEOUT = 15.0
 #: A log-in returns once the agent's phone has answered.
@@ -50,20 +55,38 @@ class Daemon:
         """A number's history, state, and why it is or is not dialable."""
         return self._call("GET", f"/api/v1/contacts/{quote(number, safe='')}", None, TIMEOUT)
 
-    def _call(self, method: str, route: str, body: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
+    def lines(self, route: str, query: Mapping[str, str]) -> Iterator[str]:
+        """The lines of an answer that has no end, as they come, empty ones included; ends when the dialer does."""
+        with self._client(None) as client, client.stream(
+            "GET", self.base + route, params=dict(query), headers=self._headers()
+        ) as answer:
+            if answer.status_code != 200:
+                self._result(answer.status_code, answer.read())
+            self._own_up()
+            yield from answer.iter_lines()
+
+    def _headers(self) -> dict[str, str]:
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token.reveal()}"}
+
+    @contextmanager
+    def _client(self, timeout: float | None) -> Iterator[httpx2.Client]:
+        """A client whose troubles become Failures. `timeout`: seconds for an answer; None: it may take for ever."""
         import httpx2
 
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token.reveal()}"}
         try:
             # trust_env off: a proxy from the environment must not see the token.
-            with httpx2.Client(timeout=timeout, trust_env=False) as client:
-                answer = client.request(method, self.base + route, json=body, headers=headers)
+            with httpx2.Client(timeout=httpx2.Timeout(timeout, connect=TIMEOUT), trust_env=False) as client:
+                yield client
         except httpx2.ConnectError:
             self._not_running()
         except httpx2.TimeoutException:
             raise Failure(f"the dialer at {self.base} did not answer within {timeout:g} s", code="timeout") from None
         except httpx2.HTTPError as error:
             raise Failure(f"the dialer at {self.base} cannot be reached: {error}", code="unreachable") from None
+
+    def _call(self, method: str, route: str, body: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
+        with self._client(timeout) as client:
+            answer = client.request(method, self.base + route, json=body, headers=self._headers())
         self._own_up()
         return self._result(answer.status_code, answer.content)
 

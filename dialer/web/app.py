@@ -15,10 +15,12 @@ from dialer.doors import DoorError, encode, error_body, one_line, parse_command,
 from dialer.events import EventStream
 from dialer.logs import get_logger
 from dialer.metrics import Metrics
+from dialer.tracing import Tracer
 from dialer.web.feed import Feed, FeedFull
 from dialer.web.guard import HEADERS, Guard
 from dialer.web.schema import add_schemas, body_of
 from dialer.web.tokens import Caller, Failures, Tokens
+from dialer.web.trace import add_trace
 
 #: DoorError code -> HTTP status; a command's own codes are in ERROR_CODES.
 STATUS = {
@@ -60,17 +62,20 @@ def create_app(
     stream: EventStream,
     *,
     health: Health | None = None,
+    tracer: Tracer | None = None,
     metrics_without_token: bool = True,
     clock: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """The application. `health` returns part -> trouble for /healthz, empty when all is well; `clock` is monotonic.
 
-    `app.state.feed` is the stream's reader for server-sent events; close it before the server stops (`WebServer` does).
+    `app.state.streams` never end by themselves; close them before the server stops (`WebServer` does). `tracer`: for
+    `/api/v1/trace`; None: there is no such route.
     """
     app = FastAPI(title="Predictive dialer", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard)
     feed = Feed(stream)
     app.state.feed = feed
+    app.state.streams = [feed] if tracer is None else [feed, tracer]
     failures = Failures()
     log = get_logger("http")
 
@@ -239,6 +244,8 @@ def create_app(
     async def openapi() -> Response:
         return reply(app.openapi())
 
+    if tracer is not None:
+        add_trace(app, tracer, Depends(supervisor))
     add_schemas(app, COMMAND)
     return app
 

@@ -75,7 +75,8 @@ class WebServer:
         """Take no more connections, end the event streams, let requests finish (`GRACE` seconds), close."""
         if self._server is None or self._task is None:
             return
-        self._app.state.feed.close()
+        for stream in self._app.state.streams:
+            stream.close()
         self._server.should_exit = True
         await self._task
         self._server = self._task = None
