@@ -22,13 +22,16 @@ PEERS = {
     "chromium": "chromium",
     "openssl": "openssl",
 }
+#: file (glob) -> Debian package that has it
+FILES = {"/usr/lib/*/kamailio/modules/tls.so": "kamailio-tls-modules"}
 POLICY = "/usr/sbin/policy-rc.d"
 SEARCH = ":".join([os.environ.get("PATH", ""), "/usr/sbin:/sbin", *sorted(glob.glob("/usr/lib/postgresql/*/bin"))])
 
 
 def missing():
     """The packages of the peers that are not installed."""
-    return sorted({package for command, package in PEERS.items() if shutil.which(command, path=SEARCH) is None})
+    packages = {package for command, package in PEERS.items() if shutil.which(command, path=SEARCH) is None}
+    return sorted(packages | {package for file, package in FILES.items() if not glob.glob(file)})
 
 
 def apt(*arguments):
