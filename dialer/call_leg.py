@@ -8,6 +8,7 @@ from dialer.call import Call, CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.fail_over import FailOver
 from dialer.sip import Answered, Ended, Failed, Offered, Provisional, Reinvited, ReinviteFailed
+from dialer.trunk_guard import guard_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,11 +25,18 @@ class CallLegOwner:
     def on_provisional(self, event: Provisional) -> None:
         self.rang = self.rang or event.status == 180
         self.call.announced = not self.rang and (self.call.announced or event.sdp is not None)
+        if event.status in (180, 183):
+            self._taken()
         if event.status in (180, 183) and self.call.state is not CallState.RINGING:
             self.control.fire(self.call, CallTrigger.PROGRESS)
 
+    def _taken(self) -> None:
+        """The trunk has carried the call to its end."""
+        guard_of(self.call.trunk, self.control.services).result(self.call.id, congested=False)
+
     def on_answered(self, event: Answered) -> None:
         call = self.call
+        self._taken()
         call.dialog = event.dialog
         call.status = 200
         usable = call.leg.note_far(event.sdp)

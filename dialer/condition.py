@@ -32,7 +32,7 @@ def condition(campaign: Campaign, services: Services, now: float) -> tuple[Campa
         return CampaignState.STOPPED, "the media process is gone: no call is placed until it is back"
     if not any(trunk.well(now) for trunk in campaign.trunks):
         return CampaignState.NO_TRUNK, "no trunk takes calls: " + "; ".join(
-            f"{t.name} {t.down_reason or 'rests after a failure'}" for t in campaign.trunks
+            f"{t.name} {t.why_not(now)}" for t in campaign.trunks
         )
     return CampaignState.RUNNING, ""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from dialer.agent import AGENT_TABLE, AgentState
+from dialer.breaker import BREAKER_TABLE, BreakerState
 from dialer.call import CALL_TABLE, CallState
 
 
@@ -34,3 +35,8 @@ def agent_diagram() -> str:
 def call_diagram() -> str:
     """The calls' table."""
     return draw(CallState.PLACED, ((s, t, to) for (s, t), (to, _) in CALL_TABLE.items()), [CallState.OVER])
+
+
+def breaker_diagram() -> str:
+    """The trunks' circuit breakers."""
+    return draw(BreakerState.CLOSED, ((s, t, to) for (s, t), (to, _) in BREAKER_TABLE.items()))

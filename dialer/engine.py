@@ -17,7 +17,7 @@ from dialer.call_control import CallControl
 from dialer.campaign import Campaign
 from dialer.census import Census
 from dialer.dialing import Dialing
-from dialer.events import Event
+from dialer.events import Event, TrunkChanged
 from dialer.identity import AttemptIds
 from dialer.outcomes import OutcomeDesk
 from dialer.services import Services
@@ -233,6 +233,10 @@ class Engine:
 
     def on_event(self, event: Event) -> None:
         """Reader of the stream: totals that status and the live view show."""
+        if isinstance(event, TrunkChanged) and event.up:
+            for each in self.units.values():
+                each.campaign.wake()
+            return
         unit = self.units.get(event.campaign)
         if unit is not None:
             unit.campaign.totals[f"event/{event.name}"] += 1

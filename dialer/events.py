@@ -161,12 +161,13 @@ class AgentAlert(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkChanged(Event):
     """A trunk went up or down; `campaign` is empty. `reason`: options_lost, recovered, unwatched; 503, timeout,
-    rested."""
+    congestion, rested, proven, reset. `breaker`: closed, open, probing, half_open (a few calls on trial)."""
 
     name: ClassVar[str] = "trunk"
     trunk: str
     up: bool
     reason: str
+    breaker: str = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from dialer import routing
 from dialer.call import Call, CallState
 from dialer.campaign import Campaign
-from dialer.causes import FAIL_OVER, RESTS
-from dialer.events import TrunkChanged
+from dialer.causes import FAIL_OVER, RESTS, outcome_of
 from dialer.outcomes import OutcomeDesk
 from dialer.services import Services
 from dialer.sip import Failed
 from dialer.trunk import Trunk
-
-log = structlog.get_logger(__name__)
+from dialer.trunk_guard import guard_of
+from dispositions import Outcome
 
 #: How long a call may wait for its turn in the next trunk's calls per second, seconds; then it counts as congestion.
 LONGEST_WAIT = 5.0
@@ -43,14 +40,18 @@ class FailOver:
 
     def take(self, call: Call, event: Failed) -> bool:
         """True when the attempt goes on over another trunk. A trunk that was busy or silent rests."""
-        now = self.services.clock.now()
-        timed_out = event.kind == "timeout"
-        if timed_out or event.status in RESTS:
-            self._rest(call.trunk, now, event)
-        if call.state is not CallState.PLACED or not (timed_out or event.status in FAIL_OVER):
+        status = 0 if event.kind == "timeout" else event.status
+        guard, trunk = guard_of(call.trunk, self.services), call.trunk
+        if status in RESTS:
+            wait = event.retry_after if event.retry_after is not None else trunk.table.retry_after
+            guard.refused(str(status) if status else "timeout", wait)
+        elif event.kind != "cancelled":
+            outcome = outcome_of(status, event.cause, announced=call.announced, own=trunk.causes)
+            guard.result(call.id, congested=outcome is Outcome.CONGESTION)
+        if call.state is not CallState.PLACED or status not in FAIL_OVER:
             return False
-        call.tried.add(call.trunk.name)
-        return self._next(call, now + LONGEST_WAIT)
+        call.tried.add(trunk.name)
+        return self._next(call, self.services.clock.now() + LONGEST_WAIT)
 
     def _next(self, call: Call, until: float) -> bool:
         """Take the best trunk that is left, now or when its calls per second allow; False when there is none."""
@@ -79,24 +80,3 @@ class FailOver:
             call.plan, reserve.destination, reserve.request_uri(call.number), credentials=reserve.credentials
         )
         self.outcomes.note_retargeted(call, lambda: self.send(call))
-
-    def _rest(self, trunk: Trunk, now: float, event: Failed) -> None:
-        was_well = trunk.well(now)
-        trunk.rest(now, event.retry_after if event.retry_after is not None else trunk.table.retry_after)
-        if was_well and not trunk.well(now):
-            reason = "timeout" if event.kind == "timeout" else str(event.status)
-            log.warning("trunk rests", trunk=trunk.name, reason=reason, seconds=trunk.blocked_until - now)
-            self._changed(trunk, up=False, reason=reason)
-            self.services.loop.call_later(trunk.blocked_until - now, self._rested, trunk)
-
-    def _rested(self, trunk: Trunk) -> None:
-        now = self.services.clock.now()
-        if now < trunk.blocked_until:  # told to rest longer meanwhile
-            self.services.loop.call_later(trunk.blocked_until - now, self._rested, trunk)
-        elif trunk.up:
-            self._changed(trunk, up=True, reason="rested")
-            self.campaign.wake()
-
-    def _changed(self, trunk: Trunk, *, up: bool, reason: str) -> None:
-        at = self.services.clock.at()
-        self.services.stream.publish(TrunkChanged(at=at, campaign="", trunk=trunk.name, up=up, reason=reason))

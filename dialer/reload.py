@@ -22,6 +22,7 @@ from dialer.events import EventStream, ServiceAlert
 from dialer.lists import import_lists
 from dialer.media import MediaError
 from dialer.resolve import ResolveError
+from dialer.trunk_guard import guard_of
 from dialer.trunk_watch import unwatch
 from dispositions import DispositionsError
 from pacing import Pacer
@@ -135,8 +136,8 @@ class Reloader:
             if old is None:
                 self.engine.add_trunk(trunk)
             else:
-                old.table, old.destination, old.credentials = trunk.table, trunk.destination, trunk.credentials
-                old.blocked_until = 0.0  # the operator asks for it to be tried again
+                old.take(trunk)
+                guard_of(old, self.engine.services).reset()  # the operator asks for it to be tried again
                 if old.table.options_interval <= 0:
                     unwatch(old, self.engine.services)
 

@@ -15,7 +15,7 @@ def candidates(trunks: Iterable[Trunk], number: str, now: float, tried: Collecti
     """Trunks that could take a call to `number` now, best first: by price, then the emptiest. Reserve trunks only when
     no regular one that carries the number is well: one that is merely full, or at its calls per second, is waited for.
     """
-    able = [t for t in trunks if t.name not in tried and t.carries(number) and t.well(now)]
+    able = [t for t in trunks if t.name not in tried and t.carries(number) and t.lets(now)]
     usable = [t for t in able if not t.table.reserve] or able
     free = [t for t in usable if t.free_lines(now) > 0]
     return sorted(free, key=lambda t: (t.price(number), t.lines_in_use / t.table.lines, t.name))
@@ -49,7 +49,7 @@ def passed_over(trunks: Collection[Trunk], number: str, now: float) -> float | N
 
 def _usable(trunks: Iterable[Trunk], now: float) -> list[Trunk]:
     """Reserve trunks count only when no regular one is well."""
-    well = [t for t in trunks if t.well(now)]
+    well = [t for t in trunks if t.lets(now)]
     return [t for t in well if not t.table.reserve] or well
 
 

@@ -39,8 +39,10 @@ def status(engine: Engine) -> dict[str, Any]:
         "trunks": {
             trunk.name: {
                 "up": trunk.up,
-                "reason": trunk.down_reason,
+                "reason": trunk.why_not(now),
                 "rests": round(max(0.0, trunk.blocked_until - now), 3),
+                "breaker": trunk.breaker.state.value,
+                "congestion": round(trunk.breaker.share, 4),
                 "lines_in_use": trunk.lines_in_use,
                 "lines": trunk.table.lines,
                 "calls_per_second": trunk.table.calls_per_second,
@@ -113,6 +115,8 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         calls=calls,
         lines={t.name: t.lines_in_use for t in engine.trunks.values()},
         line_limits={t.name: t.table.lines for t in engine.trunks.values()},
+        breakers={(t.name, t.breaker.state.value): 1 for t in engine.trunks.values()},
+        congestion={t.name: t.breaker.share for t in engine.trunks.values()},
         trunks_up={t.name: t.well(services.clock.now()) for t in engine.trunks.values()},
         queues={(name, queue): depth for name, c in campaigns.items() for queue, depth in c.queue_depths.items()},
         contacts={

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from dialer.breaker import Breaker, BreakerState
 from dialer.causes import NO_OWN, OwnCauses
 from dialer.config.sip_tables import TrunkTable
 from dialer.sip import Credentials
 from dispositions import Outcome
+
+if TYPE_CHECKING:
+    from dialer.trunk_guard import TrunkGuard
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -26,10 +31,6 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-#: A carrier may ask for a rest of a day (Retry-After); it is asked again after this, seconds.
-LONGEST_REST = 300.0
-
-
 @dataclass(slots=True)
 class Trunk:
     """A trunk at work. Times are monotonic seconds."""
@@ -41,7 +42,9 @@ class Trunk:
     lines_in_use: int = 0
     up: bool = True
     down_reason: str = ""
-    blocked_until: float = 0.0
+    breaker: Breaker = field(init=False)
+    guard: TrunkGuard | None = None
+    """made with the first call that is reported; see `dialer.trunk_guard`"""
     options_missed: int = 0
     ping: str | None = None
     _tokens: float = field(default=1.0)
@@ -50,6 +53,24 @@ class Trunk:
     """when the INVITEs of the last second left"""
     _leaving: set[str] = field(default_factory=set)
     """calls whose attempt is on its way to disk and whose INVITE is about to leave"""
+
+    def __post_init__(self) -> None:
+        self.breaker = Breaker(self.table.breaker)
+
+    def take(self, fresh: Trunk) -> None:
+        """The settings of `fresh`, read from a new config, for what comes from now on."""
+        self.table, self.destination, self.credentials = fresh.table, fresh.destination, fresh.credentials
+        self.breaker.table = fresh.table.breaker
+
+    @property
+    def asked(self) -> bool:
+        """Whether OPTIONS show its life."""
+        return self.table.options_interval > 0
+
+    @property
+    def options_uri(self) -> str:
+        """Whom an OPTIONS is for."""
+        return f"sip:{self.table.domain or self.table.address}"
 
     def carries(self, number: str) -> bool:
         """Whether `number` (E.164) begins with an allowed prefix: the guard against toll fraud."""
@@ -80,13 +101,40 @@ class Trunk:
         host = self.table.domain or self.table.address
         return f"sip:{self.table.prepend}{digits}@{host}"
 
+    @property
+    def blocked_until(self) -> float:
+        """When its rest is over; 0 when it does not rest."""
+        return self.breaker.until if self.breaker.state is BreakerState.OPEN else 0.0
+
     def well(self, now: float) -> bool:
-        """Up, and not resting after a 503 or time-out."""
-        return self.up and now >= self.blocked_until
+        """Up, and not resting after a 503, a time-out or too much congestion. On trial it is well."""
+        if not self.up:
+            return False
+        state = self.breaker.state
+        if state is BreakerState.OPEN:
+            return not self.asked and now >= self.breaker.until
+        return state is not BreakerState.PROBING
+
+    def lets(self, now: float) -> bool:
+        """Well, and not on trial with all the calls that it may be tried with."""
+        return self.well(now) and self.breaker.allowance(now, self.asked) != 0
+
+    def why_not(self, now: float) -> str:
+        """Why it is not well, in words; empty when it is."""
+        if self.down_reason:
+            return self.down_reason
+        if self.well(now):
+            return ""
+        if self.breaker.state is BreakerState.PROBING:
+            return "is asked whether it lives"
+        return "rests after a failure"
 
     def free_lines(self, now: float) -> int:
         """Calls that it may be given besides those in progress; 0 when it is not well."""
-        return max(0, self.table.lines - self.lines_in_use) if self.well(now) else 0
+        if not self.well(now):
+            return 0
+        free, allowed = max(0, self.table.lines - self.lines_in_use), self.breaker.allowance(now, self.asked)
+        return free if allowed is None else min(free, allowed)
 
     def _refill(self, now: float) -> None:
         rate = self.table.calls_per_second
@@ -116,6 +164,7 @@ class Trunk:
         self._refill(now)
         self._tokens -= 1.0
         self._leaving.add(call)
+        self.breaker.began(call)
         self.lines_in_use += 1
 
     def left(self, now: float, call: str) -> None:
@@ -126,8 +175,9 @@ class Trunk:
     def free(self, call: str) -> None:
         """Give back the line of `call`; if its INVITE has not left, it does not count."""
         self._leaving.discard(call)
+        self.breaker.gone(call)
         self.lines_in_use -= 1
 
     def rest(self, now: float, seconds: float) -> None:
         """No calls for `seconds` (Retry-After of a 503, or the configured pause), at most `LONGEST_REST`."""
-        self.blocked_until = max(self.blocked_until, now + min(seconds, LONGEST_REST))
+        self.breaker.refused(now, seconds)

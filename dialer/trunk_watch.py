@@ -6,10 +6,10 @@ import asyncio
 
 import structlog
 
-from dialer.events import TrunkChanged
 from dialer.services import Services
 from dialer.sip import OptionsAnswered, OptionsFailed
 from dialer.trunk import Trunk
+from dialer.trunk_guard import tell_trunk
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +45,7 @@ class TrunkWatch:
         trunk = self.trunk
         if trunk.ping is not None:
             self._missed()
-        host = trunk.table.domain or trunk.table.address
-        trunk.ping = self.services.switch.ping(f"sip:{host}", trunk.destination, self)
+        trunk.ping = self.services.switch.ping(trunk.options_uri, trunk.destination, self)
 
     def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None:
         """How an OPTIONS ended. Any answer shows life (RFC 3261 11.2)."""
@@ -71,6 +70,4 @@ class TrunkWatch:
 
 def _changed(trunk: Trunk, services: Services, reason: str) -> None:
     log.warning("trunk changed", trunk=trunk.name, up=trunk.up, reason=reason, detail=trunk.down_reason)
-    services.stream.publish(
-        TrunkChanged(at=services.clock.at(), campaign="", trunk=trunk.name, up=trunk.up, reason=reason)
-    )
+    tell_trunk(trunk, services, reason)

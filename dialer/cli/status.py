@@ -70,6 +70,8 @@ def _trunks(trunks: dict[str, dict[str, Any]]) -> Any:
     rows = []
     for name, trunk in trunks.items():
         state = "up" if trunk.get("up") else "down"
+        if trunk.get("breaker") == "half_open":
+            state = "on trial"
         if trunk.get("rests"):
             state += f", rests {seconds(trunk['rests'])}"
         role = "reserve" if trunk.get("reserve") else ""

@@ -69,6 +69,21 @@ class CausesTable(Table):
     )
 
 
+class BreakerTable(Table):
+    """When a trunk that fails its calls is left alone, and how it is tried again."""
+
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="share of calls that meet congestion, from which on the trunk is left alone"
+    )
+    calls: int = Field(default=20, ge=3, le=10000, description="fewer calls than this in the window say nothing")
+    window: Duration = Field(default=60.0, ge=1.0, le=3600.0, description="over which the share is counted")
+    rest: Duration = Field(
+        default=30.0, ge=1.0, le=300.0, description="how long it is left alone; twice as long each time a trial fails"
+    )
+    trickle: int = Field(default=2, ge=1, le=100, description="calls at once while it is on trial")
+    probes: int = Field(default=3, ge=1, le=1000, description="calls of the trial that must go well")
+
+
 class TrunkTable(Table):
     """A SIP trunk of a carrier."""
 
@@ -96,6 +111,9 @@ class TrunkTable(Table):
     options_interval: Duration = Field(default=30.0, description="OPTIONS keep-alive; 0 turns it off")
     options_lost: int = Field(default=2, ge=1, le=20, description="unanswered OPTIONS until the trunk counts as down")
     retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
+    breaker: BreakerTable = Field(
+        default_factory=BreakerTable, description="when a trunk that fails its calls is left alone"
+    )
     causes: CausesTable = Field(
         default_factory=CausesTable, description="what the carrier means by its codes, where it differs"
     )

@@ -87,6 +87,8 @@ class Families:
         self.campaign_state = gauge("campaign_state", "1 for the state that the campaign is in", "campaign", "state")
         # trunks and SIP
         self.trunk_up = gauge("trunk_up", "1: the trunk takes calls", "trunk")
+        self.trunk_breaker = gauge("trunk_breaker", "1 for the state of its circuit breaker", "trunk", "state")
+        self.trunk_congestion = gauge("trunk_congestion_ratio", "Its latest calls that met congestion", "trunk")
         self.trunk_changes = counter("trunk_changes_total", "Trunk went up or down", "trunk", "reason")
         self.lines = gauge("trunk_lines_in_use", "Calls at once on a trunk", "trunk")
         self.line_limit = gauge("trunk_lines_limit", "Calls at once that a trunk allows", "trunk")

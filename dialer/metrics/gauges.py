@@ -26,6 +26,8 @@ class Gauges:
     lines         trunk -> lines in use
     line_limits   trunk -> lines that may be in use
     trunks_up     trunk -> takes calls
+    breakers      (trunk, state) -> 1 for the state that its circuit breaker is in
+    congestion    trunk -> share of its latest calls that met congestion
     queues        (campaign, queue) -> entries; queues: retry, callback, sale, ...
     contacts      (campaign, state) -> contacts in that state
     dialable      campaign -> contacts that could be dialed now
@@ -46,6 +48,8 @@ class Gauges:
     lines: Mapping[str, int] | None = None
     line_limits: Mapping[str, int] | None = None
     trunks_up: Mapping[str, bool] | None = None
+    breakers: Mapping[tuple[str, str], int] | None = None
+    congestion: Mapping[str, float] | None = None
     queues: Mapping[tuple[str, str], int] | None = None
     contacts: Mapping[tuple[str, str], int] | None = None
     dialable: Mapping[str, int] | None = None

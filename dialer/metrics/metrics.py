@@ -181,6 +181,7 @@ class Metrics:
             (families.calls, gauges.calls),
             (families.queues, queues),
             (families.contacts, gauges.contacts),
+            (families.trunk_breaker, gauges.breakers),
         ):
             if pairs is not None:
                 family.replace({(*key,): value for key, value in pairs.items()})
@@ -188,6 +189,7 @@ class Metrics:
             (families.lines, gauges.lines),
             (families.line_limit, gauges.line_limits),
             (families.trunk_up, gauges.trunks_up),
+            (families.trunk_congestion, gauges.congestion),
             (families.dialable, gauges.dialable),
             (families.answer_probability, gauges.answer_probability),
         ):

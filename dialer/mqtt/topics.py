@@ -48,6 +48,7 @@ def state_of(event: Event) -> tuple[str, dict[str, object]] | None:
             "trunk": event.trunk,
             "up": event.up,
             "reason": event.reason,
+            "breaker": event.breaker,
             "since": event.at,
         }
     return None

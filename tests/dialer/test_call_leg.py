@@ -27,10 +27,14 @@ AUDIO = sdp.audio("192.0.2.1", 4000)
 )
 def test_early_media_without_ringing_is_an_announcement(said: list[tuple[int, Any]], announced: bool) -> None:
     fired: list[CallTrigger] = []
-    call: Any = SimpleNamespace(state=CallState.PLACED, announced=False)
-    control: Any = SimpleNamespace(fire=lambda _, trigger: fired.append(trigger))
+    taken: list[str] = []
+    guard = SimpleNamespace(result=lambda call, congested: taken.append(call))
+    trunk = SimpleNamespace(guard=guard)
+    call: Any = SimpleNamespace(id="1", state=CallState.PLACED, announced=False, trunk=trunk)
+    control: Any = SimpleNamespace(fire=lambda _, trigger: fired.append(trigger), services=None)
     owner = CallLegOwner(call, control, SimpleNamespace())  # type: ignore[arg-type]
     for status, body in said:
         owner.on_provisional(Provisional("leg", status, "", body))
     assert call.announced is announced
     assert set(fired) == {CallTrigger.PROGRESS}
+    assert set(taken) == {"1"}  # its trunk has carried the call

@@ -86,7 +86,7 @@ async def put_to_rest(floor, index):
 #: What such lives explain. Not among them: a refusal of the store, an event that fits no state, a pacer set right.
 EXPLAINED = (
     "answer_without_audio", "reinvite_refused_customer", "reinvite_refused_agent", "reinvite_unanswered_customer",
-    "agent_phone_mute", "do_not_call_at_invite",
+    "agent_phone_mute", "do_not_call_at_invite", "trunk_tripped",
 )  # fmt: skip
 
 

@@ -248,3 +248,55 @@ def test_a_carrier_that_means_something_else_by_a_code_is_understood(stage, part
         assert (ended.outcome, ended.status) == ("congestion", 403)
 
     stage(play, trunks={"main": 'causes = { sip = { 403 = "congestion" } }'})
+
+
+def test_a_trunk_that_fails_half_of_its_calls_is_left_alone_then_tried_and_taken_back(stage, party):
+    async def play(floor):
+        main, spare = floor.carriers["main"], floor.carriers["spare"]
+        main.default = party.status(500)
+        spare.default = party.status(486)
+        trunk = floor.trunks["main"]
+        await floor.until(lambda: trunk.breaker.state.value == "open", 10)
+        failed = len(main.invites())
+        assert 4 <= failed <= 6  # four say enough; those on their way do not come back
+        main.default = party.status(486)
+        await floor.until(lambda: floor.named("trunk", reason="proven"), 10)
+        said = [(e.reason, e.up, e.breaker) for e in floor.named("trunk")]
+        assert said == [
+            ("congestion", False, "open"),
+            ("rested", True, "half_open"),
+            ("proven", True, "closed"),
+        ]
+        await floor.ended(40, 15)
+        assert len(spare.invites()) >= failed
+
+    stage(
+        play,
+        agents=2,
+        numbers=40,
+        trunks={"main": "breaker = { calls = 4, rest = 1 }\ncalls_per_second = 20", "spare": "reserve = true"},
+        quiet=("trunk_tripped",),
+    )
+
+
+def test_a_trunk_whose_rest_is_over_is_asked_before_it_gets_a_call(stage, party):
+    async def play(floor):
+        main = floor.carriers["main"]
+        main.default = party.status(503, retry_after=1)
+        await floor.talking()
+        main.default = party.answers
+        main.answers_options = False
+        await floor.do("hangup", 0)
+        await floor.until(lambda: floor.trunks["main"].breaker.state.value == "probing", 10)
+        await floor.do("dispose", 0, code="no_interest")
+        await floor.talking()
+        assert len(main.lines) == 1
+        main.answers_options = True  # the OPTIONS is repeated, and heard now
+        await floor.until(lambda: floor.trunks["main"].breaker.state.value == "half_open", 10)
+        await floor.do("hangup", 0)
+        await floor.do("dispose", 0, code="no_interest")
+        await floor.talking()
+        assert len(main.lines) == 2
+        await floor.do("hangup", 0)
+
+    stage(play, numbers=3, trunks={"main": "options_interval = 60", "spare": "reserve = true"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialer import routing
-from dialer.config.sip_tables import RouteTable, TrunkTable
+from dialer.config.sip_tables import BreakerTable, RouteTable, TrunkTable
 from dialer.trunk import Trunk, parse_address
 
 
@@ -77,7 +77,7 @@ def test_the_cheapest_route_by_longest_prefix_is_chosen():
 
 
 def test_a_reserve_trunk_is_used_only_when_no_other_can():
-    main, reserve = trunk("main", price=5.0), trunk("spare", price=0.0, reserve=True)
+    main, reserve = trunk("main", price=5.0, options_interval=0.0), trunk("spare", price=0.0, reserve=True)
     assert routing.choose([main, reserve], "+34600000000", 0.0) is main
     main.rest(0.0, 30.0)
     assert routing.choose([main, reserve], "+34600000000", 1.0) is reserve
@@ -125,7 +125,49 @@ def test_a_question_with_a_moment_old_time_takes_no_token():
 
 
 def test_a_carrier_that_asks_for_a_rest_of_a_day_is_asked_again_after_five_minutes():
-    one = trunk()
+    one = trunk(options_interval=0.0)
     one.rest(100.0, 86400.0)
     assert not one.well(399.9)
     assert one.well(400.0)
+
+
+def test_a_trunk_on_trial_gets_a_trickle_and_the_rest_goes_over_the_reserve():
+    main = trunk("main", options_interval=0.0, breaker=BreakerTable(trickle=1))
+    reserve = trunk("spare", reserve=True)
+    main.rest(0.0, 30.0)
+    assert routing.choose([main, reserve], "+34600000000", 30.0) is main
+    main.seize(30.0, "a")
+    assert main.well(30.0)
+    assert routing.choose([main, reserve], "+34600000000", 30.0) is reserve
+    main.free("a")
+    assert routing.choose([main, reserve], "+34600000000", 31.0) is main
+
+
+def test_a_trunk_that_is_asked_by_options_waits_for_the_answer():
+    one = trunk(options_interval=30.0)
+    one.rest(0.0, 30.0)
+    assert not one.well(31.0)
+    assert one.why_not(31.0) == "rests after a failure"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "best"),
+    [
+        (0.0123, 0.0124, "a"),  # a real cost, per minute
+        (2.0, 1.0, "b"),  # a mere priority
+        (1.0, 1.0, "b"),  # alike: the emptier one
+    ],
+)
+def test_a_price_may_be_a_real_cost_or_a_mere_priority(a, b, best):
+    one, other = trunk("a", price=a, lines=10), trunk("b", price=b, lines=10)
+    one.seize(0.0, "x")
+    assert routing.choose([one, other], "+34600000000", 5.0).name == best
+
+
+def test_the_cheapest_is_sought_among_the_well_ones():
+    cheap = trunk("cheap", routes=[RouteTable(prefix="+346", price=0.001)], options_interval=0.0, price=1.0)
+    dear = trunk("dear", price=0.02)
+    assert routing.choose([cheap, dear], "+34600000000", 0.0) is cheap
+    assert routing.choose([cheap, dear], "+34910000000", 0.0) is dear
+    cheap.rest(0.0, 10.0)
+    assert routing.choose([cheap, dear], "+34600000000", 1.0) is dear
