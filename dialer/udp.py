@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dialer.sip import Credentials, DialogState, Endpoint, EndpointConfig, Event, InvitePlan
+from dialer.sip import Credentials, Destination, DialogState, Endpoint, EndpointConfig, Event, InvitePlan
 
 __all__ = ["UdpEndpoint", "bound_socket"]
 
@@ -200,11 +200,12 @@ class UdpEndpoint:
         to_uri: str,
         *,
         from_uri: str,
-        destination: tuple[str, int],
+        destination: Destination,
         sdp: bytes | None = None,
         from_display: str | None = None,
         headers: Sequence[tuple[str, str]] = (),
         credentials: Credentials | None = None,
+        large_over_tcp: bool = False,
     ) -> InvitePlan:
         """`Endpoint.plan_invite`."""
         return self.endpoint.plan_invite(
@@ -215,13 +216,20 @@ class UdpEndpoint:
             from_display=from_display,
             headers=headers,
             credentials=credentials,
+            large_over_tcp=large_over_tcp,
         )
 
     def retarget(
-        self, plan: InvitePlan, destination: tuple[str, int], to_uri: str, *, credentials: Credentials | None = None
+        self,
+        plan: InvitePlan,
+        destination: Destination,
+        to_uri: str,
+        *,
+        credentials: Credentials | None = None,
+        large_over_tcp: bool = False,
     ) -> InvitePlan:
         """`Endpoint.retarget`."""
-        return self.endpoint.retarget(plan, destination, to_uri, credentials=credentials)
+        return self.endpoint.retarget(plan, destination, to_uri, credentials=credentials, large_over_tcp=large_over_tcp)
 
     def invite(self, plan: InvitePlan, *, sdp: bytes | None = None, credentials: Credentials | None = None) -> str:
         """`Endpoint.invite`."""
@@ -264,7 +272,7 @@ class UdpEndpoint:
         self.endpoint.bye(leg, self._clock(), reason)
         self._flush()
 
-    def options(self, uri: str, destination: tuple[str, int]) -> str:
+    def options(self, uri: str, destination: Destination) -> str:
         """`Endpoint.options`."""
         ping = self.endpoint.options(uri, destination, self._clock())
         self._flush()
@@ -274,7 +282,7 @@ class UdpEndpoint:
         self,
         registrar: str,
         aor: str,
-        destinations: Sequence[tuple[str, int]],
+        destinations: Sequence[Destination],
         *,
         expires: int = 600,
         credentials: Credentials | None = None,
