@@ -8,7 +8,7 @@ Every law is a function (generator, size) -> array of seconds. Named sets: `memo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,22 @@ def bimodal(near: Draw, far: Draw, share: float) -> Draw:
 def scaled(draw: Draw, factor: float) -> Draw:
     """Every draw times `factor`."""
     return lambda rng, size: factor * draw(rng, size)
+
+
+class Stream:
+    """An endless stream of draws in blocks."""
+
+    def __init__(self, draw: Draw, seed: Sequence[int]) -> None:
+        self._draw = draw
+        self._rng = np.random.default_rng(list(seed))
+        self._block: Iterator[float] = iter(())
+
+    def next(self) -> float:
+        """The next draw."""
+        for value in self._block:
+            return value
+        self._block = iter(self._draw(self._rng, 1024).tolist())
+        return next(self._block)
 
 
 @dataclass(frozen=True, slots=True)

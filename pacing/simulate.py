@@ -9,13 +9,13 @@ first, longest waiting call first. What is random is in `pacing.laws`, what move
 from __future__ import annotations
 
 import heapq
+import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from pacing.decision import CallId, Decision
-from pacing.laws import Draw, Laws, constant
+from pacing.history import History, Window
+from pacing.laws import Laws, Stream, constant
 from pacing.limits import Limits
 from pacing.outcome import Outcome
 from pacing.policy import Policy, Trunk
@@ -23,21 +23,6 @@ from pacing.staffing import Shift, full_time
 from pacing.supply import ContactList
 
 __all__ = ["Outcome", "Policy", "Shift", "Trunk", "full_time", "simulate"]
-
-
-class _Stream:
-    """An endless stream of draws in blocks."""
-
-    def __init__(self, draw: Draw, seed: Sequence[int]) -> None:
-        self._draw = draw
-        self._rng = np.random.default_rng(list(seed))
-        self._block: Iterator[float] = iter(())
-
-    def next(self) -> float:
-        for value in self._block:
-            return value
-        self._block = iter(self._draw(self._rng, 1024).tolist())
-        return next(self._block)
 
 
 def simulate(
@@ -54,18 +39,27 @@ def simulate(
     trunk: Trunk | None = None,
     supply: ContactList | None = None,
     stop_when_done: bool = False,
+    window: Window | None = None,
+    history: History | None = None,
 ) -> Outcome:
     """Run `policy` on `laws` from `start` for `seconds`; what happens before `start + warm_up` is not counted.
 
     each: called with every decision, for inspection. by_minute: fill the per-minute occupancy. supply: the contacts;
-    None: there are always more. stop_when_done: end as soon as no contact is left and nobody is busy. Shifts of one
-    agent may not overlap; their times, like every `now`, are on the clock that reads `start` at the beginning.
+    None: there are always more. stop_when_done: end as soon as no contact is left and nobody is busy. window: the legal
+    window, told to the policy every few seconds from what `history` holds, earlier runs included. Shifts of one agent
+    may not overlap; their times, like every `now`, are on the clock that reads `start` at the beginning.
     """
     run = _Run(policy, laws, seed, start + warm_up, each, by_minute, trunk or Trunk(), supply)
+    if history is not None:
+        run.history = history
+    run.window = window
     run.staff(shifts, start + seconds)
     run.until(start + seconds, stop_when_done)
     return run.out
 
+
+#: The window is told again after so long, s.
+TELL_EVERY = 5.0
 
 _ANSWER, _FAIL, _GIVE_UP, _TALKED, _READY, _IN, _OUT, _TOLD, _ASK, _RINGS, _MACHINE, _QUIET, _END = range(13)
 
@@ -85,19 +79,23 @@ class _Run:
         supply: ContactList | None,
     ) -> None:
         self.out = Outcome()
+        self.history = History()
+        self.window: Window | None = None
+        self._tell_budget = getattr(policy, "set_budget", None)
+        self._budget_told = -math.inf
         self._policy, self._laws, self._from = policy, laws, counted_from
         self._each, self._by_minute, self._supply = each, by_minute, supply
-        self._uniform = _Stream(lambda rng, size: rng.random(size), (seed, 0))
-        self._rings = _Stream(laws.ring_answered, (seed, 1))
-        self._fails = _Stream(laws.ring_failed, (seed, 2))
-        self._quick = _Stream(lambda rng, size: rng.random(size), (seed, 3))
-        self._talks = _Stream(laws.talk, (seed, 4))
-        self._wraps = _Stream(laws.wrap_up, (seed, 5))
-        self._patience = _Stream(laws.patience, (seed, 6))
-        self._machine_rings = _Stream(laws.ring_machine or laws.ring_answered, (seed, 7))
-        self._machine_talks = _Stream(laws.machine_talk or constant(8.0), (seed, 8))
-        self._notices = _Stream(lambda rng, size: rng.random(size), (seed, 9))
-        self._progress = _Stream(laws.progress, (seed, 10)) if laws.progress is not None else None
+        self._uniform = Stream(lambda rng, size: rng.random(size), (seed, 0))
+        self._rings = Stream(laws.ring_answered, (seed, 1))
+        self._fails = Stream(laws.ring_failed, (seed, 2))
+        self._quick = Stream(lambda rng, size: rng.random(size), (seed, 3))
+        self._talks = Stream(laws.talk, (seed, 4))
+        self._wraps = Stream(laws.wrap_up, (seed, 5))
+        self._patience = Stream(laws.patience, (seed, 6))
+        self._machine_rings = Stream(laws.ring_machine or laws.ring_answered, (seed, 7))
+        self._machine_talks = Stream(laws.machine_talk or constant(8.0), (seed, 8))
+        self._notices = Stream(lambda rng, size: rng.random(size), (seed, 9))
+        self._progress = Stream(laws.progress, (seed, 10)) if laws.progress is not None else None
         self._limits = Limits()
         self._limits.set(counted_from, trunk.lines, trunk.cps, None)
         self._trunk = trunk
@@ -234,6 +232,7 @@ class _Run:
         self._policy.call_abandoned(call, now)
         self._machines.discard(call)
         self._settle(call, "abandoned", now)
+        self.history.add(now, abandoned=1)
         if self._laws.message > 0.0:
             self._messages += 1
             self._push(now + self._laws.message, _QUIET, call)
@@ -256,6 +255,7 @@ class _Run:
         if scale is not None:
             talk *= scale(now)
         self._push(now + talk, _TALKED, agent)
+        self.history.add(now)
         if now >= self._from:
             self.out.connected += 1
             self.out.billed += now + talk - since
@@ -277,6 +277,7 @@ class _Run:
         if machine and self._notices.next() < self._laws.noticed:
             if self._relabel is not None:
                 self._relabel(call, now, "machine")
+            self.history.add(now, -1)
             if self._busy_since[agent] >= self._from:
                 self.out.machines += 1
                 self.out.connected -= 1
@@ -357,6 +358,10 @@ class _Run:
         if self._limited and self._tell_limits is not None:
             lines = None if self._trunk.lines is None else max(0, self._trunk.lines - self._messages)
             self._tell_limits(now, lines, self._trunk.cps, contacts)
+        if self.window is not None and self._tell_budget is not None and now - self._budget_told >= TELL_EVERY:
+            since, left = self.window(now)
+            self._tell_budget(now, *self.history.since(since, now), left)
+            self._budget_told = now
         decision = self._policy.decide(now)
         self.out.decided += 1
         if self._each is not None:

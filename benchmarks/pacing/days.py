@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from benchmarks.pacing.cells import HOUR, real_cell
-from pacing import Decision, Pacer
-from pacing.simulate import Policy, full_time, simulate
+from pacing import Pacer
+from pacing.history import History
+from pacing.simulate import full_time, simulate
 
 DAY, MONTH = 86400.0, 30 * 86400.0
 SHIFT = 8 * HOUR
-#: The daemon tells the pacer the window anew this often, s.
-TELL_EVERY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +86,23 @@ class Rolling:
 
 
 def rolling(agents: int, seed: int, count: int = 60) -> Rolling:
-    """`count` days of 8 h at `agents` agents; the pacer is saved each night and told the last 30 days each minute, as
-    the daemon does. windows: 30-day windows judged, one ending at each answered call from day 30 on."""
+    """`count` days of 8 h at `agents` agents; the pacer is saved each night and told the last 30 days every 5 s,
+    as the daemon does. windows: 30-day windows judged, one ending at each answered call from day 30 on."""
     cell = real_cell(agents)
     config = cell.config
     state = Pacer(config).state()
-    history = _History()
+    history = History()
     windows = over = 0
     worst = occupied = logged_in = 0.0
     for number in range(count):
         start = number * DAY
-        seen = _Seen(Pacer.restore(state, start, config), history)
-        policy = cast(Policy, seen)  # it hands on what it does not count
+        pacer = Pacer.restore(state, start, config)
         shifts = full_time(agents, SHIFT, start)
-        out = simulate(policy, cell.laws, shifts, SHIFT, seed + number, each=seen.tell, start=start)
-        state = seen.pacer.state()
+        out = simulate(
+            pacer, cell.laws, shifts, SHIFT, seed + number,
+            start=start, window=lambda now: (now - MONTH, MONTH), history=history,
+        )  # fmt: skip
+        state = pacer.state()
         occupied, logged_in = occupied + out.occupied, logged_in + out.logged_in
         for when, _ in out.ends if number >= 30 else ():
             answered, lost = history.since(when - MONTH, when)
@@ -112,45 +111,3 @@ def rolling(agents: int, seed: int, count: int = 60) -> Rolling:
             worst = max(worst, lost / answered)
     answered, lost = history.since(-1.0, count * DAY)
     return Rolling(agents, seed, count, windows, worst, over, occupied / logged_in, lost / max(1, answered))
-
-
-class _History:
-    """Answered calls in their order, and how many of the first k were abandoned."""
-
-    def __init__(self) -> None:
-        self._at: list[float] = []
-        self._lost = [0]
-
-    def add(self, at: float, abandoned: bool) -> None:
-        self._at.append(at)
-        self._lost.append(self._lost[-1] + abandoned)
-
-    def since(self, start: float, end: float) -> tuple[int, int]:
-        """(answered, abandoned) after `start`, until `end` inclusive (s)."""
-        first, last = bisect_right(self._at, start), bisect_right(self._at, end)
-        return last - first, self._lost[last] - self._lost[first]
-
-
-class _Seen:
-    """A pacer, what a store would have counted of it, and the daemon's telling of the window."""
-
-    def __init__(self, pacer: Pacer, history: _History) -> None:
-        self.pacer = pacer
-        self._history = history
-        self._told = -1.0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.pacer, name)
-
-    def call_connected(self, call: int, agent: int, now: float) -> None:
-        self.pacer.call_connected(call, agent, now)
-        self._history.add(now, False)
-
-    def call_abandoned(self, call: int, now: float) -> None:
-        self.pacer.call_abandoned(call, now)
-        self._history.add(now, True)
-
-    def tell(self, now: float, _: Decision) -> None:
-        if self._told < 0.0 or now - self._told >= TELL_EVERY:
-            self._told = now
-            self.pacer.set_budget(now, *self._history.since(now - MONTH, now), MONTH)

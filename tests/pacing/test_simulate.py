@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from pacing import Decision, Pacer, PacingConfig
+from pacing.history import History
 from pacing.laws import constant, empirical, erlang, lifelike, lognormal, memoryless, mixture, realistic
 from pacing.rates import alternating, by_hour, drifting, stepping, swinging
 from pacing.simulate import Shift, Trunk, full_time, simulate
@@ -222,3 +223,26 @@ def test_pacing_lives_with_drift_breaks_machines_and_a_late_team() -> None:
     out = simulate(Pacer(), laws, shifts, day, 4)
     assert out.abandon_rate <= 0.035
     assert out.occupancy > 0.6
+
+
+def test_the_window_is_told_and_counts_what_a_store_would() -> None:
+    told: list[tuple[float, int, int, float]] = []
+
+    class Told(Pacer):
+        def set_budget(self, now: float, answered: float, abandoned: float, window_left: float) -> None:
+            told.append((now, int(answered), int(abandoned), window_left))
+            super().set_budget(now, answered, abandoned, window_left)
+
+    history = History()
+    laws = lifelike(0.3, machines=0.1)
+    for number in range(2):
+        out = simulate(
+            Told(), laws, full_time(5, 1800.0, number * 7200.0), 1800.0, number,
+            start=number * 7200.0, window=lambda now: (0.0, 9000.0 - now), history=history,
+        )  # fmt: skip
+    assert told[0] == (0.0, 0, 0, 9000.0)
+    assert told[-1][3] < 100.0
+    first = next(entry for entry in told if entry[0] >= 7200.0)
+    assert first[1] > 20, "the second run knows of the first"
+    total = history.since(7200.0, 1e9)
+    assert total == (out.connected + out.abandoned, out.abandoned)
