@@ -140,11 +140,12 @@ class Call:
     answered_at: float | None = None
     agent_found: float | None = None
     connected: float | None = None
-    crossed: bool = False
     told_pacer: bool = False
     pacer_agent: str | None = None
     """whom the pacer was told that the call is connected to"""
     dialog: DialogState | None = None
+    sent: bool = False
+    """an INVITE of this attempt has left, over whatever trunk"""
     leg_open: bool = False
     """an INVITE of this attempt has left and its leg has not failed"""
     standing: bool = False

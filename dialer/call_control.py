@@ -115,7 +115,6 @@ class CallControl:
 
     def note_crossing(self, call: Call) -> None:
         """Who was told that the call had ended learns that somebody is on the line after all."""
-        call.crossed = True
         if self.campaign.pacemaker is not None and call.reserved is None:
             call.told_pacer = True
             self.campaign.pacemaker.needs_resync = True
@@ -136,7 +135,11 @@ class CallControl:
 
     def _settle_unconnected(self, call: Call, outcome: Outcome) -> None:
         self._free_reserved(call)
-        self.outcomes.finish(call, outcome, standing=call.state is not CallState.OVER)
+        if call.sent:
+            self.outcomes.finish(call, outcome, standing=call.state is not CallState.OVER)
+        else:
+            self.services.counters["given_up_unsent"] += 1
+            self.outcomes.withdraw(call, "given up before it left")
 
     def _stop_ringing(self, call: Call) -> None:
         self.services.stop_timer(call.timers, "ring")

@@ -12,6 +12,14 @@ from dispositions import Claim
 #: seconds.
 STALE = 1.0
 
+#: Why an INVITE that was about to leave did not, as it is counted -> in words.
+BARRIERS = {
+    "do_not_call_at_invite": "do not call",
+    "stale_at_invite": "decided too long ago",
+    "stopped_at_invite": "the campaign stopped",
+    "closed_at_invite": "outside the calling hours",
+}
+
 
 def stale(since: float, now: float) -> bool:
     """Whether what was decided at `since` must be decided anew at `now` (both monotonic seconds)."""

@@ -16,8 +16,6 @@ from dialer.call_control import CallControl
 from dialer.campaign import IN_THE_AIR, Campaign, CampaignState
 from dialer.condition import condition, is_open, own_lines, stale
 from dialer.events import CampaignChanged, Decided
-from dialer.identity import AttemptIds
-from dialer.outcomes import OutcomeDesk
 from dialer.placing import Placing
 from dialer.services import Services
 from dispositions import Claim, DispositionsError, NotDialable, StoreUnavailable
@@ -58,14 +56,13 @@ class Dialing:
         services: Services,
         agents: AgentControl,
         calls: CallControl,
-        outcomes: OutcomeDesk,
-        ids: AttemptIds,
+        placing: Placing,
     ) -> None:
         self.campaign = campaign
         self.services = services
         self.agents = agents
         self.calls = calls
-        self.placing = Placing(campaign, services, agents, calls, outcomes, ids)
+        self.placing = placing
         self._wake = asyncio.Event()
         self._asked: _Asked | None = None
         self._empty_until = 0.0

@@ -20,6 +20,7 @@ from dialer.dialing import Dialing
 from dialer.events import Event, TrunkChanged
 from dialer.identity import AttemptIds
 from dialer.outcomes import OutcomeDesk
+from dialer.placing import Placing
 from dialer.services import Services
 from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
@@ -79,7 +80,8 @@ class Engine:
         agents = AgentControl(campaign, self.services)
         calls = CallControl(campaign, self.services, agents, self.outcomes)
         agents.calls = calls
-        dialing = Dialing(campaign, self.services, agents, calls, self.outcomes, self._ids)
+        placing = Placing(campaign, self.services, agents, calls, self.outcomes, self._ids)
+        dialing = Dialing(campaign, self.services, agents, calls, placing)
         unit = Unit(campaign, agents, calls, dialing)
         self.units[campaign.name] = unit
         self.on_unit(unit)

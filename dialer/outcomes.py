@@ -89,6 +89,11 @@ class OutcomeDesk:
 
         services.ledger.post(operation, self.publish)
 
+    def withdraw(self, call: Call, reason: str) -> None:
+        """Its attempt is on disk, but no INVITE has left and none will: nothing that counts, so nothing to tell."""
+        attempt, at = call.id, self.services.clock.at()
+        self.services.ledger.post(lambda tx: tx.withdraw_attempt(attempt, at, reason))
+
     def note_closed(self, call: Call) -> None:
         """The leg is gone: nothing is left to be ended after a crash."""
         if not call.standing:

@@ -15,7 +15,7 @@ from dialer.call import Call, CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.call_leg import CallLegOwner
 from dialer.campaign import Campaign
-from dialer.condition import must_not_leave
+from dialer.condition import BARRIERS, must_not_leave
 from dialer.events import CallPlaced
 from dialer.fail_over import FailOver
 from dialer.identity import AttemptIds
@@ -220,7 +220,12 @@ class Placing:
             return True
         self.services.counters[barrier] += 1
         log.info("an INVITE does not leave", call=call.id, contact=call.claim.contact_id, reason=barrier)
-        self._unsent(call, Outcome.CANCELLED)
+        if call.sent:  # over another trunk
+            self._unsent(call, Outcome.CANCELLED)
+        else:
+            self._forget(call, Outcome.CANCELLED)
+            self.outcomes.withdraw(call, BARRIERS[barrier])
+            self.calls.close(call)
         return False
 
     def _invite(self, call: Call) -> bool:
@@ -230,13 +235,14 @@ class Placing:
             call.leg_open = False
             self._unsent(call, Outcome.UNKNOWN)
             return False
+        call.sent = True
         call.trunk.left(self.services.clock.now(), call.id)
         if call.state is CallState.PLACED:
             self.calls.arm_ring_timer(call)
         return True
 
     def _unsent(self, call: Call, outcome: Outcome) -> None:
-        """Its attempt is on disk, but no INVITE left: that is an outcome."""
+        """No INVITE leaves any more, though one did before or should have: that is an outcome."""
         self._forget(call, outcome)
         self.outcomes.finish(call, outcome)
         self.calls.close(call)

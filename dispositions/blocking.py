@@ -66,17 +66,21 @@ def _withdraw(tx: WriteTransaction, policy: CampaignPolicy, digits: list[int], a
     holders = [(row[0], row[1]) for row in _HOLDERS.all(tx.connection, digits, given)]
     tx.work.load_contacts([contact_id for contact_id, _ in holders])
     for contact_id, number in holders:
-        contact = tx.work.contacts[contact_id]
-        settle.mark_number(tx, contact, number, "do_not_call")
-        if contact.number != number or contact.place.state not in _WITHDRAWN:
-            continue  # not dialed with it now; a call under way is looked at when it ends
-        if settle.switch_number(tx, contact, policy):
-            settle.restand(contact, at)
-        else:
-            if contact.callback_id is not None:
-                tx.work.close_callback(contact.callback_id, "withdrawn", at)
-                contact.callback_id, contact.dirty = None, True
-            settle.settle(contact, ContactState.DO_NOT_CALL, at)
+        withdraw_contact(tx, tx.work.contacts[contact_id], number, policy, at)
+
+
+def withdraw_contact(tx: WriteTransaction, contact: Contact, number: int, policy: CampaignPolicy, at: float) -> None:
+    """One of the contact's numbers is forbidden: it goes on with its next one, or is settled."""
+    settle.mark_number(tx, contact, number, "do_not_call")
+    if contact.number != number or contact.place.state not in _WITHDRAWN:
+        return  # not dialed with it now; a call under way is looked at when it ends
+    if settle.switch_number(tx, contact, policy):
+        settle.restand(contact, at)
+        return
+    if contact.callback_id is not None:
+        tx.work.close_callback(contact.callback_id, "withdrawn", at)
+        contact.callback_id, contact.dirty = None, True
+    settle.settle(contact, ContactState.DO_NOT_CALL, at)
 
 
 def forbid(tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float) -> None:

@@ -31,6 +31,7 @@ from dispositions.policy import CampaignPolicy
 from dispositions.rows import ATTEMPT_INSERT, upsert
 from dispositions.state import ContactState
 from dispositions.statement import Statement
+from dispositions.unsent import take_back
 from dispositions.work import Attempt, Contact, Work
 
 if TYPE_CHECKING:
@@ -199,6 +200,13 @@ class WriteTransaction:
         self.work.load_attempts([end.attempt_id for end in ends])
         checked = [finishing.check(self, end) for end in ends]
         return [finishing.finish(self, end, attempt) for end, attempt in zip(ends, checked, strict=True)]
+
+    @_spoiling
+    def withdraw_attempt(self, attempt_id: str, at: float, reason: str) -> None:
+        """No INVITE of the attempt has left, and none will: it is on record as cancelled (cause `not sent: REASON`),
+        counts as no attempt, and its contact may be dialed again at once. A repetition changes nothing. Raises
+        `UnknownAttempt`, `AlreadyFinished`, `NotLeased`."""
+        take_back(self, attempt_id, at, reason)
 
     def dispose(
         self,

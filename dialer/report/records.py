@@ -12,6 +12,7 @@ from sqlalchemy import Connection, create_engine, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dispositions import schema
+from dispositions.unsent import UNSENT
 
 
 class ReportError(Exception):
@@ -123,6 +124,8 @@ def _attempts(connection: Connection, key: int, since: float) -> tuple[AttemptRe
         )
     ]  # fmt: skip
     mine = (attempt.c.campaign_id == key) & (attempt.c.started_at >= since)
+    # what never left was no call
+    mine &= attempt.c.cause.is_(None) | ~attempt.c.cause.startswith(UNSENT)
     rows = connection.execute(select(*columns).where(mine).order_by(attempt.c.started_at))
     return tuple(AttemptRecord(row[0], row[1], f"+{row[2]}", *row[3:]) for row in rows)
 

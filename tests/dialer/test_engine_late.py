@@ -77,10 +77,14 @@ def test_an_invite_that_may_not_leave_any_more_does_not(stage, party, change, co
         await floor.ledger.flush()
         assert not floor.carrier.requests
         assert floor.counters[f"{counted}_at_invite"] >= 1
+        card = floor.contact()
+        assert (card.state, card.attempts) == ("ready", 0)
+        assert card.history[0].cause.startswith("not sent: ")
+        assert not floor.named("call_ended")
         await floor.state(0, "available")
         floor.media.gone = False
 
-    stage(play, mode=mode, quiet=(f"{counted}_at_invite",))
+    stage(play, mode=mode, quiet=(f"{counted}_at_invite", "stopped_at_invite"))
 
 
 def test_the_last_agent_leaves_during_the_commit(stage, party):
@@ -90,7 +94,7 @@ def test_the_last_agent_leaves_during_the_commit(stage, party):
         await floor.ledger.flush()
         assert not floor.carrier.requests
 
-    stage(play, quiet=("stopped_at_invite",))
+    stage(play, quiet=("stopped_at_invite", "given_up_unsent"))
 
 
 def test_attempts_that_the_lock_kept_waiting_are_decided_anew(stage, party, monkeypatch):
@@ -186,3 +190,20 @@ def test_an_agents_own_call_keeps_to_max_lines(stage, party):
         await floor.do("hangup", 1)
 
     stage(play, mode="manual", agents=2, numbers=2, pacing="max_lines = 1")
+
+
+def give_up(floor):
+    pause(floor)
+    for call in floor.calls:
+        floor.unit.calls.give_up_when_allowed(call)
+
+
+def test_what_is_given_up_before_it_left_counts_as_no_attempt(stage, party):
+    async def play(floor):
+        meanwhile(floor, lambda: give_up(floor))
+        await floor.until(lambda: floor.counters["given_up_unsent"] >= 1)
+        await floor.ledger.flush()
+        assert not floor.carrier.requests
+        assert (floor.contact().state, floor.contact().attempts) == ("ready", 0)
+
+    stage(play, quiet=("given_up_unsent",))

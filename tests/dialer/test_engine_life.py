@@ -87,6 +87,7 @@ async def put_to_rest(floor, index):
 EXPLAINED = (
     "answer_without_audio", "reinvite_refused_customer", "reinvite_refused_agent", "reinvite_unanswered_customer",
     "agent_phone_mute", "do_not_call_at_invite", "trunk_tripped",
+    "given_up_unsent",
 )  # fmt: skip
 
 
