@@ -25,7 +25,7 @@ from dialer.services import Services
 from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
 from dialer.trunk_watch import TrunkWatch
-from dialer.window import legal_window
+from dialer.window import time_to_dial
 from dispositions import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -155,7 +155,7 @@ class Engine:
         """What the legal cap leaves to one campaign."""
         campaign, clock = unit.campaign, self.services.clock
         name, at = campaign.name, clock.at()
-        since, left = legal_window(campaign.window, at, campaign.policy.rules.timezone)
+        since, left = time_to_dial(campaign.window, at, campaign.policy.rules)
         answered, abandoned = await self.services.ledger.read(lambda view: view.abandonment(name, since))
         campaign.budget = (answered, abandoned)
         if campaign.pacemaker is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from dispositions import CallingRules
+
 DAY = 86400.0
 
 
@@ -32,3 +34,19 @@ def legal_window(window: str, at: float, zone: str) -> tuple[float, float]:
     if window == "day":
         return midnight.timestamp(), max(0.0, following.timestamp() - at)
     raise ValueError(f"unknown window {window!r}: call, day, 24h, 30d or month")
+
+
+def time_to_dial(window: str, at: float, rules: CallingRules) -> tuple[float, float]:
+    """(since, seconds left) of the window, the time left without the hours of today in which the campaign is closed.
+
+    The cap is kept with what is still to be answered in the window. Nobody answers between the last closing and
+    midnight: counted on, those hours would let a day end over its cap. The campaign's own zone counts; where contacts
+    live farther west, the last hours are dialed with less to count on, which is the safe side.
+    """
+    since, left = legal_window(window, at, rules.timezone)
+    if window not in ("day", "month"):
+        return since, left
+    local = datetime.fromtimestamp(at, ZoneInfo(rules.timezone))
+    minute = local.hour * 60 + local.minute + local.second / 60
+    closed = 1440 - max([minute, *(end for _, end in rules.of_day(local.date()))])
+    return since, max(0.0, left - closed * 60.0)

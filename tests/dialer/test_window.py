@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dialer.window import DAY, legal_window
+from dialer.window import DAY, legal_window, time_to_dial
+from dispositions import CallingRules, week
 
 
 def at(*parts):
@@ -44,3 +45,38 @@ def test_call_counts_on_no_later_calls():
 def test_an_unknown_window_is_named():
     with pytest.raises(ValueError, match="'week'"):
         legal_window("week", 0.0, "UTC")
+
+
+WORK = CallingRules(week({"wed": ["09:00-13:00", "15:00-20:00"]}), "Europe/Madrid")
+
+
+@pytest.mark.parametrize(
+    ("hour", "left"),
+    [(10, 10 * 3600), (18, 2 * 3600), (21, 0)],
+    ids=["over the pause at noon", "until the last closing", "closed"],
+)
+def test_a_day_counts_on_answers_until_the_last_closing_only(hour, left):
+    now = at(2026, 7, 1, hour - 2)  # a Wednesday, summer time
+    assert time_to_dial("day", now, WORK) == (at(2026, 6, 30, 22), left)
+
+
+def test_a_day_without_dialing_has_nothing_to_count_on():
+    assert time_to_dial("day", at(2026, 7, 2, 10), WORK)[1] == 0.0
+
+
+def test_a_month_loses_the_evening_of_today_only():
+    now = at(2026, 7, 1, 16)  # 18:00 there
+    _, left = legal_window("month", now, "Europe/Madrid")
+    assert time_to_dial("month", now, WORK)[1] == left - 4 * 3600
+
+
+@pytest.mark.parametrize("window", ["24h", "30d", "call"])
+def test_other_windows_are_as_they_are(window):
+    now = at(2026, 7, 1, 16)
+    assert time_to_dial(window, now, WORK) == legal_window(window, now, "Europe/Madrid")
+
+
+def test_round_the_clock_nothing_changes():
+    now = at(2026, 7, 1, 16)
+    rules = CallingRules(timezone="Europe/Madrid")
+    assert time_to_dial("day", now, rules) == legal_window("day", now, "Europe/Madrid")
