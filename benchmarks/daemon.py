@@ -4,6 +4,10 @@ SIPp plays the carrier and the agents' phones, people code the calls over HTTP, 
 The daemon and its media process are held on one core, everything else on the others. Prints CPU per call: user and
 system time of the daemon's and the media process's from /proc, over the calls that the carrier counted in the same
 window; which threads spent it; and in which files the loop was found by a sampler (see `rig/sampled_daemon.py`).
+
+The trunk is given a limit a little above the rate: the limit holds over any second, and a call's way from the decision
+to its INVITE takes two commits of it. Compare runs on one machine only, and mind what else it does: `yardstick` is the
+CPU time of a fixed piece of Python, taken beside the run.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import tempfile
 import time
 from collections import Counter
@@ -23,6 +28,10 @@ from benchmarks.rig.listener import Listener
 from benchmarks.rig.scenario import CarrierSettings
 
 HZ = os.sysconf("SC_CLK_TCK")
+#: The trunk's limit over the rate that is asked for.
+HEADROOM = 1.15
+#: The longest that an ordered stop may take, seconds: the daemon's own grace for talks (30), then its goodbyes.
+STOP_WITHIN = 60.0
 BEHAVIOUR = CarrierSettings(
     answer=40, busy=20, not_found=5, unavailable_503=0, temporarily_480=10, ring=(0.5, 1.5), hold=(1.5, 2.5)
 )
@@ -44,6 +53,14 @@ def threads(pid: int) -> dict[int, float]:
     return {int(path.name): cpu(path / "stat") for path in Path(f"/proc/{pid}/task").iterdir()}
 
 
+def yardstick() -> float:
+    """CPU milliseconds that a fixed loop takes this thread now: how fast this core is at this moment."""
+    begun, total, record = time.thread_time(), 0, {"a": 1, "b": 2}
+    for number in range(100_000):
+        total += record["a" if number & 1 else "b"] + len(str(number))
+    return 1000 * (time.thread_time() - begun)
+
+
 def pin(pids: Iterable[int], cores: set[int]) -> None:
     """Hold processes, with all their threads, on `cores`."""
     for pid in pids:
@@ -59,7 +76,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         contacts=round(options.rate * (options.seconds + 15)),
         agents=agents,
         behaviour=BEHAVIOUR,
-        calls_per_second=float(options.rate),
+        calls_per_second=round(HEADROOM * options.rate, 1),
         lines=4000,
         mode=options.mode,
         calls_per_agent=4.0,
@@ -83,10 +100,12 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         carrier = floor.carriers["carrier"]
         placed, cpu_before, threads_before = len(floor.calls()), cpu(Path(f"/proc/{pid}/stat")), threads(pid)
         media = {child: cpu(Path(f"/proc/{child}/stat")) for child in children(pid)}
-        seen, begun, scrapes = Counter(listener.seen), time.monotonic(), 0
+        seen, begun, scrapes, speeds = Counter(listener.seen), time.monotonic(), 0, []
+        commits_before = commits(daemon.metrics())
         while time.monotonic() - begun < options.seconds:
-            daemon.metrics()
+            page = daemon.metrics()
             scrapes += 1
+            speeds.append(yardstick())
             time.sleep(1.0)
         span = time.monotonic() - begun
         cpu_used = cpu(Path(f"/proc/{pid}/stat")) - cpu_before
@@ -94,13 +113,22 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         media_used = sum(cpu(Path(f"/proc/{child}/stat")) - before for child, before in media.items())
         calls = len(floor.calls()) - placed
         events = listener.seen - seen
-        commits = floor.store.table_size("attempt")
+        attempts = floor.store.table_size("attempt")
         errors = carrier.errors()
-        daemon.stop()
-        samples: dict[str, int] = json.loads((folder / "samples.json").read_text())
+        stopping = time.monotonic()
+        code = daemon.stop(STOP_WITHIN)
+        stopped = time.monotonic() - stopping
+        if code != 0:
+            raise SystemExit(f"the daemon ended with {code} after {stopped:.0f} s: see its log in the folder of --keep")
+        sampled = json.loads((folder / "samples.json").read_text())
     if not calls:
         raise SystemExit("no call was placed: see the daemon's log in the folder of --keep")
-    main_thread = by_thread.pop(pid, 0.0)
+    names = {int(task): name for task, name in sampled["threads"].items()}
+    spent: dict[str, float] = {}
+    for task, used in sorted(by_thread.items(), key=lambda item: -item[1]):
+        name = names.get(task, "other threads")
+        spent[name] = spent.get(name, 0.0) + 1000 * used / calls
+    samples: dict[str, int] = sampled["samples"]
     return {
         "rate_asked": options.rate,
         "rate": calls / span,
@@ -110,19 +138,24 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "calls": calls,
         "connected": events["call_connected"],
         "dispositions": events["disposition"],
-        "attempts_on_disk": commits,
+        "attempts_on_disk": attempts,
+        "commits_per_second": (commits(page) - commits_before) / span,
         "scrapes": scrapes,
+        "yardstick_ms": sorted(speeds)[len(speeds) // 2],
         "cpu_ms_per_call": 1000 * (cpu_used + media_used) / calls,
-        "of_it": {
-            "loop": 1000 * main_thread / calls,
-            "other threads (store)": 1000 * sum(by_thread.values()) / calls,
-            "media process": 1000 * media_used / calls,
-        },
+        "of_it": {**spent, "media process": 1000 * media_used / calls},
         "core_percent": 100 * (cpu_used + media_used) / span,
         "loop_by_file": share(samples),
         "loop_by_function": dict(list(samples.items())[:20]),
         "sipp_unexpected": len(errors),
+        "stop_seconds": stopped,
     }
+
+
+def commits(page: str) -> float:
+    """Group commits so far, from the text of /metrics."""
+    found = re.search(r"^dialer_store_commit_seconds_count ([0-9.e+]+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
 
 
 def share(samples: dict[str, int]) -> dict[str, float]:
@@ -144,7 +177,9 @@ def show(figures: dict[str, Any]) -> None:
     print("where the samples fell, percent:")
     for name, percent in figures["loop_by_file"].items():
         print(f"  {percent:5.1f}  {name}")
-    print(f"unexpected messages at SIPp: {figures['sipp_unexpected']}")
+    print(f"commits            {figures['commits_per_second']:.0f} a second")
+    print(f"yardstick          {figures['yardstick_ms']:.1f} ms (a fixed loop, to compare runs)")
+    print(f"unexpected messages at SIPp: {figures['sipp_unexpected']}; stopped in {figures['stop_seconds']:.1f} s")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
+import orjson
 from pydantic import ValidationError
 
 from dialer.commands import COMMAND, Command
@@ -134,8 +135,8 @@ def _explained(error: ValidationError) -> DoorError:
 def encode(record: Mapping[str, Any]) -> bytes:
     """`record` as compact strict JSON: numbers that JSON does not have (NaN, infinities) become null."""
     try:
-        return _ENCODER.encode(record).encode()
-    except ValueError:
+        return orjson.dumps(record, _plain, _OPTIONS)
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits, a key that is no text, half a surrogate pair
         return _ENCODER.encode(_finite(record)).encode()
 
 
@@ -158,5 +159,6 @@ def _finite(value: Any) -> Any:
     return value
 
 
-#: Made once: `json.dumps` with options makes one for every call.
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+#: For what orjson refuses.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_plain, allow_nan=False)

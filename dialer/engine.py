@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -177,6 +178,10 @@ class Engine:
         while self.live_calls() and self.services.clock.now() < deadline:
             on_progress(self.live_calls())
             await asyncio.sleep(0.1)
+        left = [call for unit in self.units.values() for call in unit.campaign.calls.values()]
+        if left:
+            states = dict(Counter(call.state.value for call in left))
+            log.warning("the grace is over: calls are ended", calls=len(left), states=states, first=left[0].id)
         self.end_all()
 
     def end_all(self) -> None:

@@ -22,10 +22,25 @@ class Event:
     def to_dict(self) -> dict[str, Any]:
         """All fields plus `event`, ready for JSON."""
         record: dict[str, Any] = {"event": self.name}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            record[field.name] = dict(value) if isinstance(value, Mapping) else value
+        for name in _names(type(self)):
+            value = getattr(self, name)
+            plain = type(value) in _PLAIN or not isinstance(value, Mapping)
+            record[name] = value if plain else dict(value)
         return record
+
+
+#: Values that are as they are in JSON, told by their type alone: asking for a Mapping takes longer than all the rest.
+_PLAIN = frozenset((str, int, float, bool, type(None)))
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(kind: type[Event]) -> tuple[str, ...]:
+    names = _NAMES.get(kind)
+    if names is None:
+        names = _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

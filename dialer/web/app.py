@@ -16,6 +16,7 @@ from dialer.events import EventStream
 from dialer.logs import get_logger
 from dialer.metrics import Metrics
 from dialer.tracing import Tracer
+from dialer.web.agent_door import AGENT_COMMANDS, PREFIX, AgentDoor, Answer, agent_fields
 from dialer.web.feed import Feed, FeedFull
 from dialer.web.guard import HEADERS, Guard
 from dialer.web.schema import add_schemas, body_of
@@ -32,19 +33,7 @@ STATUS = {
     "too_many": 429,
     "internal": 500,
 }
-#: Commands of an agent, each a route under /api/v1/agents/{agent}/.
-AGENT_COMMANDS = (
-    "login",
-    "logout",
-    "ready",
-    "break",
-    "dispose",
-    "hangup",
-    "hand_over",
-    "preview",
-    "dial",
-    "skip",
-)
+_HEADERS_OF = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}
 _BY_STATUS = {404: "not_found", 405: "not_allowed", 413: "too_large"}
 
 Health = Callable[[], Mapping[str, str]]
@@ -72,30 +61,39 @@ def create_app(
     `/api/v1/trace`; None: there is no such route.
     """
     app = FastAPI(title="Predictive dialer", version="1", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard)
     feed = Feed(stream)
     app.state.feed = feed
     app.state.streams = [feed] if tracer is None else [feed, tracer]
     failures = Failures()
     log = get_logger("http")
 
-    def refused(request: Request, code: str) -> None:
+    def refused(code: str, path: str, address: str) -> None:
         metrics.refused("http", code)
-        address = request.client.host if request.client else "-"
-        log.info("request_refused", code=code, path=one_line(request.url.path, 200), address=address)
+        log.info("request_refused", code=code, path=one_line(path, 200), address=address)
+
+    def refuse(error: DoorError | CommandError, path: str, address: str) -> Answer:
+        refused(error.code, path, address)
+        body = error_body(error.code, error.message, getattr(error, "field", None), error.details)
+        if isinstance(error, CommandError):
+            return ERROR_CODES[error.code], body, {}
+        status = STATUS.get(error.code, ERROR_CODES.get(error.code, 422))
+        return status, body, _HEADERS_OF.get(status, {})
 
     # who asks
 
-    async def caller(request: Request) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    def known(authorization: str, address: str) -> Caller:
+        scheme, _, token = authorization.partition(" ")
         if scheme.lower() == "bearer" and token:
-            known = tokens.caller(token.strip())
-            if known is not None:
-                return known
-        wait = failures.wrong(request.client.host if request.client else "-", clock())
+            found = tokens.caller(token.strip())
+            if found is not None:
+                return found
+        wait = failures.wrong(address, clock())
         if wait > 0:
             raise DoorError("too_many", f"too many wrong tokens; again in {wait:.0f} s")
         raise DoorError("unauthorized", "a bearer token is needed" if not token else "this token is nobody's")
+
+    async def caller(request: Request) -> Caller:
+        return known(request.headers.get("authorization", ""), _address(request))
 
     async def supervisor(who: Annotated[Caller, Depends(caller)]) -> Caller:
         if not who.supervisor:
@@ -110,10 +108,16 @@ def create_app(
         if not who.supervisor and (agent is None or agent != who.agent):
             raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
 
-    async def carry_out(who: Caller, name: str, fields: Mapping[str, Any]) -> Response:
+    async def obey(who: Caller, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         command = parse_command(name, fields)
         may(who, command)
-        return reply(await handler.handle(command))
+        return await handler.handle(command)
+
+    async def carry_out(who: Caller, name: str, fields: Mapping[str, Any]) -> Response:
+        return reply(await obey(who, name, fields))
+
+    app.add_middleware(Guard)
+    app.add_middleware(AgentDoor, who=known, carry_out=obey, refuse=refuse)  # the last one added stands in front
 
     async def body(request: Request, *, required: bool = True) -> dict[str, Any]:
         data = await request.body()
@@ -122,21 +126,15 @@ def create_app(
     # errors
 
     @app.exception_handler(DoorError)
-    async def _door(request: Request, error: DoorError) -> Response:
-        refused(request, error.code)
-        status = STATUS.get(error.code, ERROR_CODES.get(error.code, 422))
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "60"} if status == 429 else {}
-        return reply(error.to_dict(), status, headers)
-
     @app.exception_handler(CommandError)
-    async def _command(request: Request, error: CommandError) -> Response:
-        refused(request, error.code)
-        return reply(error_body(error.code, error.message, details=error.details), ERROR_CODES[error.code])
+    async def _refused(request: Request, error: DoorError | CommandError) -> Response:
+        status, answer, headers = refuse(error, request.url.path, _address(request))
+        return reply(answer, status, headers)
 
     @app.exception_handler(StarletteHTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         code = _BY_STATUS.get(error.status_code, "invalid")
-        refused(request, code)
+        refused(code, request.url.path, _address(request))
         return reply(error_body(code, str(error.detail)), error.status_code, error.headers)
 
     @app.exception_handler(500)
@@ -158,13 +156,10 @@ def create_app(
 
     def agent_route(name: str) -> None:
         async def route(request: Request, agent: str, who: Anybody) -> Response:
-            fields = await body(request, required=False)
-            if fields.get("agent", agent) != agent:
-                raise DoorError("invalid", "agent: the address names another one", "agent")
-            return await carry_out(who, name, {**fields, "agent": agent})
+            return await carry_out(who, name, agent_fields(await body(request, required=False), agent))
 
         app.add_api_route(
-            f"/api/v1/agents/{{agent}}/{name}",
+            f"{PREFIX}{{agent}}/{name}",
             route,
             methods=["POST"],
             operation_id=f"agent_{name}",
@@ -248,6 +243,10 @@ def create_app(
         add_trace(app, tracer, Depends(supervisor))
     add_schemas(app, COMMAND)
     return app
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "-"
 
 
 def _loopback(request: Request) -> bool:

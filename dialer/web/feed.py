@@ -17,7 +17,7 @@ CLIENTS = 50
 #: Seconds of silence after which a comment keeps proxies from closing the connection.
 HEARTBEAT = 15.0
 #: Seconds that events are gathered before they leave.
-LINGER = 0.02
+LINGER = 0.05
 
 
 class FeedFull(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialer.doors import MAX_BODY, encode, error_body
@@ -18,6 +17,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+#: The same as they go over the wire.
+RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
 
 
 #: Seconds that a client may go on sending a body that is refused.
@@ -45,9 +46,9 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                given = message["headers"] = list(message.get("headers", ()))
+                names = {name for name, _ in given}
+                given += [header for header in RAW_HEADERS if header[0] not in names]
             await send(message)
 
         declared = dict(scope["headers"]).get(b"content-length", b"0")

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from dialer.web.protocol import BoundedProtocol
+
 #: Connections at once; more get 503.
 CONNECTIONS = 500
 #: Seconds that requests in progress may take at the end.
 GRACE = 3
-#: Largest head of a request, bytes.
-HEAD = 16_384
 
 
 class _Server(uvicorn.Server):
@@ -51,7 +51,7 @@ class WebServer:
         self._socket.setblocking(False)
         config = uvicorn.Config(
             self._app,
-            http="h11",
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -61,7 +61,6 @@ class WebServer:
             limit_concurrency=CONNECTIONS,
             timeout_keep_alive=20,
             timeout_graceful_shutdown=GRACE,
-            h11_max_incomplete_event_size=HEAD,
         )
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
