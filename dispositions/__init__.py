@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from dispositions.attempt import (
         StandingCall as StandingCall,
     )
+    from dispositions.changes import Change as Change
+    from dispositions.consent import Consent as Consent
+    from dispositions.consent import ConsentRule as ConsentRule
     from dispositions.contact import (
         AddResult as AddResult,
     )
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from dispositions.contact import (
         Verdict as Verdict,
     )
+    from dispositions.erasing import Erased as Erased
     from dispositions.errors import (
         AlreadyFinished as AlreadyFinished,
     )
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
     from dispositions.errors import (
         DispositionsError as DispositionsError,
     )
+    from dispositions.errors import ExpressionError as ExpressionError
+    from dispositions.errors import FieldError as FieldError
     from dispositions.errors import (
         ImportFileError as ImportFileError,
     )
@@ -105,6 +111,7 @@ if TYPE_CHECKING:
     from dispositions.errors import (
         TableError as TableError,
     )
+    from dispositions.errors import UnderWay as UnderWay
     from dispositions.errors import (
         UnknownAttempt as UnknownAttempt,
     )
@@ -120,6 +127,9 @@ if TYPE_CHECKING:
     from dispositions.errors import (
         UnknownContact as UnknownContact,
     )
+    from dispositions.expression import Filter as Filter
+    from dispositions.expression import parse_filter as parse_filter
+    from dispositions.fields import FieldSpec as FieldSpec
     from dispositions.hours import CallingRules as CallingRules
     from dispositions.hours import week as week
     from dispositions.importer import Head as Head
@@ -136,6 +146,7 @@ if TYPE_CHECKING:
     from dispositions.outcome import Outcome as Outcome
     from dispositions.policy import AttemptCap as AttemptCap
     from dispositions.policy import CampaignPolicy as CampaignPolicy
+    from dispositions.policy import ListPolicy as ListPolicy
     from dispositions.state import ContactState as ContactState
     from dispositions.store import Store as Store
     from dispositions.table import NextState as NextState
@@ -152,17 +163,23 @@ _HOME = {
     ),
     "contact": ("AddResult", "AttemptCard", "Claim", "ContactCard", "NewContact", "NumberCard", "Verdict"),
     "errors": (
-        "AlreadyFinished", "ArgumentError", "DispositionsError", "ImportFileError", "NotDialable", "NotLeased",
+        "AlreadyFinished", "ArgumentError", "DispositionsError", "ExpressionError", "FieldError",
+        "ImportFileError", "NotDialable", "NotLeased",
         "NotTalked", "NumberError", "OtherAgent", "RulesError", "SchemaError", "StoreConflict", "StoreError",
         "StoreUnavailable", "TableError",
-        "UnknownAttempt", "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
+        "UnderWay", "UnknownAttempt", "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
     ),
+    "changes": ("Change",),
+    "consent": ("Consent", "ConsentRule"),
+    "erasing": ("Erased",),
+    "expression": ("Filter", "parse_filter"),
+    "fields": ("FieldSpec",),
     "hours": ("CallingRules", "week"),
     "importer": ("Head", "ImportReport", "ListSpec", "import_csv", "import_do_not_call", "read_head"),
     "jurisdiction": ("Jurisdiction", "jurisdictions", "load_jurisdiction"),
     "number": ("Number", "normalise"),
     "outcome": ("Outcome",),
-    "policy": ("AttemptCap", "CampaignPolicy"),
+    "policy": ("AttemptCap", "CampaignPolicy", "ListPolicy"),
     "state": ("ContactState",),
     "store": ("Store",),
     "table": ("NextState", "OutcomeTable", "Rule", "default_table"),

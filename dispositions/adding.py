@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select
 
-from dispositions import schema
+from dispositions import consent, schema, withholding
 from dispositions.contact import MAX_PRIORITY, AddResult, NewContact
-from dispositions.errors import NumberError, RulesError
+from dispositions.errors import FieldError, NumberError, RulesError
+from dispositions.fields import FieldSpec, read_fields
 from dispositions.hours import zone_info
 from dispositions.number import Number, Validity, digits_of, normalise, store_zones
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
+from dispositions.state import ContactState
 from dispositions.statement import ByKeys, Statement
 from dispositions.work import rank_of
 
@@ -38,6 +40,7 @@ _BY_EXTERNAL = ByKeys(
 _CONTACT = Statement(insert(schema.contact), columns=[c.name for c in schema.contact.columns])
 _NUMBER = Statement(insert(schema.number), columns=[c.name for c in schema.number.columns])
 _READY = Statement(insert(schema.ready), columns=[c.name for c in schema.ready.columns])
+_SETTLED = Statement(insert(schema.settled), columns=[c.name for c in schema.settled.columns])
 _ZONE = Statement(
     lambda dialect: upsert(schema.campaign_zone, ["campaign_id", "zone_id"], dialect),
     columns=("campaign_id", "zone_id"),
@@ -70,10 +73,12 @@ def add_contacts(
     duplicate. So the same file again adds nothing, and two people of one household keep the numbers of their own."""
     policy = tx.store.policy(campaign)
     campaign_id = tx.store.campaign_id(campaign)
+    listed = policy.lists.get(list_name)
+    specs = listed.fields if listed is not None else {}
     results: list[AddResult | None] = [None] * len(contacts)
     candidates = []
     for position, new in enumerate(contacts):
-        found = _candidate(position, new, policy, validity, default_zone)
+        found = _candidate(position, new, policy, validity, default_zone, specs)
         if isinstance(found, AddResult):
             results[position] = found
         else:
@@ -97,7 +102,7 @@ def add_contacts(
             held[number.digits] = -len(kept)
         if one.new.external_id is not None:
             known[one.new.external_id] = -len(kept)
-    first = _write(tx, campaign_id, list_name, kept, at)
+    first = _write(tx, policy, list_name, kept, at)
     for n, one in enumerate(kept):
         results[one.position] = AddResult("added", first + n)
     return [_mended(result, first) for result in results]
@@ -126,7 +131,12 @@ def _mended(result: AddResult | None, first: int) -> AddResult:
 
 
 def _candidate(
-    position: int, new: NewContact, policy: CampaignPolicy, validity: Validity, default_zone: str | None
+    position: int,
+    new: NewContact,
+    policy: CampaignPolicy,
+    validity: Validity,
+    default_zone: str | None,
+    specs: Mapping[str, FieldSpec],
 ) -> _Candidate | AddResult:
     if not -MAX_PRIORITY <= new.priority <= MAX_PRIORITY:
         return AddResult("rejected", reason="bad_priority")
@@ -135,8 +145,14 @@ def _candidate(
             zone_info(new.zone)
         except RulesError:
             return AddResult("rejected", reason="bad_zone")
+    values: Mapping[str, Any] = new.fields
+    if specs:
+        try:
+            values = read_fields(specs, values)
+        except FieldError as error:
+            return AddResult("rejected", reason=f"bad_field {error.field}")
     try:
-        fields = json.dumps(dict(new.fields), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        fields = json.dumps(dict(values), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError):
         return AddResult("rejected", reason="bad_fields")
     if "\x00" in fields or "\\u0000" in fields or "\x00" in (new.external_id or ""):
@@ -176,10 +192,14 @@ def _verdict(
     return None if one.numbers else AddResult("do_not_call", reason="do_not_call")
 
 
-def _write(tx: WriteTransaction, campaign_id: int, list_name: str, kept: list[_Candidate], at: float) -> int:
+def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: list[_Candidate], at: float) -> int:
     if not kept:
         return 0
     store = tx.store
+    campaign_id = store.campaign_id(policy.name)
+    slot = store.new_slot(tx.connection, campaign_id, list_name)
+    withheld: list[dict[str, Any]] = []
+    grounds: list[dict[str, Any]] = []
     first = store.counter("contact", tx.connection, len(kept)) - len(kept) + 1
     contacts: list[dict[str, Any]] = []
     numbers: list[dict[str, Any]] = []
@@ -199,6 +219,8 @@ def _write(tx: WriteTransaction, campaign_id: int, list_name: str, kept: list[_C
                     "zone_id": zone_id,
                     "kind": number.kind,
                     "status": "ok",
+                    "invalid": 0,
+                    "answered_at": None,
                 }
             )
         current = one.numbers[0]
@@ -220,10 +242,31 @@ def _write(tx: WriteTransaction, campaign_id: int, list_name: str, kept: list[_C
                 "added_at": at,
             }
         )
-        rank = rank_of("fresh", one.new.priority)
+        if one.new.consent is not None:
+            grounds.append(consent.row_of(contact_id, campaign_id, one.new.consent, at))
+        aside = _withheld(policy, one, list_name, at)
+        if aside is not None:
+            withheld.append({"contact_id": contact_id, "campaign_id": campaign_id, "state": str(aside), "at": at})
+            continue
+        rank = rank_of("fresh", one.new.priority, slot)
         ready.append({"campaign_id": campaign_id, "zone_id": zone_id, "rank": rank, "contact_id": contact_id})
     _ZONE.many(tx.connection, [{"campaign_id": campaign_id, "zone_id": zone} for zone in set(zones.values())])
     _CONTACT.many(tx.connection, contacts)
     _NUMBER.many(tx.connection, numbers)
     _READY.many(tx.connection, ready)
+    _SETTLED.many(tx.connection, withheld)
+    consent.save(tx.connection, grounds)
     return first
+
+
+def _withheld(policy: CampaignPolicy, one: _Candidate, list_name: str, at: float) -> ContactState | None:
+    """Where a new contact that must not be dialed as things are belongs."""
+    if policy.consent is not None and not policy.consent.allows(one.new.consent, at):
+        return ContactState.NO_CONSENT
+    if policy.filter is None:
+        return None
+    new = one.new
+    look = withholding.look_at(
+        json.loads(one.fields), one.numbers[0].digits, list_name, new.external_id, new.priority, 0
+    )
+    return None if policy.filter.holds(look) else ContactState.FILTERED

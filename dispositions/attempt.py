@@ -41,18 +41,22 @@ class AttemptUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of an attempt. `cause`: SIP status or a word. `talk_seconds`: connected time."""
+    """The end of an attempt. `cause`: SIP status or a word. `talk_seconds`: connected time. `moved_to`: the number that
+    the network announced instead of one that has changed."""
 
     attempt_id: str
     outcome: Outcome
     at: float
     cause: str | None = None
     talk_seconds: float | None = None
+    moved_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """An agent's code for an attempt. `callback_at`: epoch seconds; `fields`: what goes with a sale."""
+    """An agent's code for an attempt. `callback_at`: epoch seconds. `fields`: what goes with a sale; with any other
+    code they are corrections of the contact's own fields, and with a sale those of them that the contact has already.
+    `numbers`: new numbers of the contact, best first."""
 
     attempt_id: str
     code: str
@@ -62,6 +66,7 @@ class Disposition:
     callback_personal: bool | None = None
     note: str | None = None
     fields: Mapping[str, Any] | None = None
+    numbers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +118,8 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class CallbackCard:
-    """A promised callback. `state`: `open`, `kept` (the customer was reached), `tried`, `expired`, `withdrawn`. Epoch
-    seconds."""
+    """A promised callback. `state`: `open`, `kept` (the customer was reached), `tried`, `expired`, `withdrawn`.
+    `tried_at`: when its call left. Epoch seconds."""
 
     callback_id: int
     contact_id: int
@@ -129,6 +134,7 @@ class CallbackCard:
     closed_at: float | None
     number: str = ""
     attempt_id: str = ""
+    tried_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

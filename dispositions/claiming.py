@@ -7,15 +7,17 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, bindparam, delete, insert, select, union_all
+from sqlalchemy import BigInteger, Integer, bindparam, delete, insert, select, union_all
 
-from dispositions import schema, settle
+from dispositions import consent, schema, settle, withholding
+from dispositions.consent import Consent
 from dispositions.contact import Claim
 from dispositions.errors import NotDialable, StoreConflict, UnknownContact
+from dispositions.mix import Turns
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState, Move
 from dispositions.statement import Statement
-from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Contact, Place, origin_of
+from dispositions.work import PERSONAL, RETRY_KIND, SHARED, SLOT, Contact, Place, class_ranks, origin_of
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
@@ -53,7 +55,12 @@ def _best(zones: int) -> Statement:
     def one(n: int, locking: bool) -> Any:
         query = (
             select(_ready.zone_id, _ready.rank, _ready.contact_id)
-            .where(_ready.campaign_id == bindparam("campaign_id"), _ready.zone_id == bindparam(f"z{n}", type_=Integer))
+            .where(
+                _ready.campaign_id == bindparam("campaign_id"),
+                _ready.zone_id == bindparam(f"z{n}", type_=Integer),
+                _ready.rank >= bindparam("low", type_=BigInteger),
+                _ready.rank < bindparam("high", type_=BigInteger),
+            )
             .order_by(_ready.rank, _ready.contact_id)
             .limit(bindparam("most", type_=Integer))
         )
@@ -99,20 +106,22 @@ def claim(tx: WriteTransaction, campaign: str, limit: int, at: float, lease_unti
     tx.store.do_not_call.refresh(tx.connection)
     promote(tx, campaign_id, at, max(_PROMOTED, 2 * limit))
     zones = [row[0] for row in _ZONES.rows(tx.connection, {"campaign_id": campaign_id})]
+    tx.store.learn_slots(tx.connection)
     opened = [zone for zone in zones if policy.rules.is_open(tx.store.zones(zone, tx.connection), at)]
     claims: list[Claim] = []
     for _ in range(_ROUNDS):
         if not opened or len(claims) >= limit:
             break
         wanted = limit - len(claims)
-        found = _candidates(tx, campaign_id, opened, wanted)
+        found = _candidates(tx, campaign_id, policy, opened, wanted)
         places = {key: Place(ContactState.READY, rank=rank, zone_id=zone) for zone, rank, key in found}
         tx.work.load_contacts(list(places), places)
+        grounds = consent.of_contacts(tx.connection, list(places)) if policy.consent is not None else {}
         for _, rank, key in found:
             contact = tx.work.contacts[key]
             if contact.place.state is not ContactState.READY:
                 raise StoreConflict(f"contact {contact.id} is ready and {contact.place.state}")
-            if _refused(tx, contact, policy, at) is None:
+            if _refused(tx, contact, policy, at, grounds.get(key)) is None:
                 claims.append(_lease(tx, contact, policy, at, lease_until, origin_of(rank)))
         tx.flush()
         if len(found) < wanted:
@@ -120,13 +129,39 @@ def claim(tx: WriteTransaction, campaign: str, limit: int, at: float, lease_unti
     return claims
 
 
-def _candidates(tx: WriteTransaction, campaign_id: int, zones: Sequence[int], most: int) -> list[tuple[Any, ...]]:
+def _candidates(
+    tx: WriteTransaction, campaign_id: int, policy: CampaignPolicy, zones: Sequence[int], most: int
+) -> list[tuple[Any, ...]]:
     """(zone, rank, contact), best first."""
+    slots = tx.store.slots(campaign_id)
+    if len(slots) < 2 and policy.recycled_share is None:
+        rows = _range(tx, campaign_id, zones, most, (0, SLOT))
+        rows.sort(key=lambda row: row[1:])
+        return rows[:most]
+    if policy.recycled_share is None:
+        ranges = [class_ranks(slot, SHARED, "fresh") for slot in set(slots.values())]
+    else:
+        ranges = [class_ranks(slot, *ends) for slot in set(slots.values()) for ends in _TWO]
+    rows = [row for one in ranges for row in _range(tx, campaign_id, zones, most, one)]
+    weights = None
+    if policy.mixed:
+        weights = {slot: policy.lists[name].weight or 1.0 for name, slot in slots.items() if name in policy.lists}
+    turns = tx.store.turns.setdefault(campaign_id, Turns())
+    return list(turns.pick(rows, most, weights, policy.recycled_share))
+
+
+_TWO = ((SHARED, RETRY_KIND), ("fresh", "fresh"))
+
+
+def _range(
+    tx: WriteTransaction, campaign_id: int, zones: Sequence[int], most: int, ranks: tuple[int, int]
+) -> list[tuple[Any, ...]]:
+    """The best of the open zones within a range of ranks."""
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(zones), _TOGETHER):
         chunk = list(zones[start : start + _TOGETHER])
         size = next(size for size in _BEST if size >= len(chunk))
-        given = {"campaign_id": campaign_id, "most": most}
+        given = {"campaign_id": campaign_id, "most": most, "low": ranks[0], "high": ranks[1]}
         # the statements come in a few sizes; zone -1 has no rows
         given |= {f"z{n}": chunk[n] if n < len(chunk) else -1 for n in range(size)}
         rows += _BEST[size].rows(tx.connection, given)
@@ -134,7 +169,9 @@ def _candidates(tx: WriteTransaction, campaign_id: int, zones: Sequence[int], mo
     return rows[:most]
 
 
-def _refused(tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at: float) -> str | None:
+def _refused(
+    tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at: float, ground: Consent | None
+) -> str | None:
     """Why a ready contact cannot be taken after all; it is then moved to where it belongs."""
     if tx.blocked(contact.number, policy):
         settle.mark_number(tx, contact, contact.number, "do_not_call")
@@ -147,6 +184,11 @@ def _refused(tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at:
     if origin != SHARED and policy.max_attempts is not None and contact.attempts >= policy.max_attempts:
         settle.settle(contact, ContactState.EXHAUSTED, at)
         return "exhausted"
+    if policy.consent is not None or policy.filter is not None:
+        withheld = withholding.reason(policy, contact, ground, at)
+        if withheld is not None:
+            withholding.withhold(contact, withheld, at)
+            return str(withheld)
     progress = contact.progress
     if progress.times or progress.held_until:
         zones = tx.store.zones(contact.zone_id, tx.connection)
@@ -206,6 +248,10 @@ def obstacles(
         return [str(place.state)], None
     if tx.blocked(contact.number, policy):
         return ["do_not_call"], None
+    if policy.consent is not None:  # the filter is about the list; who names a contact means it
+        ground = consent.of_contacts(tx.connection, [contact.id]).get(contact.id)
+        if contact.callback_id is None and not policy.consent.allows(ground, at):
+            return ["no_consent"], None
     zones = tx.store.zones(contact.zone_id, tx.connection)
     # the wait for an abandoned call's delay is written into due_at too; a reserved agent is exempt from that part only
     exempt = reserved and place.kind == RETRY_KIND and place.when <= progress.held_until

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dispositions.changes import Change
+from dispositions.consent import Consent
 from dispositions.number import Number
 from dispositions.outcome import Outcome
 from dispositions.state import ContactState
@@ -17,20 +19,22 @@ MAX_PRIORITY = 1_000_000
 class NewContact:
     """A contact to be added. `numbers`: in the order to dial them, as text (read in the campaign's region) or already
     normalised. `external_id`: the company's own key; with it, adding is idempotent. `priority`: higher is dialed
-    first, within +-1,000,000. `zone`: the contact's own IANA time zone, which wins over what its numbers suggest."""
+    first, within +-1,000,000. `zone`: the contact's own IANA time zone, which wins over what its numbers suggest.
+    `consent`: on what ground it may be called."""
 
     numbers: Sequence[str | Number]
     external_id: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     priority: int = 0
     zone: str | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AddResult:
     """What became of one `NewContact`. `contact_id` is the new one, or for `duplicate` the one that was there.
-    `reason`: for `rejected` one of `number.REASONS`, `bad_zone`, `bad_priority`, `bad_fields`; for `duplicate`
-    `external_id` or `number`."""
+    `reason`: for `rejected` one of `number.REASONS`, `bad_zone`, `bad_priority`, `bad_fields`, `bad_field NAME`; for
+    `duplicate` `external_id` or `number`."""
 
     status: Literal["added", "duplicate", "do_not_call", "rejected"]
     contact_id: int | None = None
@@ -79,12 +83,16 @@ class AttemptCard:
 
 @dataclass(frozen=True, slots=True)
 class NumberCard:
-    """One number of a contact. `status`: `ok`, `bad` or `do_not_call`."""
+    """One number of a contact. `status`: `ok`, `bad` (retired) or `do_not_call`. `invalid`: so often in a row the
+    network called it so; `answered_at`: when a person answered last (epoch seconds; kept where there are several
+    numbers)."""
 
     number: str
     kind: str
     zones: tuple[str, ...]
     status: str
+    invalid: int = 0
+    answered_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,8 @@ class ContactCard:
     fields: Mapping[str, Any]
     added_at: float
     history: tuple[AttemptCard, ...]
+    changes: tuple[Change, ...] = ()
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
-from dispositions import blocking, schema, settle
+from dispositions import blocking, learning, schema, settle
 from dispositions.attempt import Applied, Disposition
 from dispositions.errors import ArgumentError, NotTalked, OtherAgent, UnknownCode
 from dispositions.outcome import Outcome
@@ -67,6 +67,7 @@ def _fields(given: Disposition) -> str:
 def dispose(tx: WriteTransaction, given: Disposition, attempt: Attempt) -> Applied:
     """Apply a checked disposition."""
     contact = tx.contact(attempt.contact_id)
+    _correct(tx, given, attempt, contact)
     correction = attempt.disposition is not None
     tx.work.update(attempt.id, disposition=given.code, disposed_at=given.at, note=given.note, agent=given.agent or None)
     if attempt.outcome is None:
@@ -75,6 +76,16 @@ def dispose(tx: WriteTransaction, given: Disposition, attempt: Attempt) -> Appli
         undo(tx, attempt, contact, given)
     attempt.disposition = given.code
     return replace(_apply(tx, given, attempt, contact), correction=correction)
+
+
+def _correct(tx: WriteTransaction, given: Disposition, attempt: Attempt, contact: Contact) -> None:
+    """The agent's corrections of the contact are written at once, whatever becomes of the code."""
+    fields = dict(given.fields or {})
+    if rule_of(tx.policy_of(attempt.campaign_id), given.code).next is NextState.SALE:
+        own = json.loads(contact.fields) if fields else {}
+        fields = {name: value for name, value in fields.items() if name in own}
+    if fields or given.numbers:
+        learning.correct(tx, contact, fields, given.numbers, given.agent or "agent", given.at)
 
 
 def _pend(tx: WriteTransaction, given: Disposition, attempt: Attempt, contact: Contact, correction: bool) -> Applied:

@@ -27,6 +27,22 @@ class NumberError(DispositionsError):
         self.reason = reason
 
 
+class FieldError(DispositionsError):
+    """A field's value does not fit its type. `field`: its name; `problem`: what is wrong, without the value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field, self.problem = field, problem
+
+
+class ExpressionError(DispositionsError):
+    """A filter cannot be understood. `line` and `column` count from 1 within its text."""
+
+    def __init__(self, line: int, column: int, problem: str) -> None:
+        super().__init__(f"line {line}, column {column}: {problem}")
+        self.line, self.column, self.problem = line, column, problem
+
+
 class ImportFileError(DispositionsError):
     """A contact file cannot be imported at all; says file and, where known, line (1-based)."""
 
@@ -77,6 +93,10 @@ class UnknownCode(ArgumentError):
 
 class UnknownCallback(ArgumentError):
     """No open callback has this id."""
+
+
+class UnderWay(ArgumentError):
+    """The contact is in a call now: what was asked for must wait until that has ended."""
 
 
 class NotLeased(ArgumentError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dispositions import disposing, settle
+from dispositions import disposing, learning, settle
 from dispositions.attempt import Applied, AttemptUpdate, Finish
 from dispositions.errors import AlreadyFinished, NotLeased
 from dispositions.outcome import Outcome
@@ -73,12 +73,16 @@ def finish(tx: WriteTransaction, end: Finish, attempt: Attempt) -> Applied:
     contact.dirty = True
     if contact.callback_id is not None:
         kept = outcome is Outcome.ANSWERED
-        tx.work.close_callback(contact.callback_id, "kept" if kept else "tried", end.at)
+        tx.work.close_callback(contact.callback_id, "kept" if kept else "tried", end.at, attempt.started_at)
         contact.callback_id = None
+    learning.learn(tx, contact, attempt, outcome, end.at)
     if outcome is not Outcome.ANSWERED:
         results = contact.progress.results
         results[outcome] = results.get(outcome, 0) + 1
-        return settle.apply(tx, contact, attempt, str(outcome), policy.table.outcomes[outcome], end.at)
+        applied = settle.apply(tx, contact, attempt, str(outcome), policy.table.outcomes[outcome], end.at)
+        if end.moved_to is not None and learning.moved(tx, contact, attempt, end.moved_to, end.at):
+            return _again(tx, contact, attempt)
+        return applied
     pending = contact.place.pending
     until = end.at + policy.table.undisposed_after
     contact.move(Move.TALKED, Place(ContactState.REVIEW, until, attempt_id=attempt.id))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from dispositions.consent import ConsentRule
+from dispositions.expression import Filter
+from dispositions.fields import FieldSpec
 from dispositions.hours import CallingRules, zone_info
 from dispositions.table import OutcomeTable, default_table
 
@@ -23,6 +26,15 @@ class AttemptCap:
 
 
 @dataclass(frozen=True, slots=True)
+class ListPolicy:
+    """One list's part. `weight`: its share of the calls among the campaign's lists (None: 1, if another list has one).
+    `fields`: the types of its custom fields."""
+
+    weight: float | None = None
+    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignPolicy:
     """One campaign's rules. All delays in seconds.
 
@@ -31,7 +43,9 @@ class CampaignPolicy:
     `callback_grace`: a personal callback turns shared so long after it was due; `callback_expiry`: it closes so long
     after. `attempts_per_day`: per calendar day in the contact's zones. `max_attempts`: in the contact's life.
     `dnc_lists`: the do-not-call lists that bind this campaign beside the own one. `region`: two letters, for numbers
-    written without a country code."""
+    written without a country code. `lists`: what is particular to one list, by name. `recycled_share`: of the calls
+    that are no callbacks, so many (0..1) go to contacts that were tried before while there are fresh ones, too; None:
+    these come first. `consent`: None asks for no lawful basis. `filter`: which contacts may be dialed."""
 
     name: str
     table: OutcomeTable = field(default_factory=default_table)
@@ -46,6 +60,15 @@ class CampaignPolicy:
     dnc_lists: tuple[str, ...] = ()
     region: str | None = None
     own_list: str = "own"
+    lists: Mapping[str, ListPolicy] = field(default_factory=dict)
+    recycled_share: float | None = None
+    consent: ConsentRule | None = None
+    filter: Filter | None = None
+
+    @property
+    def mixed(self) -> bool:
+        """Whether its lists are dialed by weight."""
+        return any(one.weight is not None for one in self.lists.values())
 
     @property
     def remembered(self) -> int:

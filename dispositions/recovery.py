@@ -15,7 +15,7 @@ from dispositions.outcome import Outcome
 from dispositions.state import ContactState, Move
 from dispositions.statement import Statement
 from dispositions.table import UNDISPOSED, NextState
-from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Attempt, Contact, Place, rank_of
+from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Attempt, Contact, Place
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
@@ -126,6 +126,7 @@ def card(tx_or_view: Any, row: Any, **changes: Any) -> CallbackCard:
         "note": row.note,
         "created_at": row.created_at,
         "closed_at": row.closed_at,
+        "tried_at": row.tried_at,
     }
     return CallbackCard(**(values | changes))
 
@@ -153,7 +154,7 @@ def tend_callbacks(tx: WriteTransaction, at: float) -> list[CallbackCard]:
 
 def _share(tx: WriteTransaction, contact: Contact, callback_id: int, agent: str) -> None:
     place = contact.place
-    rank = rank_of(SHARED, contact.priority)
+    rank = contact.rank(SHARED)
     contact.place = Place(place.state, place.when, rank, SHARED, zone_id=contact.zone_id)
     _SHARE.many(tx.connection, [{"key": callback_id, "new_personal": 0, "new_agent": agent}])
 
@@ -169,7 +170,7 @@ def _expire(tx: WriteTransaction, contact: Contact, callback_id: int, at: float)
     due = at + (policy.redial_delay if rule.after is None else rule.after)
     due = max(due, contact.progress.held_until)
     due = policy.earliest(tx.store.zones(contact.zone_id, tx.connection), contact.progress.times, due)
-    place = Place(ContactState.WAITING, due, rank_of(RETRY_KIND, contact.priority), RETRY_KIND, zone_id=contact.zone_id)
+    place = Place(ContactState.WAITING, due, contact.rank(RETRY_KIND), RETRY_KIND, zone_id=contact.zone_id)
     contact.move(Move.EXPIRE if contact.place.state is ContactState.CALLBACK else Move.HOLD, place)
 
 
@@ -184,7 +185,7 @@ def reassign_callback(tx: WriteTransaction, callback_id: int, agent: str | None,
         raise UnknownCallback(f"callback {callback_id} is being dialed")
     personal = agent is not None
     kind = PERSONAL if personal else SHARED
-    rank = rank_of(kind, contact.priority)
+    rank = contact.rank(kind)
     contact.place = Place(ContactState.CALLBACK, contact.place.when, rank, kind, zone_id=contact.zone_id)
     new_agent = row.agent if agent is None else agent
     _SHARE.many(tx.connection, [{"key": callback_id, "new_personal": int(personal), "new_agent": new_agent}])

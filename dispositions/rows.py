@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, case, delete, func, insert, select, upda
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dispositions import schema
-from dispositions.state import SETTLED, ContactState
+from dispositions.state import SETTLED, WITHHELD, ContactState
 from dispositions.statement import ByKeys, Statement
 
 _a, _c, _l = schema.attempt.c, schema.contact.c, schema.lease.c
@@ -129,13 +129,13 @@ TABLE_OF = {
     ContactState.WAITING: "waiting",
     ContactState.CALLBACK: "waiting",
     ContactState.REVIEW: "review",
-} | dict.fromkeys(SETTLED, "settled")
+} | dict.fromkeys(SETTLED | WITHHELD, "settled")
 
 CALLBACK_INSERT = Statement(insert(schema.callback), columns=[c.name for c in schema.callback.columns])
 CALLBACK_CLOSE = Statement(
     update(schema.callback)
     .where(schema.callback.c.id == bindparam("key"), schema.callback.c.state == "open")
-    .values(state=bindparam("new_state"), closed_at=bindparam("new_closed_at"))
+    .values(state=bindparam("new_state"), closed_at=bindparam("new_closed_at"), tried_at=bindparam("new_tried_at"))
 )
 
 

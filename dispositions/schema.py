@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The alembic revision that this code expects in `dispositions_version`."""
 VERSION_TABLE = "dispositions_version"
 
@@ -43,6 +43,15 @@ campaign_zone = Table(
     metadata,
     Column("campaign_id", Integer, primary_key=True),
     Column("zone_id", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+campaign_list = Table(
+    "campaign_list",
+    metadata,
+    Column("campaign_id", Integer, primary_key=True),
+    Column("list", Text, primary_key=True),
+    Column("slot", Integer, nullable=False),  # its range of ranks: dispositions.work.SLOT
     sqlite_with_rowid=False,
 )
 
@@ -83,8 +92,39 @@ number = Table(
     Column("zone_id", Integer, nullable=False),
     Column("kind", Text, nullable=False),
     Column("status", Text, nullable=False),  # ok | bad | do_not_call
+    Column("invalid", Integer, nullable=False, server_default="0"),  # so often in a row
+    Column("answered_at", Float),  # last
     Index("number_contact", "contact_id", "position"),
     sqlite_with_rowid=False,
+)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("contact_id", _Big, primary_key=True),
+    Column("campaign_id", Integer, nullable=False),
+    Column("basis", Text, nullable=False),
+    Column("given_at", Float),
+    Column("source", Text),
+    Column("expires_at", Float),
+    Column("recorded_at", Float, nullable=False),
+)
+
+change = Table(
+    "change",
+    metadata,
+    Column("id", _Big, primary_key=True),
+    Column("campaign_id", Integer, nullable=False),
+    Column("contact_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),  # dispositions.changes.KINDS
+    Column("who", Text, nullable=False),
+    Column("subject", Text),  # the field, the number
+    Column("old", Text),
+    Column("new", Text),
+    Index("change_contact", "contact_id", "at"),
+    Index("change_at", "campaign_id", "at"),
+    sqlite_autoincrement=True,
 )
 
 # --- where a contact stands: exactly one row in exactly one of these five -------------------------------------------
@@ -198,6 +238,8 @@ callback = Table(
     Column("note", Text),
     Column("created_at", Float, nullable=False),
     Column("closed_at", Float),
+    Column("tried_at", Float),  # the call that was promised left
+    Column("reminded_at", Float),
     Index("callback_open", "campaign_id", "state", "due_at"),
 )
 

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select, update
 
-from dispositions import schema
+from dispositions import changes, learning, schema
 from dispositions.attempt import Applied
+from dispositions.changes import Change
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.state import ContactState, Move
 from dispositions.statement import Statement
 from dispositions.table import NextState, Rule
-from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Attempt, Contact, Place, rank_of
+from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Attempt, Contact, Place
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
 
 _n = schema.number.c
 NUMBERS = Statement(
-    select(_n.digits, _n.position, _n.zone_id, _n.kind, _n.status)
+    select(_n.digits, _n.position, _n.zone_id, _n.kind, _n.status, _n.invalid, _n.answered_at)
     .where(_n.contact_id == bindparam("contact_id"))
     .order_by(_n.position)
 )
@@ -49,7 +50,7 @@ def settle(contact: Contact, state: ContactState, at: float) -> None:
 
 def wait(contact: Contact, due: float) -> None:
     """Dialable again from `due`, as a retry."""
-    rank = rank_of(RETRY_KIND, contact.priority)
+    rank = contact.rank(RETRY_KIND)
     contact.move(Move.RETRY, Place(ContactState.WAITING, due, rank, RETRY_KIND, zone_id=contact.zone_id))
 
 
@@ -89,11 +90,11 @@ def restand(contact: Contact, at: float) -> None:
 def hold(contact: Contact, until: float) -> None:
     """From ready back to waiting, as what it was."""
     if contact.callback_id is not None:
-        rank = rank_of(SHARED, contact.priority)
+        rank = contact.rank(SHARED)
         place = Place(ContactState.CALLBACK, until, rank, SHARED, zone_id=contact.zone_id)
         contact.move(Move.CALLBACK, place)
     else:
-        rank = rank_of(RETRY_KIND, contact.priority)
+        rank = contact.rank(RETRY_KIND)
         place = Place(ContactState.WAITING, until, rank, RETRY_KIND, zone_id=contact.zone_id)
         contact.move(Move.HOLD, place)
 
@@ -115,6 +116,8 @@ def apply(
     """Put the contact where the rule says after `attempt` ended with `key` (an outcome or a code); counts nothing."""
     policy = tx.policy_of(contact.campaign_id)
     tries = contact.progress.results.get(key, 0)
+    if key == Outcome.INVALID and rule.exhausted is ContactState.BAD_NUMBER:
+        tries = learning.invalid_in_a_row(tx, contact, attempt.number)
     match rule.next:
         case NextState.DONE:
             settle(contact, ContactState.DONE, at)
@@ -135,7 +138,7 @@ def apply(
             contact.callback_id = tx.promise(contact, attempt, agent, personal, due, at, policy, note)
             contact.dirty = True
             kind = PERSONAL if personal else SHARED
-            rank = rank_of(kind, contact.priority)
+            rank = contact.rank(kind)
             place = Place(ContactState.CALLBACK, due, rank, kind, zone_id=contact.zone_id)
             contact.move(Move.CALLBACK, place)
         case NextState.RETRY:
@@ -146,9 +149,16 @@ def apply(
                     settle(contact, rule.exhausted, at)
             elif policy.max_attempts is not None and contact.attempts >= policy.max_attempts:
                 settle(contact, ContactState.EXHAUSTED, at)
-            elif switch_number(tx, contact, policy) or _reachable(tx, contact, policy, at):
+            elif (not _stays(attempt, rule) and switch_number(tx, contact, policy)) or _reachable(
+                tx, contact, policy, at
+            ):
                 wait(contact, _due(tx, contact, policy, attempt, rule, at))
     return _applied(tx, contact, attempt)
+
+
+def _stays(attempt: Attempt, rule: Rule) -> bool:
+    """A person answers at this number: it is the one to try again."""
+    return attempt.outcome is Outcome.ANSWERED and rule.relabel is None
 
 
 def _reachable(tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at: float) -> bool:
@@ -179,6 +189,9 @@ def _retire(
 ) -> None:
     """The number is bad; the contact lives on with its next one, if it has one."""
     mark_number(tx, contact, attempt.number, "bad")
+    who = "network" if attempt.outcome is not Outcome.ANSWERED else attempt.agent or "agent"
+    change = Change(contact.id, at, "number_retired", who, f"+{attempt.number}", None, key)
+    changes.record(tx.connection, contact.campaign_id, [change])
     if contact.number == attempt.number and not switch_number(tx, contact, policy):
         settle(contact, ContactState.BAD_NUMBER, at)
         return

@@ -25,6 +25,8 @@ class ContactState(StrEnum):
     DO_NOT_CALL = "do_not_call"
     BAD_NUMBER = "bad_number"
     EXHAUSTED = "exhausted"
+    NO_CONSENT = "no_consent"
+    FILTERED = "filtered"
 
 
 SETTLED = frozenset(
@@ -37,6 +39,9 @@ SETTLED = frozenset(
     }
 )
 """The states that nobody dials again, until an agent's correction says otherwise."""
+WITHHELD = frozenset({ContactState.NO_CONSENT, ContactState.FILTERED})
+"""Not to be dialed as things are: no lawful basis on record, or not what the campaign's filter asks for. Consent that
+is recorded, or a campaign whose settings change, brings them back."""
 
 
 class Move(StrEnum):
@@ -55,6 +60,9 @@ class Move(StrEnum):
     DO_NOT_CALL = "do_not_call"
     BAD_NUMBER = "bad_number"
     EXHAUST = "exhaust"
+    NO_CONSENT = "no_consent"
+    FILTER = "filter"
+    ADMIT = "admit"
 
 
 _S, _M = ContactState, Move
@@ -85,6 +93,12 @@ MOVES: dict[tuple[ContactState, Move], ContactState] = (
         (_S.CALLBACK, _M.EXPIRE): _S.WAITING,
         # a claim finds that a cap or a hold forbids it
         (_S.READY, _M.HOLD): _S.WAITING,
+        # the claim, or a change of the campaign's settings, finds that it must not be dialed as things are
+        (_S.READY, _M.NO_CONSENT): _S.NO_CONSENT,
+        (_S.READY, _M.FILTER): _S.FILTERED,
+        (_S.WAITING, _M.NO_CONSENT): _S.NO_CONSENT,
+        (_S.NO_CONSENT, _M.ADMIT): _S.WAITING,
+        (_S.FILTERED, _M.ADMIT): _S.WAITING,
         # a personal callback that was claimed and not dialed goes back to its agent
         (_S.LEASED, _M.HOLD): _S.CALLBACK,
     }
@@ -116,12 +130,25 @@ def diagram() -> str:
     Corrections (results asked for from a settled state) are left out: they would hide the rest."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, move), target in MOVES.items():
-        if state in SETTLED or (state is _S.READY and move in RESULTS and move not in (_M.DO_NOT_CALL, _M.EXHAUST)):
-            continue
-        if state in (_S.WAITING, _S.CALLBACK) and move in RESULTS and move is not _M.DO_NOT_CALL:
+        if _corrects(state, move):
             continue
         arrows.setdefault((state, target), []).append(move)
     lines = ["stateDiagram-v2", "    [*] --> ready: add"]
     lines += [f"    {source} --> {target}: {', '.join(moves)}" for (source, target), moves in arrows.items()]
     lines += [f"    {state} --> [*]" for state in _S if state in SETTLED]
     return "\n".join(lines) + "\n"
+
+
+def _corrects(state: ContactState, move: Move) -> bool:
+    if state in SETTLED:
+        return True
+    if move not in RESULTS:
+        return False
+    shown: dict[ContactState, tuple[Move, ...]] = {
+        _S.READY: (_M.DO_NOT_CALL, _M.EXHAUST),
+        _S.WAITING: (_M.DO_NOT_CALL,),
+        _S.CALLBACK: (_M.DO_NOT_CALL,),
+        _S.NO_CONSENT: (),
+        _S.FILTERED: (),
+    }
+    return state in shown and move not in shown[state]

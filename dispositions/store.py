@@ -18,6 +18,7 @@ from dispositions import adding, schema
 from dispositions.contact import NewContact
 from dispositions.donotcall import DoNotCall
 from dispositions.errors import SchemaError, StoreConflict, StoreError, StoreUnavailable, UnknownCampaign
+from dispositions.mix import Turns
 from dispositions.number import digits_of, parse_zones
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
@@ -36,6 +37,11 @@ _NEXT = Statement(
     .returning(schema.counter.c.value)
 )
 _NEW_COUNTER = Statement(insert(schema.counter), columns=("name", "value"))
+_SLOTS = Statement(select(schema.campaign_list.c.campaign_id, schema.campaign_list.c.list, schema.campaign_list.c.slot))
+_ADD_SLOT = Statement(
+    lambda dialect: upsert(schema.campaign_list, ["campaign_id", "list"], dialect),
+    columns=("campaign_id", "list", "slot"),
+)
 _BLOCK = 64  # ids fetched at once where they are wanted one by one
 
 
@@ -68,6 +74,9 @@ class Store:
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
         self._zones: dict[int, tuple[str, ...]] = {}
+        self._slots: dict[tuple[int, str], int] = {}
+        self.turns: dict[int, Turns] = {}
+        """whose turn it is in each campaign whose lists are mixed; claims only touch it"""
         self._zone_ids: dict[str, int] = {}
         self._blocks: dict[str, tuple[int, int]] = {}
         self.do_not_call = DoNotCall()
@@ -183,6 +192,7 @@ class Store:
                     # whatever it was, nothing of it may stay, nor what we remember of rows that now never were
                     self._blocks.clear()
                     self._zones.clear()
+                    self._slots = {}
                     self._zone_ids.clear()
                     if self.do_not_call.version != known:
                         self.do_not_call.doubt()
@@ -241,6 +251,32 @@ class Store:
         for row in _ZONES.one(connection, {}):
             self._zones[row.id] = parse_zones(row.names)
             self._zone_ids[row.names] = row.id
+
+    def slot(self, connection: Connection, campaign_id: int, list_name: str) -> int:
+        """The range of ranks that a list of a campaign has (`work.SLOT`)."""
+        found = self._slots.get((campaign_id, list_name))
+        if found is None:
+            self.learn_slots(connection)
+            return self._slots.get((campaign_id, list_name), 0)
+        return found
+
+    def new_slot(self, connection: Connection, campaign_id: int, list_name: str) -> int:
+        """The same, made if new. In a write transaction."""
+        if (campaign_id, list_name) not in self._slots:
+            self.learn_slots(connection)
+        if (campaign_id, list_name) not in self._slots:
+            slot = len(self.slots(campaign_id))
+            _ADD_SLOT.many(connection, [{"campaign_id": campaign_id, "list": list_name, "slot": slot}])
+            self.learn_slots(connection)
+        return self._slots[campaign_id, list_name]
+
+    def slots(self, campaign_id: int) -> dict[str, int]:
+        """The slots of a campaign's lists that are known here."""
+        return {name: slot for (campaign, name), slot in self._slots.items() if campaign == campaign_id}
+
+    def learn_slots(self, connection: Connection) -> None:
+        """Read them again: another process may have added a list."""
+        self._slots = {(row[0], row[1]): row[2] for row in _SLOTS.rows(connection, {})}
 
     def counter(self, name: str, connection: Connection, by: int = 1) -> int:
         """Raise a counter of the database and return its new value. In a write transaction; others wait for it."""

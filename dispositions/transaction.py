@@ -6,14 +6,26 @@ the ids come from the caller. Reading sees what the same transaction has done be
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 from sqlalchemy import bindparam, delete
 from sqlalchemy.engine import Connection
 
-from dispositions import adding, blocking, claiming, disposing, finishing, recovery, schema
+from dispositions import (
+    adding,
+    blocking,
+    claiming,
+    disposing,
+    erasing,
+    finishing,
+    learning,
+    recovery,
+    schema,
+    starting,
+    withholding,
+)
 from dispositions.attempt import (
     Applied,
     AttemptUpdate,
@@ -23,13 +35,14 @@ from dispositions.attempt import (
     NewAttempt,
     Recovery,
 )
+from dispositions.consent import Consent
 from dispositions.contact import AddResult, Claim, NewContact
-from dispositions.errors import ArgumentError, NotLeased, StoreConflict, UnknownAttempt, UnknownContact
+from dispositions.erasing import Erased
+from dispositions.errors import ArgumentError, StoreConflict, UnknownAttempt, UnknownContact
 from dispositions.number import Validity
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
-from dispositions.rows import ATTEMPT_INSERT, upsert
-from dispositions.state import ContactState
+from dispositions.rows import upsert
 from dispositions.statement import Statement
 from dispositions.unsent import take_back
 from dispositions.work import Attempt, Contact, Work
@@ -72,7 +85,7 @@ class WriteTransaction:
     def __init__(self, store: Store, connection: Connection) -> None:
         self.store = store
         self.connection = connection
-        self.work = Work(connection)
+        self.work = Work(connection, partial(store.slot, connection))
         self.spoilt: StoreConflict | None = None
         self.forbidden: list[tuple[str, list[int]]] = []
         self.allowed: list[tuple[str, list[int]]] = []
@@ -103,6 +116,27 @@ class WriteTransaction:
         `NumberError`."""
         return blocking.add_do_not_call(self, numbers, source, at)
 
+    @_spoiling
+    def correct(self, contact_id: int, fields: Mapping[str, Any], numbers: Sequence[str], who: str, at: float) -> int:
+        """Correct a contact's fields (None takes one out) and give it new numbers, to be dialed first; how many of
+        both. `who` is written into its history. Raises `UnknownContact`, `ArgumentError`."""
+        return learning.correct(self, self.contact(contact_id), fields, numbers, who, at)
+
+    @_spoiling
+    def record_consent(self, contact_id: int, ground: Consent | None, who: str, at: float) -> None:
+        """The lawful basis on which the contact may be called; None: it was taken back. Raises `UnknownContact`."""
+        withholding.record_consent(self, contact_id, ground, who, at)
+
+    @_spoiling
+    def erase(self, number: str | int, who: str, at: float, *, keep: Collection[str] = ()) -> Erased:
+        """Forget the person with this number (E.164) in every campaign, and keep the mark that nobody calls them: see
+        `erasing`. `keep`: fields of ended sales that the law asks to keep. Raises `NumberError`, `UnderWay`."""
+        return erasing.erase(self, number, who, at, keep)
+
+    def erase_sales(self, contact_ids: Sequence[int], *, keep: Collection[str] = ()) -> int:
+        """Erase what was left of persons already erased: their sales that have ended since; how many have not."""
+        return sum(erasing.forget_sales(self, contact_id, keep) for contact_id in contact_ids)
+
     # --- calls -----------------------------------------------------------------------------------------------------
 
     @_spoiling
@@ -129,40 +163,7 @@ class WriteTransaction:
     def start_attempts(self, attempts: Sequence[NewAttempt], at: float) -> None:
         """Write the attempts down before their INVITEs leave. An attempt that is there already is passed over (a
         replay). Raises `NotLeased`, `UnknownContact` before anything is written."""
-        self.work.load_attempts([new.attempt_id for new in attempts])
-        self.work.load_contacts([new.contact_id for new in attempts])
-        fresh: list[tuple[NewAttempt, Contact, int]] = []
-        taken: set[int] = set()
-        for new in attempts:
-            if new.attempt_id in self.work.attempts:
-                continue
-            contact = self.work.contacts.get(new.contact_id)
-            if contact is None:
-                raise UnknownContact(f"contact {new.contact_id}")
-            place = contact.place
-            if place.state is not ContactState.LEASED or place.attempt_id is not None or contact.id in taken:
-                raise NotLeased(f"contact {contact.id} is {place.state} and has {place.attempt_id or 'no attempt'}")
-            taken.add(contact.id)
-            fresh.append((new, contact, adding.digits(new.number)))
-        rows = []
-        for new, contact, digits in fresh:
-            row = {
-                "id": new.attempt_id,
-                "campaign_id": contact.campaign_id,
-                "contact_id": contact.id,
-                "number": digits,
-                "call_id": new.call_id,
-                "trunk": new.trunk,
-                "agent": new.agent,
-                "started_at": at,
-            }
-            rows.append(row)
-            self.work.attempts[new.attempt_id] = Attempt(
-                new.attempt_id, contact.campaign_id, contact.id, digits, new.call_id, new.trunk, new.agent, at,
-                None, None, None, None, None,
-            )  # fmt: skip
-            finishing.lease_with(contact, attempt_id=new.attempt_id, sip=new.sip)
-        ATTEMPT_INSERT.many(self.connection, rows)
+        starting.start(self, attempts, at)
 
     def prefetch(self, attempt_ids: Sequence[str]) -> None:
         """Read these attempts in one go, before several operations on them one by one. Unknown ids are passed over."""
@@ -219,10 +220,11 @@ class WriteTransaction:
         callback_personal: bool | None = None,
         note: str | None = None,
         fields: Mapping[str, Any] | None = None,
+        numbers: Sequence[str] = (),
     ) -> Applied:
         """The agent's code for a call, during it, after it, or again as a correction. Raises `UnknownAttempt`,
         `UnknownCode`, `ArgumentError`."""
-        given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields)
+        given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields, tuple(numbers))
         return self.dispose_attempts([given])[0]
 
     @_spoiling
@@ -337,6 +339,8 @@ class WriteTransaction:
             "note": note,
             "created_at": at,
             "closed_at": None,
+            "tried_at": None,
+            "reminded_at": None,
         }
         return key
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, select
 
-from dispositions import schema
+from dispositions import consent, schema, withholding
 from dispositions.contact import Verdict
 from dispositions.hours import zone_info
 from dispositions.policy import CampaignPolicy
@@ -32,6 +32,8 @@ _ENDED = {
     ContactState.SOLD: "sold",
     ContactState.DO_NOT_CALL: "must not be called: asked for it or is on a register",
     ContactState.BAD_NUMBER: "has no working number: {what}",
+    ContactState.NO_CONSENT: "withheld: {what}",
+    ContactState.FILTERED: "withheld: the campaign's filter does not let it through: {what}",
     ContactState.EXHAUSTED: "attempts exhausted: {attempts} made, last {what}",
 }
 
@@ -59,6 +61,10 @@ def why(view: ReadView, contact: Contact, at: float) -> Verdict:
     if state in _ENDED:
         last = _LAST.one(view.connection, {"contact_id": contact.id}).first()
         what = "no attempt" if last is None else str(last.disposition or last.outcome)
+        if state is ContactState.FILTERED:
+            what = "it has changed since" if policy.filter is None else policy.filter.text
+        if state is ContactState.NO_CONSENT:
+            what = _ground(view, contact, policy, at) or "it may be dialed by now; a reload looks again"
         text = _ENDED[state].format(what=what, attempts=contact.attempts)
         return Verdict(contact.id, False, (str(state),), (text,), None)
     return _waiting(view, contact, policy, zones, at)
@@ -72,6 +78,13 @@ def _waiting(view: ReadView, contact: Contact, policy: CampaignPolicy, zones: tu
         if contact.numbers < 2:
             return Verdict(contact.id, False, ("do_not_call",), (text,), None)
     found: list[tuple[str, str]] = [] if blocked is None else [("do_not_call", text)]
+    if contact.callback_id is None:
+        ground = _ground(view, contact, policy, at)
+        if ground is not None:
+            return Verdict(contact.id, False, ("no_consent",), (ground,), None)
+        if policy.filter is not None and not policy.filter.holds(withholding.looker(contact)):
+            text = f"the campaign's filter does not let it through: {policy.filter.text}"
+            return Verdict(contact.id, False, ("filtered",), (text,), None)
     next_at = at
     if place.state is not ContactState.READY and place.when > at:
         found.append((str(place.state), _awaited(view, contact, zones)))
@@ -99,6 +112,13 @@ def _waiting(view: ReadView, contact: Contact, policy: CampaignPolicy, zones: tu
         return Verdict(contact.id, True, ("dialable",), (f"dialable now, as {origin}",), at)
     codes = tuple(dict.fromkeys(code for code, _ in found))
     return Verdict(contact.id, False, codes, tuple(text for _, text in found), opening)
+
+
+def _ground(view: ReadView, contact: Contact, policy: CampaignPolicy, at: float) -> str | None:
+    """What is wrong with the lawful basis on record."""
+    if policy.consent is None:
+        return None
+    return policy.consent.problem(consent.of_contacts(view.connection, [contact.id]).get(contact.id), at)
 
 
 def _awaited(view: ReadView, contact: Contact, zones: tuple[str, ...]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from dispositions import recovery, schema, settle, verdict
+from dispositions import changes, consent, recovery, schema, settle, verdict
 from dispositions.attempt import CallbackCard, OutboxMessage, SaleCard
 from dispositions.contact import AttemptCard, ContactCard, NumberCard, Verdict
 from dispositions.errors import UnknownContact
@@ -167,7 +168,14 @@ class ReadView:
         name = self.store.campaign_name(record.campaign_id)
         rows = settle.NUMBERS.one(self.connection, {"contact_id": record.id}).all()
         numbers = tuple(
-            NumberCard(f"+{row.digits}", row.kind, self.store.zones(row.zone_id, self.connection), row.status)
+            NumberCard(
+                f"+{row.digits}",
+                row.kind,
+                self.store.zones(row.zone_id, self.connection),
+                row.status,
+                row.invalid,
+                row.answered_at,
+            )
             for row in rows
         )
         history = tuple(_attempt_card(row) for row in _HISTORY.one(self.connection, {"contact_id": record.id}))
@@ -178,7 +186,7 @@ class ReadView:
             external_id=record.external_id,
             state=record.place.state,
             due_at=settle.due_of(record.place),
-            number=f"+{record.number}",
+            number=f"+{record.number}" if record.number else "",
             numbers=numbers,
             zones=self.store.zones(record.zone_id, self.connection),
             priority=record.priority,
@@ -186,6 +194,8 @@ class ReadView:
             fields=json.loads(record.fields),
             added_at=_HEAD.one(self.connection, {"contact_id": record.id}).scalar_one(),
             history=history,
+            changes=tuple(changes.of_contact(self.connection, record.id)),
+            consent=consent.of_contacts(self.connection, [record.id]).get(record.id),
         )
 
     def _contact_id(self, key: str | int, campaign: str | None) -> int:
@@ -200,7 +210,7 @@ class ReadView:
         return int(row.contact_id)
 
     def _record(self, contact_id: int) -> Contact:
-        work = Work(self.connection, locking=False)
+        work = Work(self.connection, partial(self.store.slot, self.connection), locking=False)
         work.load_contacts([contact_id])
         try:
             return work.contacts[contact_id]

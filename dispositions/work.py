@@ -7,7 +7,7 @@ before it changes anything here, so one that raises an `ArgumentError` leaves no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,19 +39,26 @@ from dispositions.state import ContactState, Move, after
 
 RETRY_KIND, SHARED, PERSONAL = "retry", "shared", "personal"
 _PRIORITIES = 10_000_000
+SLOT = 100_000_000
+"""Ranks of one list of a campaign: each has its own range, so that a claim may take from them in turn."""
 _CLASSES = {SHARED: 0, PERSONAL: 0, RETRY_KIND: 1, "fresh": 2}
 _ORIGINS = (SHARED, RETRY_KIND, "fresh")
 
 
-def rank_of(origin: str, priority: int) -> int:
-    """The sort key of the ready table, lowest first: callbacks, then retries, then fresh; inside, higher priority
-    first."""
-    return _CLASSES[origin] * _PRIORITIES + (_PRIORITIES // 2 - priority)
+def rank_of(origin: str, priority: int, slot: int = 0) -> int:
+    """The sort key of the ready table, lowest first: in the range of the list's slot callbacks, then retries, then
+    fresh; inside, higher priority first."""
+    return slot * SLOT + _CLASSES[origin] * _PRIORITIES + (_PRIORITIES // 2 - priority)
 
 
 def origin_of(rank: int) -> str:
     """Which of the three classes a rank belongs to."""
-    return _ORIGINS[min(rank // _PRIORITIES, 2)]
+    return _ORIGINS[min(rank % SLOT // _PRIORITIES, 2)]
+
+
+def class_ranks(slot: int, first: str, last: str) -> tuple[int, int]:
+    """The ranks [from, to) of a list's classes `first` to `last`."""
+    return slot * SLOT + _CLASSES[first] * _PRIORITIES, slot * SLOT + (_CLASSES[last] + 1) * _PRIORITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,12 @@ class Contact:
     fields: str
     place: Place
     stored: Place
+    slot: int = 0
     dirty: bool = False
+
+    def rank(self, origin: str) -> int:
+        """Its sort key as one of `origin`."""
+        return rank_of(origin, self.priority, self.slot)
 
     def move(self, move: Move, place: Place) -> None:
         """Stand elsewhere; the table of moves must allow it."""
@@ -118,8 +130,9 @@ class Attempt:
 class Work:
     """What one transaction has read and changed."""
 
-    def __init__(self, connection: Connection, *, locking: bool = True) -> None:
+    def __init__(self, connection: Connection, slot_of: Callable[[int, str], int], *, locking: bool = True) -> None:
         self.connection = connection
+        self._slot_of = slot_of
         self._select = LOCKED_CONTACTS if locking else CONTACTS
         self.contacts: dict[int, Contact] = {}
         self.attempts: dict[str, Attempt] = {}
@@ -168,14 +181,15 @@ class Work:
         elif settled is not None:
             place = Place(ContactState(settled), settled_at)
         else:
-            place = ready.get(key) or self._ready_place(key, campaign_id, zone_id, priority)
+            place = ready.get(key) or self._ready_place(key, campaign_id, zone_id, priority, list_name)
         return Contact(
             key, campaign_id, list_name, external_id, number, numbers, zone_id, priority, attempts,
-            Progress.load(progress), callback_id, fields, place, place,
+            Progress.load(progress), callback_id, fields, place, place, self._slot_of(campaign_id, list_name),
         )  # fmt: skip
 
-    def _ready_place(self, key: int, campaign_id: int, zone_id: int, priority: int) -> Place:
-        ranks = {f"rank{n}": rank_of(origin, priority) for n, origin in enumerate(_ORIGINS)}
+    def _ready_place(self, key: int, campaign_id: int, zone_id: int, priority: int, list_name: str) -> Place:
+        slot = self._slot_of(campaign_id, list_name)
+        ranks = {f"rank{n}": rank_of(origin, priority, slot) for n, origin in enumerate(_ORIGINS)}
         rows = READY_AT.rows(
             self.connection, {"campaign_id": campaign_id, "zone_id": zone_id, "contact_id": key, **ranks}
         )
@@ -198,9 +212,14 @@ class Work:
         """Into the hourly tally."""
         self.tally[campaign_id, int(at // 3600), str(outcome)] += calls
 
-    def close_callback(self, callback_id: int, state: str, at: float) -> None:
-        """The callback is over."""
-        self.closed[callback_id] = {"key": callback_id, "new_state": state, "new_closed_at": at}
+    def close_callback(self, callback_id: int, state: str, at: float, tried_at: float | None = None) -> None:
+        """The callback is over. `tried_at`: when the call that was promised left."""
+        self.closed[callback_id] = {
+            "key": callback_id,
+            "new_state": state,
+            "new_closed_at": at,
+            "new_tried_at": tried_at,
+        }
 
     def flush(self) -> None:
         """Write everything; afterwards the database and this agree."""
