@@ -6,12 +6,9 @@ Used by the integration tests and the benchmarks. Every process is a child, logs
 from __future__ import annotations
 
 import json
-import random
 import signal
-import socket
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,26 +17,13 @@ from typing import Any, Self
 from benchmarks.rig import joins
 from benchmarks.rig.campaign import CampaignSettings, write
 from benchmarks.rig.daemon import Daemon
+from benchmarks.rig.media_ports import MediaPorts
 from benchmarks.rig.process import NotReadyError, Process, free_port, until
 from benchmarks.rig.scenario import CarrierSettings, agent, carrier
 from benchmarks.rig.sipp import CallStory, Sipp, stories
 from benchmarks.rig.store_peek import UNFINISHED, StorePeek
 
 MEDIA_PORTS = 400
-
-
-def media_ports(count: int) -> tuple[int, int]:
-    """A range for the media process in which every port is free now, below those that the peers are given."""
-    while True:
-        first = random.randrange(20000, 32000 - count) // 2 * 2
-        try:
-            with ExitStack() as stack:
-                for port in range(first, first + count):
-                    probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first, first + count - 1
 
 
 class Floor:
@@ -82,6 +66,7 @@ class Floor:
         if agent_phones is None:
             self.agents = Sipp("agents", agent(), folder / "peers")
             agent_phones = self.agents.address
+        self._ports = MediaPorts(media_port_count)
         self.settings = CampaignSettings(
             contacts=contacts,
             agents=agents,
@@ -89,7 +74,7 @@ class Floor:
             trunks=trunks,
             sip_port=free_port(),
             http_port=free_port(),
-            media_ports=media_ports(media_port_count),
+            media_ports=(self._ports.first, self._ports.last),
             **campaign,
         )
         self.config = write(folder, self.settings)
@@ -185,6 +170,7 @@ class Floor:
             self.daemon.stop()
         for sipp in [*self.carriers.values(), *([self.agents] if self.agents else [])]:
             sipp.stop()
+        self._ports.release()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
     python -m benchmarks.sip                       # 500 and 1,000 calls/s, 10 s each
     python -m benchmarks.sip --rate 1000 --seconds 60 --json
+    python -m benchmarks.sip --stacks              # beside other Python stacks, 200 calls/s, medians of 5
 
 A ratio is all that carries over to another machine.
 SIPp's set-up times are whole milliseconds. Exit status 1 if a call of ours failed.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -22,9 +24,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HOST = "127.0.0.1"
+CALLEE = Path(__file__).with_name("uas.xml")
+STACKS = ("aiosipua", "sippy")
+"""Other Python stacks that can place a call (pip install 'predictive-dialer[stacks]'), by module."""
 
 
 def free_port() -> int:
@@ -35,10 +41,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def uas(sipp: str, folder: Path) -> Iterator[int]:
-    """SIPp's own uas; yields its port."""
+def uas(sipp: str, folder: Path, *scenario: str) -> Iterator[int]:
+    """SIPp's own uas, or another scenario; yields its port."""
     port = free_port()
-    command = [sipp, "-sn", "uas", "-i", HOST, "-p", str(port), "-nostdin"]
+    command = [sipp, *(scenario or ("-sn", "uas")), "-i", HOST, "-p", str(port), "-nostdin"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(0.5)
     try:
@@ -75,6 +81,54 @@ def sipp_uac(sipp: str, folder: Path, port: int, rate: float, calls: int) -> dic
     }
 
 
+def python_stack(module: str, port: int, rate: float, calls: int) -> dict[str, Any] | None:
+    """The caller made with another stack; None when it is not installed."""
+    if importlib.util.find_spec(module) is None:
+        return None
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.sip.{module}_client", str(port)]
+    command += ["--rate", str(rate), "--calls", str(calls)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -> int:
+    """Ours beside the other Python stacks, in turns, so that a busy moment hits all alike."""
+    calls = int(rate * seconds)
+    found: dict[str, list[dict[str, Any]]] = {"ours": [], **{module: [] for module in STACKS}}
+    for _ in range(rounds):
+        for who, runs in found.items():
+            with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name), "-sf", str(CALLEE)) as port:
+                run = ours(port, rate, calls, False) if who == "ours" else python_stack(who, port, rate, calls)
+            if run is not None:
+                runs.append(run)
+    rows = {
+        who: {
+            "cpu_us_per_call": median(run["cpu_us_per_call"] for run in runs),
+            "setup_p99_ms": median(run["setup_p99_ms"] for run in runs),
+            "failures": sum(sum(run["failures"].values()) for run in runs),
+        }
+        for who, runs in found.items()
+        if runs
+    }
+    mine = rows["ours"]["cpu_us_per_call"]
+    for row in rows.values():
+        row["times_ours"] = row["cpu_us_per_call"] / mine
+    if as_json:
+        json.dump({"rate": rate, "calls": calls, "rounds": rounds, "stacks": rows}, sys.stdout, indent=1)
+        print()
+    else:
+        print(f"{rate:.0f} calls/s, medians of {rounds} runs of {calls} calls")
+        for who, row in rows.items():
+            print(
+                f"{who:>9} {row['cpu_us_per_call']:8.0f} us/call  {row['times_ours']:5.2f} x ours  "
+                f"set-up p99 {row['setup_p99_ms']:6.2f} ms  failures {row['failures']}"
+            )
+        for missing in [module for module in STACKS if module not in rows]:
+            print(f"{missing:>9} is not installed: pip install 'predictive-dialer[stacks]'")
+    return 1 if rows["ours"]["failures"] else 0
+
+
 def ours(port: int, rate: float, calls: int, plain: bool) -> dict[str, Any]:
     """Our caller in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.sip.client", str(port), "--rate", str(rate), "--calls", str(calls)]
@@ -90,12 +144,16 @@ def main() -> int:
     parser.add_argument("--rate", type=float, action="append", help="calls per second; may be repeated (500 and 1000)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each run")
     parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
+    parser.add_argument("--stacks", action="store_true", help="beside other Python stacks instead of SIPp, 200 calls/s")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each stack, for their median")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
     sipp = shutil.which("sipp")
     if sipp is None:
         print("sipp is not installed: apt-get install --no-install-recommends sip-tester", file=sys.stderr)
         return 2
+    if options.stacks:
+        return stacks(sipp, (options.rate or [200.0])[0], options.seconds, options.rounds, options.json)
     results = []
     for rate in options.rate or [500.0, 1000.0]:
         calls = int(rate * options.seconds)
