@@ -44,9 +44,12 @@ def time_to_dial(window: str, at: float, rules: CallingRules) -> tuple[float, fl
     live farther west, the last hours are dialed with less to count on, which is the safe side.
     """
     since, left = legal_window(window, at, rules.timezone)
-    if window not in ("day", "month"):
+    if window not in ("day", "24h", "month"):
         return since, left
     local = datetime.fromtimestamp(at, ZoneInfo(rules.timezone))
     minute = local.hour * 60 + local.minute + local.second / 60
     closed = 1440 - max([minute, *(end for _, end in rules.of_day(local.date()))])
+    if window == "24h" and closed:
+        # what it holds at the last closing is today, whatever tomorrow brings
+        left = (1440 - minute) * 60.0
     return since, max(0.0, left - closed * 60.0)

@@ -70,13 +70,19 @@ def test_a_month_loses_the_evening_of_today_only():
     assert time_to_dial("month", now, WORK)[1] == left - 4 * 3600
 
 
-@pytest.mark.parametrize("window", ["24h", "30d", "call"])
+@pytest.mark.parametrize("window", ["30d", "call"])
 def test_other_windows_are_as_they_are(window):
     now = at(2026, 7, 1, 16)
     assert time_to_dial(window, now, WORK) == legal_window(window, now, "Europe/Madrid")
 
 
-def test_round_the_clock_nothing_changes():
+def test_a_rolling_day_is_judged_at_the_last_closing():
+    now = at(2026, 7, 1, 16)
+    assert time_to_dial("24h", now, WORK) == (now - DAY, 2 * 3600)
+
+
+@pytest.mark.parametrize("window", ["day", "24h", "month"])
+def test_round_the_clock_nothing_changes(window):
     now = at(2026, 7, 1, 16)
     rules = CallingRules(timezone="Europe/Madrid")
-    assert time_to_dial("day", now, rules) == legal_window("day", now, "Europe/Madrid")
+    assert time_to_dial(window, now, rules) == legal_window(window, now, "Europe/Madrid")
