@@ -28,6 +28,7 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "run": Entry("dialer.cli.run", "run", "Run the campaigns of a config file until Ctrl-C."),
     "check": Entry("dialer.cli.check", "check", "Check a config file and say what would be dialable now, and why."),
+    "simulate": Entry("dialer.cli.simulate", "simulate", "Say what to expect of a campaign before it runs."),
     "schema": Entry("dialer.cli.schema", "schema", "Print the JSON Schema of config files, for editors."),
     "import": Entry("dialer.cli.lists", "import_list", "Import contact lists."),
     "status": Entry("dialer.cli.status", "status", "Show campaigns, agents, trunks and queues of a running dialer."),
