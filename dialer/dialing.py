@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 #: The longest time between two looks at a campaign, seconds.
 LOOK_AGAIN = 1.0
-#: The shortest, so that a burst of events is one decision.
-BREATH = 0.02
+#: The shortest, so that a burst of events is one decision. Calls ring for seconds: nothing is lost by 50 ms.
+BREATH = 0.05
 #: After the list gave fewer contacts than asked for, seconds until it is asked again (a new contact wakes it at once).
 EMPTY_PAUSE = 1.0
 #: A claim that is not dialed within so many seconds goes back to the list by itself (`tend_leases`).
@@ -184,7 +184,7 @@ class Dialing:
 
         # the time of the claim is the time of its commit: a locked store may keep it waiting past the calling hours
         self.services.ledger.post(
-            lambda tx: tx.claim(name, count, at := clock.at(), at + LEASE), self._claimed, refused
+            lambda tx: tx.claim(name, count, at := clock.at(), at + LEASE), self._claimed, refused, last=True
         )
 
     def _claimed(self, claims: list[Claim]) -> None:

@@ -45,18 +45,18 @@ class OutcomeDesk:
         """
         attempt, at = call.id, self.services.clock.at()
         saved = None if early is None else json.dumps({**call.plan.to_dict(), "early": early.to_dict()})
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at))
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), about=attempt)
 
     def note_answered(self, call: Call) -> None:
         """The dialog stands: what a BYE after a crash needs goes to disk."""
         attempt, dialog, at = call.id, call.dialog, call.answered_at
         saved = json.dumps(dialog.to_dict()) if dialog is not None else None
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at))
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at), about=attempt)
 
     def note_connected(self, call: Call, agent: Agent) -> None:
         """Customer and agent are joined."""
         attempt, name, at = call.id, agent.name, self.services.clock.at()
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, connected_at=at, agent=name))
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, connected_at=at, agent=name), about=attempt)
 
     def note_retargeted(self, call: Call, then: Callable[[], None]) -> None:
         """The attempt goes on over another trunk: its new INVITE is on disk before `then` sends it."""
@@ -87,7 +87,7 @@ class OutcomeDesk:
             )  # fmt: skip
             return self.to_outbox(tx, [ended, *consequences(applied, applied.given, at, fields)])
 
-        services.ledger.post(operation, self.publish)
+        services.ledger.post(operation, self.publish, about=attempt)
 
     def withdraw(self, call: Call, reason: str) -> None:
         """Its attempt is on disk, but no INVITE has left and none will: nothing that counts, so nothing to tell."""
@@ -128,7 +128,7 @@ class OutcomeDesk:
             )
             return applied, self.to_outbox(tx, [recorded, *consequences(applied, given, at, call_fields_of)])
 
-        applied, events = await self.services.ledger.write(operation)
+        applied, events = await self.services.ledger.write(operation, about=attempt)
         self.publish(events)
         return applied
 

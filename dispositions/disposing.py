@@ -205,8 +205,8 @@ def sell(tx: WriteTransaction, contact: Contact, attempt: Attempt, agent: str, f
     """Put the sale into its queue; a second one of the same attempt replaces the fields of the first. Its id."""
     known = tx.work.sales.get(attempt.id)
     if known is None:
-        found = _SALE_OF.one(tx.connection, {"attempt_id": attempt.id}).scalar()
-        key = tx.store.next_id("sale", tx.connection) if found is None else int(found)
+        found = _SALE_OF.rows(tx.connection, {"attempt_id": attempt.id})
+        key = int(found[0][0]) if found else tx.store.next_id("sale", tx.connection)
     else:
         key = known["id"]
     tx.work.withdrawn.pop(attempt.id, None)

@@ -50,7 +50,7 @@ class DoNotCall:
 
     def refresh(self, connection: Connection) -> None:
         """Take in what the table got since the last time; everything again if something was taken out."""
-        versions = {row.name: row.value for row in _VERSIONS.one(connection, {"added": ADDED, "removed": REMOVED})}
+        versions = dict(_VERSIONS.rows(connection, {"added": ADDED, "removed": REMOVED}))
         serial, removals = versions.get(ADDED, 0), versions.get(REMOVED, 0)
         if removals != self._removals:
             self._serial, self._removals = 0, removals

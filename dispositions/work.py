@@ -136,6 +136,8 @@ class Work:
         self._select = LOCKED_CONTACTS if locking else CONTACTS
         self.contacts: dict[int, Contact] = {}
         self.attempts: dict[str, Attempt] = {}
+        self.unknown: set[str] = set()
+        """attempts that were looked for in vain"""
         self.updates: dict[str, dict[str, Any]] = {}
         self.callbacks: dict[int, dict[str, Any]] = {}
         self.closed: dict[int, dict[str, Any]] = {}
@@ -148,14 +150,16 @@ class Work:
 
     def load_attempts(self, ids: Sequence[str]) -> None:
         """Read attempts and their contacts that are not here yet; unknown ids are passed over."""
-        missing = [key for key in dict.fromkeys(ids) if key not in self.attempts]
+        missing = [key for key in dict.fromkeys(ids) if key not in self.attempts and key not in self.unknown]
         if not missing:
             return
         contacts = []
+        self.unknown.update(missing)
         for row in ATTEMPTS.all(self.connection, missing):
             values = list(row)
             values[11] = Outcome(values[11]) if values[11] else None
             self.attempts[row[0]] = Attempt(*values)
+            self.unknown.discard(row[0])
             contacts.append(row[2])
         self.load_contacts(contacts)
 
