@@ -144,6 +144,8 @@ class Call:
     pacer_agent: str | None = None
     """whom the pacer was told that the call is connected to"""
     dialog: DialogState | None = None
+    known_tag: str | None = None
+    """the far end's tag in the early dialog that is on disk"""
     sent: bool = False
     """an INVITE of this attempt has left, over whatever trunk"""
     leg_open: bool = False

@@ -32,6 +32,9 @@ log = structlog.get_logger(__name__)
 MESSAGE_SLACK = 5.0
 #: How often a call is looked at again whose INVITE has had no response at all when it should be given up, seconds.
 UNHEARD_AGAIN = 1.0
+#: How long the ACK of a 200 may wait until the dialog is on disk, seconds; not at all while the store is locked: nobody
+#: shall wait in silence for a disk. The far end repeats its 200 only after T1, 500 ms (RFC 3261 13.3.1.4).
+LONGEST_HOLD = 0.4
 
 
 class CallControl:
@@ -154,10 +157,26 @@ class CallControl:
         self._stop_ringing(call)
         self.tell(call, "call_answered", call.id, call.answered)
         self.campaign.totals["answered"] += 1
-        self.outcomes.note_answered(call)
+        self.outcomes.note_answered(call, lambda: self.acknowledge(call))
+        known = call.dialog is not None and call.dialog.remote_tag == call.known_tag
+        if known or self.services.ledger.locked:
+            self.acknowledge(call)
+        else:
+            self._arm(call, "ack", LONGEST_HOLD, self.acknowledge)
         self.services.stream.publish(
             CallAnswered(at=call.answered_at, ring_seconds=call.answered - call.placed, **call_fields(call))
         )
+
+    def acknowledge(self, call: Call) -> None:
+        """What a BYE after a crash needs is on disk, or was waited for long enough: the ACK of the 200 leaves, and the
+        far end takes re-INVITEs.
+        """
+        self.services.stop_timer(call.timers, "ack")
+        if call.leg.up or call.state in (CallState.ENDING, CallState.OVER):
+            return
+        if self.services.switch.acknowledge(call.leg.id):
+            call.leg.settle_initial()
+            call.leg.sync()
 
     def seek_agent(self, call: Call) -> None:
         left = self.patience_left(call)

@@ -40,7 +40,6 @@ class CallLegOwner:
         call.dialog = event.dialog
         call.status = 200
         usable = call.leg.note_far(event.sdp)
-        call.leg.settle_initial()
         self.control.fire(call, CallTrigger.ANSWER if usable else CallTrigger.NO_AUDIO)
 
     def on_failed(self, event: Failed) -> None:

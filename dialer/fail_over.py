@@ -75,7 +75,7 @@ class FailOver:
     def _go_on(self, call: Call, reserve: Trunk, now: float) -> None:
         call.trunk.free(call.id)
         reserve.seize(now, call.id)
-        call.trunk, call.decided, call.announced = reserve, now, False
+        call.trunk, call.decided, call.announced, call.known_tag = reserve, now, False, None
         call.plan = self.services.switch.udp.retarget(
             call.plan, reserve.destination, reserve.request_uri(call.number), credentials=reserve.credentials
         )

@@ -231,7 +231,9 @@ class Placing:
     def _invite(self, call: Call) -> bool:
         owner = CallLegOwner(call, self.calls, self._fail_over)
         call.leg_open = True  # an answer may be handled before `invite` returns
-        if not self.services.switch.invite(call.plan, owner, call.leg.own_offer(), call.trunk.credentials):
+        if not self.services.switch.invite(
+            call.plan, owner, call.leg.own_offer(), call.trunk.credentials, hold_ack=True
+        ):
             call.leg_open = False
             self._unsent(call, Outcome.UNKNOWN)
             return False

@@ -113,11 +113,21 @@ class Switchboard:
     # -- commands -------------------------------------------------------------------------------------------------
     # On a leg that the endpoint has no more, whose end is only on its way to its owner, they do nothing and are False.
 
-    def invite(self, plan: InvitePlan, owner: LegOwner, description: bytes, credentials: Credentials | None) -> bool:
-        """Send the INVITE of a plan that is on disk; its events go to `owner`."""
+    def invite(
+        self,
+        plan: InvitePlan,
+        owner: LegOwner,
+        description: bytes,
+        credentials: Credentials | None,
+        *,
+        hold_ack: bool = False,
+    ) -> bool:
+        """Send the INVITE of a plan that is on disk; its events go to `owner`. `hold_ack`: see `Endpoint.invite`."""
         self._owners[plan.call_id] = owner
         sent = self._try(
-            plan.call_id, "invite", lambda: self.udp.invite(plan, sdp=description, credentials=credentials)
+            plan.call_id,
+            "invite",
+            lambda: self.udp.invite(plan, sdp=description, credentials=credentials, hold_ack=hold_ack),
         )
         if not sent:
             self._owners.pop(plan.call_id, None)
@@ -128,6 +138,10 @@ class Switchboard:
         self._owners.pop(leg, None)
         if self.udp.has(leg):
             self._left.add(leg)
+
+    def acknowledge(self, leg: str) -> bool:
+        """Send the ACK that `hold_ack` held."""
+        return self.udp.has(leg) and self._try(leg, "acknowledge", lambda: self.udp.acknowledge(leg, None))
 
     def cancel(self, leg: str) -> bool:
         """Give up a ringing call."""

@@ -231,9 +231,16 @@ class UdpEndpoint:
         """`Endpoint.retarget`."""
         return self.endpoint.retarget(plan, destination, to_uri, credentials=credentials, large_over_tcp=large_over_tcp)
 
-    def invite(self, plan: InvitePlan, *, sdp: bytes | None = None, credentials: Credentials | None = None) -> str:
+    def invite(
+        self,
+        plan: InvitePlan,
+        *,
+        sdp: bytes | None = None,
+        credentials: Credentials | None = None,
+        hold_ack: bool = False,
+    ) -> str:
         """`Endpoint.invite`."""
-        leg = self.endpoint.invite(plan, self._clock(), sdp=sdp, credentials=credentials)
+        leg = self.endpoint.invite(plan, self._clock(), sdp=sdp, credentials=credentials, hold_ack=hold_ack)
         self._flush()
         return leg
 
@@ -242,7 +249,7 @@ class UdpEndpoint:
         self.endpoint.cancel(leg, self._clock(), reason)
         self._flush()
 
-    def acknowledge(self, leg: str, sdp: bytes) -> None:
+    def acknowledge(self, leg: str, sdp: bytes | None) -> None:
         """`Endpoint.acknowledge`."""
         self.endpoint.acknowledge(leg, sdp, self._clock())
         self._flush()

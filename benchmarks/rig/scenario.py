@@ -33,7 +33,9 @@ EMPTY = "Content-Length: 0\n\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierSettings:
-    """What becomes of calls: shares of 100 (what is left over rings without answer), times in seconds."""
+    """What becomes of calls: shares of 100 (what is left over rings without answer), times in seconds. Without `rings`
+    no 180 is sent: the first that the dialer hears beyond 100 is the final response.
+    """
 
     answer: float = 50.0
     busy: float = 15.0
@@ -43,6 +45,7 @@ class CarrierSettings:
     ring: tuple[float, float] = (0.5, 1.5)
     hold: tuple[float, float] = (1.5, 2.5)
     retry_after: int = 1
+    rings: bool = True
 
     def __post_init__(self) -> None:
         """Shares must fit into 100."""
@@ -168,8 +171,7 @@ def carrier(settings: CarrierSettings) -> str:
             branch("11", "isbusy"),
             branch("12", "isnf"),
             branch("13", "is503"),
-            _send("180 Ringing", tag=TAG),
-            _log("RINGING"),
+            *([_send("180 Ringing", tag=TAG), _log("RINGING")] if settings.rings else []),
             branch("14", "is480"),
             branch("15", "isans"),
             # nobody answers: ring until the CANCEL; a caller that never gives up gets 408 after two minutes

@@ -241,13 +241,17 @@ class Endpoint:
         )
 
     def invite(
-        self, plan: InvitePlan, now: float, *, sdp: bytes | None = None, credentials: Credentials | None = None
+        self,
+        plan: InvitePlan,
+        now: float,
+        *,
+        sdp: bytes | None = None,
+        credentials: Credentials | None = None,
+        hold_ack: bool = False,
     ) -> str:
         """Send the INVITE of a plan; returns the leg's id, which is `plan.call_id`. `sdp` and `credentials` default
-        to the plan's.
-
-        Raises `WrongState` if the plan's leg is live, `TooManyLegs`, and `UnsafeHeader` for a plan that was tampered
-        with.
+        to the plan's. `hold_ack`: the ACK of its 2xx waits for `acknowledge` or the dialog's next request.
+        Raises `WrongState` if the plan's leg is live, `TooManyLegs`, `UnsafeHeader` (a plan that was tampered with).
         """
         if plan.call_id in self._legs:
             raise WrongState(f"leg {plan.call_id} is live already")
@@ -255,7 +259,7 @@ class Endpoint:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
         _check_plan(self._core, plan)
         digest = DigestClient(credentials or plan.credentials, self._core.text)
-        OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now)
+        OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now, hold_ack)
         return plan.call_id
 
     def cancel(self, leg: str, now: float, reason: str | None = None) -> None:
@@ -269,8 +273,8 @@ class Endpoint:
             raise WrongState(f"leg {leg} is incoming; reject it")
         found.cancel(now, reason)
 
-    def acknowledge(self, leg: str, sdp: bytes, now: float) -> None:
-        """The answer to an offer that came in the 2xx of an INVITE without one. Raises `UnknownLeg`, `WrongState`."""
+    def acknowledge(self, leg: str, sdp: bytes | None, now: float) -> None:
+        """The answer to a 2xx's offer, None: the ACK that `hold_ack` held. Raises `UnknownLeg`, `WrongState`."""
         found = self._leg(leg)
         if not isinstance(found, OutgoingLeg):
             raise WrongState(f"leg {leg} is incoming")

@@ -47,7 +47,7 @@ class Answered:
     `crossed_cancel`: the 2xx passed our CANCEL on the way. Nothing but the ACK is done about it: the call stands until
     the layer above keeps it or says `bye`. If the INVITE carried no offer, `sdp` is the peer's offer and the ACK
     waits for
-    `Endpoint.acknowledge`.
+    `Endpoint.acknowledge`, as it does after an `invite` that said `hold_ack`.
     """
 
     leg: str

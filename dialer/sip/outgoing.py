@@ -76,18 +76,27 @@ class OutgoingLeg(Leg):
         "_early",
         "_early_dialogs",
         "_headers",
+        "_hold_ack",
         "_sdp",
         "invite",
         "plan",
     )
 
     def __init__(
-        self, core: Core, legs: dict[str, Leg], plan: InvitePlan, sdp: bytes | None, digest: DigestClient, now: float
+        self,
+        core: Core,
+        legs: dict[str, Leg],
+        plan: InvitePlan,
+        sdp: bytes | None,
+        digest: DigestClient,
+        now: float,
+        hold_ack: bool = False,
     ) -> None:
         self._headers = checked_headers(plan.headers)
         super().__init__(core, legs, plan.call_id, digest, "calling")
         self.plan = plan
         self._sdp = sdp
+        self._hold_ack = hold_ack
         self._early: Response | None = None
         self._early_dialogs: dict[str, EarlyDialog] = {}  # by To tag; only those with reliable provisionals
         self._cancel_reason = ""
@@ -188,7 +197,7 @@ class OutgoingLeg(Leg):
             answer = answer or early.sdp
         self._early_dialogs.clear()
         invite.acks[dialog.remote_tag] = None
-        if self._sdp is not None:
+        if self._sdp is not None and not self._hold_ack:
             self.send_ack(invite, dialog.remote_tag, now)
         core.timers.cancel(self._cancel_guard)
         self.fire("answered", now)
@@ -199,13 +208,32 @@ class OutgoingLeg(Leg):
     def crossed(self, now: float) -> None:
         self._crossed = True
 
-    def acknowledge(self, sdp: bytes, now: float) -> None:
-        """Answer an offer that came in the 2xx. Raises `WrongState` if there is none."""
+    def acknowledge(self, sdp: bytes | None, now: float) -> None:
+        """Answer an offer that came in the 2xx, or (None) send the ACK that was held. Raises `WrongState` if there is
+        none."""
         dialog = self.the_dialog()
-        if self._sdp is not None or self.invite.acks.get(dialog.remote_tag) is not None:
-            raise WrongState(f"leg {self.id} has no offer in a 2xx to acknowledge")
-        self.local_sdp = sdp
-        self.send_ack(self.invite, dialog.remote_tag, now, sdp)
+        if (self._sdp is None) is (sdp is None) or self.invite.acks.get(dialog.remote_tag) is not None:
+            raise WrongState(f"leg {self.id} has no 2xx to acknowledge so")
+        if sdp is not None:
+            self.local_sdp = sdp
+        self.send_ack(self.invite, dialog.remote_tag, now, sdp or b"")
+
+    def _owed_ack(self, now: float) -> None:
+        """Before any other request in the dialog: its far end takes none without the ACK (RFC 3261 13.3.1.4, 15)."""
+        dialog = self.dialog
+        if self._hold_ack and dialog is not None and self.invite.acks.get(dialog.remote_tag) is None:
+            self.send_ack(self.invite, dialog.remote_tag, now)
+
+    def reinvite(self, sdp: bytes, now: float) -> None:
+        """As `Leg.reinvite`, after an ACK that is held."""
+        self.require("confirmed")
+        self._owed_ack(now)
+        super().reinvite(sdp, now)
+
+    def send_bye(self, now: float) -> None:
+        """As `Leg.send_bye`, after an ACK that is held."""
+        self._owed_ack(now)
+        super().send_bye(now)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
         if transaction is not self.invite:

@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,22 @@ POINTS = {
 }
 
 
-def make(make_floor: Callable[..., Floor], contacts: int, seed: int) -> Floor:
+#: Around the ACK of a 200 that no provisional came before, so that nothing on disk knows the far end's tag: `PASSAGE`s
+#: beyond the five agents' own.
+SILENT_POINTS = [
+    ("before:send-ACK", 7),
+    ("after:send-ACK", 6),
+    ("after:send-ACK", 9),
+    ("after:commit-update_attempt", 1),
+]
+
+
+def make(make_floor: Callable[..., Floor], contacts: int, seed: int, behaviour: CarrierSettings = BEHAVIOUR) -> Floor:
     """A small floor in which only the dialer and its agents end calls."""
     floor = make_floor(
         contacts=contacts,
         agents=5,
-        behaviour=BEHAVIOUR,
+        behaviour=behaviour,
         seed=seed,
         calls_per_second=40.0,
         mode="power",
@@ -103,6 +114,18 @@ def test_killed_at(point: str, make_floor: Callable[..., Floor]) -> None:
     """Dies at the point's passage (and the test fails when the run never gets there), then starts again."""
     floor = make(make_floor, 30, seed=len(point))
     daemon = floor.start_daemon(program=[FAULTY, point, str(POINTS[point])])
+    floor.start_people(hangup=1.0, think=0.2, talk=0.4)
+    assert daemon.process.wait(40.0) == -signal.SIGKILL, daemon.process.tail()
+    start_again(floor)
+
+
+@pytest.mark.parametrize(("point", "passage"), SILENT_POINTS)
+def test_killed_around_an_answer_without_ringing(point: str, passage: int, make_floor: Callable[..., Floor]) -> None:
+    """The ACK waits until the dialog is on disk: an answered call is either known after the crash, or still repeats its
+    200, which gets ACK and BYE.
+    """
+    floor = make(make_floor, 30, 11, replace(BEHAVIOUR, rings=False))
+    daemon = floor.start_daemon(program=[FAULTY, point, str(passage)])
     floor.start_people(hangup=1.0, think=0.2, talk=0.4)
     assert daemon.process.wait(40.0) == -signal.SIGKILL, daemon.process.tail()
     start_again(floor)

@@ -482,6 +482,32 @@ def test_rfc3261_13_2_1_our_invite_without_offer_acknowledges_with_the_answer() 
         endpoint.acknowledge(peer.leg, OFFER, 0.2)
 
 
+def test_rfc3261_13_2_2_4_an_ack_that_is_held_leaves_before_anything_else_in_the_dialog() -> None:
+    for then in ("acknowledge", "bye", "reinvite"):
+        endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+        plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER)
+        peer = Peer()
+        peer.endpoint, peer.plan, peer.leg = endpoint, plan, endpoint.invite(plan, 0.0, hold_ack=True)
+        [invite] = peer.sent()
+        assert peer.ok(invite) == []
+        assert peer.events()[0].sdp == ANSWER
+        assert peer.ok(invite) == []  # repeated: still no ACK, and no fork
+        if then == "acknowledge":
+            endpoint.acknowledge(peer.leg, None, 0.1)
+        elif then == "bye":
+            endpoint.bye(peer.leg, 0.1)
+        else:
+            endpoint.reinvite(peer.leg, OFFER, 0.1)
+        ack, *rest = peer.sent()
+        assert start(ack).startswith("ACK ")
+        assert [start(one).split()[0] for one in rest] == {"acknowledge": [], "bye": ["BYE"]}.get(then, ["INVITE"])
+        assert ack in peer.ok(invite)  # and once more for each repetition
+        with pytest.raises(WrongState):
+            endpoint.acknowledge(peer.leg, None, 0.2)
+        with pytest.raises(WrongState):
+            endpoint.acknowledge(peer.leg, OFFER, 0.2)
+
+
 def test_rfc3311_update_with_and_without_offer() -> None:
     peer = Peer()
     peer.up()
