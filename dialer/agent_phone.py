@@ -11,6 +11,7 @@ import structlog
 
 from dialer.agent import Agent, AgentState, AgentTrigger
 from dialer.campaign import Campaign
+from dialer.config.sip_tables import REGISTER
 from dialer.leg import Leg, g711_payload
 from dialer.media import MediaError
 from dialer.resolve import ResolveError, resolve
@@ -27,6 +28,7 @@ from dialer.sip import (
     ReinviteFailed,
     SipError,
 )
+from dialer.sip.flow import Destination
 from dialer.trunk import parse_address
 from dispositions import DispositionsError
 
@@ -40,6 +42,11 @@ PHONE_TIMEOUT = 30.0
 
 #: Key of the saved SIP state of an agent's leg, so that a restart can end it.
 LEG_KEY = "agent_leg/"
+
+
+def phone_name(agent: Agent) -> str:
+    """The agent's phone in words."""
+    return f"of {agent.name}" if agent.table.phone == REGISTER else agent.table.phone
 
 
 class LoginFailed(Exception):
@@ -64,7 +71,7 @@ class AgentPhone:
         agent.campaign = self.campaign.name
         self.campaign.roster.add(agent)
         self._logins[agent.name] = answered
-        phone = agent.table.phone
+        phone = phone_name(agent)
         try:
             async with asyncio.timeout(PHONE_TIMEOUT):
                 await self._call(agent, answered)
@@ -87,9 +94,9 @@ class AgentPhone:
 
     async def _call(self, agent: Agent, answered: asyncio.Future[None]) -> None:
         services = self.services
-        destination = await resolve(parse_address(agent.table.phone))
+        uri, destination = await self._reach(agent)
         plan = services.switch.udp.plan_invite(
-            agent.table.phone,
+            uri,
             from_uri=f"sip:dialer@{services.from_host}",
             destination=destination,
             from_display="dialer",
@@ -107,7 +114,19 @@ class AgentPhone:
         if agent.leg is not leg:
             return  # logged out while that was written
         if not services.switch.invite(plan, AgentLegOwner(agent, self, plan), leg.own_offer(), None):
-            raise LoginFailed(f"the phone {agent.table.phone} cannot be called")
+            raise LoginFailed(f"the phone {phone_name(agent)} cannot be called")
+
+    async def _reach(self, agent: Agent) -> tuple[str, Destination]:
+        """(URI, where to send) of the agent's phone."""
+        if agent.table.phone != REGISTER:
+            return agent.table.phone, await resolve(parse_address(agent.table.phone))
+        found = self.services.phones.find(agent.name) if self.services.phones is not None else None
+        if found is None:
+            raise LoginFailed(
+                f"the phone of {agent.name} is not registered: it must register as {agent.name} at"
+                f" {self.services.from_host} with its password"
+            )
+        return found
 
     def ringing(self, agent: Agent, plan: InvitePlan) -> bool:
         """The early dialog goes to disk beside the INVITE's plan: should we die between the phone's answer and the
@@ -142,7 +161,7 @@ class AgentPhone:
     def failed(self, agent: Agent, event: Failed) -> None:
         """The phone refused or could not be reached."""
         what = "no answer from it" if event.kind == "timeout" else f"{event.status} {event.reason}"
-        self._fail(self._logins.pop(agent.name, None), f"the phone {agent.table.phone}: {what}")
+        self._fail(self._logins.pop(agent.name, None), f"the phone {phone_name(agent)}: {what}")
         self.control.gone(agent)
 
     @staticmethod
@@ -171,7 +190,7 @@ class AgentPhone:
     def ended(self, agent: Agent, event: Ended) -> None:
         """The phone hung up, or its dialog died."""
         detail = "hung up" if event.by == "remote" else "the dialog died"
-        self.control.phone_lost(agent, f"the leg to {agent.table.phone} is gone: {detail}")
+        self.control.phone_lost(agent, f"the leg to {phone_name(agent)} is gone: {detail}")
 
     def reinvite_refused(self, agent: Agent, event: ReinviteFailed) -> None:
         """A phone that cannot be pointed at a customer is of no use."""

@@ -12,11 +12,12 @@ from dialer.agent import Agent
 from dialer.campaign import Campaign
 from dialer.config.build import Built, BuiltCampaign
 from dialer.config.model import ConfigFile
+from dialer.config.sip_tables import RegistrationTable, TrunkTable
 from dialer.pacemaker import Pacemaker
 from dialer.resolve import ResolveError, resolve
 from dialer.roster import Roster
 from dialer.sip import Credentials
-from dialer.trunk import Trunk, parse_address
+from dialer.trunk import SignOn, Trunk, parse_address
 from pacing import Pacer, PacingError
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,22 @@ async def make_trunk(built: Built, name: str) -> Trunk:
         destination = await resolve(parse_address(table.address))
     except ResolveError as error:
         raise ResolveError(f"trunk {name}: {error}") from None
-    return Trunk(name, table, destination, credentials)
+    sign_on = None if table.registration is None else await _sign_on(name, table, table.registration, credentials)
+    return Trunk(name, table, destination, credentials, sign_on=sign_on)
+
+
+async def _sign_on(
+    name: str, table: TrunkTable, wanted: RegistrationTable, credentials: Credentials | None
+) -> SignOn:
+    destinations = []
+    for registrar in wanted.registrars or [table.address]:
+        try:
+            destinations.append(await resolve(parse_address(registrar)))
+        except ResolveError as error:
+            raise ResolveError(f"trunk {name}: registrar {error}") from None
+    domain = wanted.domain or table.domain or table.address
+    user = wanted.user or table.username
+    return SignOn(f"sip:{domain}", f"sip:{user}@{domain}", tuple(destinations), int(wanted.expires), credentials)
 
 
 def make_agents(file: ConfigFile) -> dict[str, Agent]:

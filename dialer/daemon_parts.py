@@ -23,6 +23,7 @@ from dialer.assembly import make_agents, make_campaign, make_trunks
 from dialer.clock import Clock
 from dialer.config.build import Built, build
 from dialer.config.load import Config
+from dialer.config.sip_tables import REGISTER
 from dialer.config.store_url import address_path, make_store_directory
 from dialer.desk import Desk
 from dialer.engine import Engine
@@ -35,9 +36,11 @@ from dialer.media.direct import DirectBackend
 from dialer.metrics import Metrics
 from dialer.mqtt import BridgeConfig, MqttBridge
 from dialer.outbox import StoreOutbox
+from dialer.phone_book import REALM, PhoneBook
 from dialer.reload import Reloader
 from dialer.resolve import ResolveError
 from dialer.services import Services
+from dialer.sip import Registrar
 from dialer.snapshot import gauges
 from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
@@ -141,6 +144,9 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         host, port = parse_address(file.sip.listen)
         try:
             settings: dict[str, Any] = {"user_agent": file.sip.user_agent, "branch_key": await _branch_key(ledger)}
+            registrar = settings["registrar"] = Registrar(
+                REALM, _phone_accounts(built), algorithms=file.sip.phone_digest
+            )
         except DispositionsError as error:
             raise StartError(f"store {built.store_shown}: {error}") from None
         if file.sip.advertise is not None:
@@ -157,6 +163,8 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             raise StartError(f"sip.listen {file.sip.listen}: {error.strerror}: is another dialer running?") from None
         stack.callback(udp.close)
         switch = Switchboard(udp, counters)
+        phones = PhoneBook(registrar, stream, clock)
+        switch.on_phone = phones.on_event
 
         engine: Engine | None = None
         try:
@@ -177,7 +185,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         services = Services(
             clock=clock, ledger=ledger, switch=switch, media=media, stream=stream, loop=loop,
             from_host=f"{settings.get('host', udp.address[0])}:{settings.get('port', udp.address[1])}",
-            outbox=file.mqtt is not None, counters=counters,
+            outbox=file.mqtt is not None, counters=counters, phones=phones,
         )  # fmt: skip
         try:
             engine = await _make_engine(built, services, media)
@@ -210,7 +218,12 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             stack.push_async_callback(bridge.stop)
         tokens = _tokens(built)
         reloader.check = _check_tokens
-        reloader.on_taken = lambda fresh: tokens.replace(*_token_texts(fresh))
+
+        def taken(fresh: Built) -> None:
+            tokens.replace(*_token_texts(fresh))
+            phones.take(_phone_accounts(fresh))
+
+        reloader.on_taken = taken
         app = create_app(
             desk, metrics, tokens, stream, health=lambda: _health(services, bridge), tracer=Tracer(switch, clock.at),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
@@ -285,6 +298,12 @@ async def _open_store(built: Built, clock: Clock) -> Store:
 def _refused(counters: Counter[str], error: DispositionsError) -> None:
     counters[f"store_refused_{type(error).__name__}"] += 1
     log.error("the store refused a step of a call", problem=str(error))
+
+
+def _phone_accounts(built: Built) -> dict[str, str]:
+    """Agents whose phone registers -> its password."""
+    found = built.phone_passwords
+    return {n: found[n].reveal() for n, a in built.file.agents.items() if a.phone == REGISTER and n in found}
 
 
 def _bridge_config(built: Built) -> BridgeConfig:

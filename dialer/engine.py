@@ -25,6 +25,7 @@ from dialer.placing import Placing
 from dialer.services import Services
 from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
+from dialer.trunk_registration import TrunkRegistration
 from dialer.trunk_watch import TrunkWatch
 from dialer.window import time_to_dial
 from dispositions import StoreUnavailable
@@ -68,6 +69,7 @@ class Engine:
         self.ending = False
         """shutting down, for good: nothing may be dialed any more, whatever a config says"""
         self.on_unit: Callable[[Unit], None] = lambda unit: None
+        self.registrations = {trunk.name: TrunkRegistration(trunk, services) for trunk in trunks.values()}
         self.standing = StandingLegs(services, self.trunks)
         self._paused: set[str] = set()
         self._ids = AttemptIds(services.clock.at)
@@ -92,7 +94,9 @@ class Engine:
     def add_trunk(self, trunk: Trunk) -> None:
         """One trunk more."""
         self.trunks[trunk.name] = trunk
+        self.registrations[trunk.name] = TrunkRegistration(trunk, self.services)
         if self._tasks is not None:
+            self.registrations[trunk.name].follow()
             self._tasks.create_task(TrunkWatch(trunk, self.services).run(), name=f"trunk {trunk.name}")
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -126,6 +130,7 @@ class Engine:
             for unit in self.units.values():
                 tasks.create_task(unit.dialing.run(), name=f"dialing {unit.campaign.name}")
             for trunk in self.trunks.values():
+                self.registrations[trunk.name].follow()
                 tasks.create_task(TrunkWatch(trunk, self.services).run(), name=f"trunk {trunk.name}")
             tasks.create_task(self._tend(), name="tend")
 
@@ -212,6 +217,9 @@ class Engine:
         left = self.services.switch.legs
         if left:
             log.warning("legs whose far end has not answered our BYE", legs=left)
+        for registration in self.registrations.values():
+            registration.leave()
+        await self._until(lambda: all(r.id is None for r in self.registrations.values()), patience)
         self.save_learned()
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:

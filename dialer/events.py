@@ -165,7 +165,7 @@ class AgentChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentAlert(Event):
-    """Something an operator must see about an agent: leg_lost, leg_refused, ..."""
+    """Something an operator must see about an agent: leg_lost, leg_refused, register_refused, ..."""
 
     name: ClassVar[str] = "agent_alert"
     agent: str
@@ -174,9 +174,22 @@ class AgentAlert(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPhoneChanged(Event):
+    """An agent's phone registered with us, or is registered no more; `campaign` is empty. `reason`: registered;
+    unregistered, expired, withdrawn."""
+
+    name: ClassVar[str] = "agent_phone"
+    agent: str
+    registered: bool
+    reason: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkChanged(Event):
     """A trunk went up or down; `campaign` is empty. `reason`: options_lost, recovered, unwatched; 503, timeout,
-    congestion, rested, proven, reset. `breaker`: closed, open, probing, half_open (a few calls on trial)."""
+    congestion, rested, proven, reset; registered, registration_failed, registration_lapsed, unregistered.
+    `breaker`: closed, open, probing, half_open (a few calls on trial)."""
 
     name: ClassVar[str] = "trunk"
     trunk: str

@@ -137,9 +137,14 @@ class Reloader:
                 self.engine.add_trunk(trunk)
             else:
                 old.take(trunk)
+                self.engine.registrations[name].follow()
                 guard_of(old, self.engine.services).reset()  # the operator asks for it to be tried again
                 if old.table.options_interval <= 0:
                     unwatch(old, self.engine.services)
+
+        for name, trunk in self.engine.trunks.items():
+            if name not in fresh and trunk.sign_on is not None:
+                self.engine.registrations[name].leave()
 
     def _take_agents(self, built: Built) -> None:
         for name, table in built.file.agents.items():

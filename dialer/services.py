@@ -12,6 +12,7 @@ from dialer.clock import Clock
 from dialer.events import EventStream
 from dialer.ledger import Ledger
 from dialer.media import MediaBackend
+from dialer.phone_book import PhoneBook
 from dialer.switchboard import Switchboard
 
 
@@ -27,6 +28,8 @@ class Services:
     loop: asyncio.AbstractEventLoop
     from_host: str
     """host:port of our From URIs"""
+    phones: PhoneBook | None = None
+    """the phones that register with us"""
     outbox: bool = False
     """whether outcomes are also written for MQTT"""
     outbox_wake: Callable[[], None] = lambda: None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def status(engine: Engine) -> dict[str, Any]:
     """Campaigns, agents, trunks, store: JSON-able. Its shape is in docs/design/contracts.md."""
-    now = engine.services.clock.now()
+    now, phones = engine.services.clock.now(), engine.services.phones
     return {
         "at": engine.services.clock.at(),
         "campaigns": {name: _campaign(unit.campaign) for name, unit in engine.units.items()},
@@ -33,14 +33,16 @@ def status(engine: Engine) -> dict[str, Any]:
                 "call": agent.call.id if agent.call is not None else None,
                 "owes": agent.undisposed.id if agent.undisposed is not None else None,
                 "calls_taken": agent.calls_taken,
+                "phone": phones.state(agent) if phones is not None else "fixed",
             }
             for agent in engine.agents.values()
         ],
         "trunks": {
             trunk.name: {
-                "up": trunk.up,
+                "up": trunk.up and trunk.signed_on is not False,
                 "reason": trunk.why_not(now),
                 "rests": round(max(0.0, trunk.blocked_until - now), 3),
+                "registered": trunk.signed_on,
                 "breaker": trunk.breaker.state.value,
                 "congestion": round(trunk.breaker.share, 4),
                 "lines_in_use": trunk.lines_in_use,
@@ -116,6 +118,8 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         lines={t.name: t.lines_in_use for t in engine.trunks.values()},
         line_limits={t.name: t.table.lines for t in engine.trunks.values()},
         breakers={(t.name, t.breaker.state.value): 1 for t in engine.trunks.values()},
+        phones_registered=services.phones.registered if services.phones is not None else None,
+        registered={t.name: t.signed_on for t in engine.trunks.values() if t.signed_on is not None},
         congestion={t.name: t.breaker.share for t in engine.trunks.values()},
         trunks_up={t.name: t.well(services.clock.now()) for t in engine.trunks.values()},
         queues={(name, queue): depth for name, c in campaigns.items() for queue, depth in c.queue_depths.items()},

@@ -16,6 +16,7 @@ from dialer.agent import AgentStateError
 from dialer.call import CallStateError
 from dialer.sip import (
     Answered,
+    Bound,
     Credentials,
     DialogState,
     Ended,
@@ -28,13 +29,16 @@ from dialer.sip import (
     OptionsFailed,
     Provisional,
     Registered,
+    RegisterRefused,
     RegistrationFailed,
     Reinvited,
     ReinviteFailed,
     SipError,
+    Unbound,
     Unregistered,
 )
 from dialer.sip.core import Tap
+from dialer.trunk import SignOn
 from dialer.udp import UdpEndpoint
 
 log = structlog.get_logger(__name__)
@@ -58,6 +62,14 @@ class PingOwner(Protocol):
     def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None: ...
 
 
+class RegistrationOwner(Protocol):
+    """Who is told what becomes of a registration."""
+
+    def on_registered(self, event: Registered) -> None: ...
+    def on_registration_failed(self, event: RegistrationFailed) -> None: ...
+    def on_unregistered(self) -> None: ...
+
+
 class Switchboard:
     """Owns the map from legs to their owners; all SIP commands of the engine go through here."""
 
@@ -68,6 +80,8 @@ class Switchboard:
         self._left: set[str] = set()
         """legs that their owner is done with and that are on their way out"""
         self._pings: dict[str, PingOwner] = {}
+        self.on_phone: Callable[[Bound | Unbound | RegisterRefused], None] = lambda event: None
+        self._registrations: dict[str, RegistrationOwner] = {}
 
     # -- events ---------------------------------------------------------------------------------------------------
 
@@ -79,8 +93,10 @@ class Switchboard:
                 owner.on_pong(event)
             return
         if isinstance(event, Registered | RegistrationFailed | Unregistered):
-            # trunks are known by address or digest; none registers yet
-            self.counters["sip_event_without_owner"] += 1
+            self._registration(event)
+            return
+        if isinstance(event, Bound | Unbound | RegisterRefused):
+            self.on_phone(event)
             return
         if isinstance(event, IncomingCall):
             # Nobody is called in yet: inbound and overflow have their own issue. A clear refusal beats silence.
@@ -98,6 +114,18 @@ class Switchboard:
             log.warning(
                 "event does not fit the state", leg=event.leg, event_type=type(event).__name__, problem=str(error)
             )
+
+    def _registration(self, event: Registered | RegistrationFailed | Unregistered) -> None:
+        owner = self._registrations.get(event.registration)
+        if owner is None:
+            self.counters["sip_event_without_owner"] += 1
+        elif isinstance(event, Registered):
+            owner.on_registered(event)
+        elif isinstance(event, RegistrationFailed):
+            owner.on_registration_failed(event)
+        else:
+            del self._registrations[event.registration]
+            owner.on_unregistered()
 
     def _ownerless(self, leg: str, event: Event) -> None:
         if leg not in self._left:
@@ -176,6 +204,26 @@ class Switchboard:
     def watch(self, tap: Tap | None) -> None:
         """Show every message that comes and goes to `tap`; None ends it."""
         self.udp.endpoint.watch(tap)
+
+    def register(self, wanted: SignOn, owner: RegistrationOwner) -> str | None:
+        """Sign on and stay signed on; what becomes of it goes to `owner`. None when the command was refused."""
+        try:
+            registration = self.udp.register(
+                wanted.registrar,
+                wanted.aor,
+                wanted.destinations,
+                expires=wanted.expires,
+                credentials=wanted.credentials,
+            )
+        except SipError as error:
+            self._count(wanted.aor, "register", error)
+            return None
+        self._registrations[registration] = owner
+        return registration
+
+    def unregister(self, registration: str) -> bool:
+        """Sign off; `on_unregistered` follows."""
+        return self._try(registration, "unregister", lambda: self.udp.unregister(registration))
 
     def has(self, leg: str) -> bool:
         """Whether the leg is live."""

@@ -31,6 +31,17 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+@dataclass(frozen=True, slots=True)
+class SignOn:
+    """How a trunk is registered with: the registrar's URI, our address of record there, where to send it, seconds."""
+
+    registrar: str
+    aor: str
+    destinations: tuple[tuple[str, int], ...]
+    expires: int
+    credentials: Credentials | None
+
+
 @dataclass(slots=True)
 class Trunk:
     """A trunk at work. Times are monotonic seconds."""
@@ -42,6 +53,11 @@ class Trunk:
     lines_in_use: int = 0
     up: bool = True
     down_reason: str = ""
+    sign_on: SignOn | None = None
+    """None: the carrier knows us by our address"""
+    signed_on: bool | None = None
+    """None: not to be registered with"""
+    sign_on_problem: str = ""
     breaker: Breaker = field(init=False)
     guard: TrunkGuard | None = None
     """made with the first call that is reported; see `dialer.trunk_guard`"""
@@ -61,6 +77,7 @@ class Trunk:
         """The settings of `fresh`, read from a new config, for what comes from now on."""
         self.table, self.destination, self.credentials = fresh.table, fresh.destination, fresh.credentials
         self.breaker.table = fresh.table.breaker
+        self.sign_on = fresh.sign_on
 
     @property
     def asked(self) -> bool:
@@ -107,8 +124,10 @@ class Trunk:
         return self.breaker.until if self.breaker.state is BreakerState.OPEN else 0.0
 
     def well(self, now: float) -> bool:
-        """Up, and not resting after a 503, a time-out or too much congestion. On trial it is well."""
-        if not self.up:
+        """Up, registered if it wants that, and not resting after a 503, a time-out or too much congestion. On trial it
+        is well.
+        """
+        if not self.up or self.signed_on is False:
             return False
         state = self.breaker.state
         if state is BreakerState.OPEN:
@@ -121,8 +140,8 @@ class Trunk:
 
     def why_not(self, now: float) -> str:
         """Why it is not well, in words; empty when it is."""
-        if self.down_reason:
-            return self.down_reason
+        if self.down_reason or self.signed_on is False:
+            return self.down_reason or self.sign_on_problem
         if self.well(now):
             return ""
         if self.breaker.state is BreakerState.PROBING:

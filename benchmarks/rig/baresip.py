@@ -45,8 +45,12 @@ MODULES = ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/module
 class Baresip:
     """A softphone of `user` that speaks a tone of `hertz`."""
 
-    def __init__(self, folder: Path, user: str, hertz: float, tone_seconds: float = 60.0) -> None:
-        """Start it; `folder` receives its configuration, its microphone and the recordings."""
+    def __init__(
+        self, folder: Path, user: str, hertz: float, tone_seconds: float = 60.0, registrar: str = "", password: str = ""
+    ) -> None:
+        """Start it; `folder` receives its configuration, its microphone and the recordings. `registrar`: host:port of
+        the one that it registers with, by `password`.
+        """
         binary = shutil.which("baresip")
         modules = next((path for path in MODULES if Path(path).is_dir()), None)
         if binary is None or modules is None:
@@ -59,8 +63,11 @@ class Baresip:
         (folder / "config").write_text(
             CONFIG.format(port=self.port, folder=folder, rtp=rtp, rtp_end=rtp + 20, modules=modules)
         )
+        home, rest = registrar or f"127.0.0.1:{self.port}", ";regint=0"
+        if registrar:
+            rest = f";auth_pass={password};regint=60"
         (folder / "accounts").write_text(
-            f"<sip:{user}@127.0.0.1:{self.port}>;regint=0;answermode=auto;audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
+            f"<sip:{user}@{home}>{rest};answermode=auto;audio_codecs=PCMU/8000/1,PCMA/8000/1\n"
         )
         (folder / "contacts").write_text("")
         self.process = Process([binary, "-f", str(folder)], folder / "baresip.log")

@@ -73,6 +73,7 @@ class Built:
     campaigns: Mapping[str, BuiltCampaign]
     passwords: Mapping[str, Secret]
     agent_tokens: Mapping[str, Secret]
+    phone_passwords: Mapping[str, Secret]
     supervisor_token: Secret | None
     mqtt_password: Secret | None
     mqtt_token: Secret | None
@@ -115,6 +116,7 @@ def _built(
 ) -> Built:
     mqtt = file.mqtt
     passwords = {n: read_secret(t.password_env, t.password_file, environ) for n, t in file.trunks.items()}
+    phones = {n: read_secret(a.password_env, a.password_file, environ) for n, a in file.agents.items()}
     tokens = {n: read_secret(a.token_env, a.token_file, environ) for n, a in file.agents.items()}
     return Built(
         file=file,
@@ -124,6 +126,7 @@ def _built(
         campaigns=campaigns,
         passwords={name: secret for name, secret in passwords.items() if secret is not None},
         agent_tokens={name: secret for name, secret in tokens.items() if secret is not None},
+        phone_passwords={name: secret for name, secret in phones.items() if secret is not None},
         supervisor_token=read_secret(file.http.token_env, file.http.token_file, environ),
         mqtt_password=read_secret(mqtt.password_env, mqtt.password_file, environ) if mqtt else None,
         mqtt_token=secret_from_env(mqtt.command_token_env, environ) if mqtt and mqtt.command_token_env else None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dialer.config.jurisdiction import Limits
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
+from dialer.config.sip_tables import REGISTER
 from dialer.config.wording import Problem, did_you_mean, flaw, names
 
 
@@ -81,7 +82,7 @@ def clashes(config: ConfigFile, _: Known) -> Iterator[Problem]:
             yield flaw(("campaigns", name), text, on_key=True)
     phones: dict[str, str] = {}
     for name, agent in config.agents.items():
-        other = phones.setdefault(agent.phone.lower(), name)
+        other = name if agent.phone == REGISTER else phones.setdefault(agent.phone.lower(), name)
         if other != name:
             yield flaw(("agents", name, "phone"), f"agent '{other}' has the same phone; allowed: a phone of its own")
 
@@ -115,6 +116,10 @@ def trunks(config: ConfigFile, _: Known) -> Iterator[Problem]:
                 text = f"'{route.prefix}' is outside this trunk's prefixes; {inside}"
                 needs: tuple[KeyPath, ...] = (("trunks", name, "prefixes"),)
                 yield flaw(("trunks", name, "routes", index, "prefix"), text, needs=needs)
+        register = trunk.registration
+        if register is not None and not (register.user or trunk.username):
+            text = "nobody to register as; set user here, or the trunk's username"
+            yield flaw(("trunks", name, "registration"), text, on_key=True, needs=(("trunks", name, "username"),))
         secret = trunk.password_env or trunk.password_file
         user: KeyPath = ("trunks", name, "username")
         if secret and not trunk.username:
@@ -125,11 +130,24 @@ def trunks(config: ConfigFile, _: Known) -> Iterator[Problem]:
             yield flaw(user, text, on_key=True, needs=keys)
 
 
+def registered_phones(config: ConfigFile, _: Known) -> Iterator[Problem]:
+    """A phone that registers needs a password, and only such a phone."""
+    for name, agent in config.agents.items():
+        secret = agent.password_env or agent.password_file
+        path: KeyPath = ("agents", name, "phone")
+        if agent.phone == REGISTER and not secret:
+            keys = (("agents", name, "password_env"), ("agents", name, "password_file"))
+            yield flaw(path, "a phone that registers needs a password; set password_env or password_file", needs=keys)
+        if agent.phone != REGISTER and secret:
+            yield flaw(path, f"{agent.phone} does not register, so no password is asked for; allowed: 'register'")
+
+
 def secrets(config: ConfigFile, _: Known) -> Iterator[Problem]:
     """A secret comes from one place."""
     tables: list[tuple[KeyPath, str | None, str | None, str]] = [
         (("http",), config.http.token_env, config.http.token_file, "token"),
         *((("agents", n), a.token_env, a.token_file, "token") for n, a in config.agents.items()),
+        *((("agents", n), a.password_env, a.password_file, "password") for n, a in config.agents.items()),
         *((("trunks", n), t.password_env, t.password_file, "password") for n, t in config.trunks.items()),
     ]
     if config.mqtt is not None:
@@ -177,4 +195,4 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-CHECKS: tuple[Check, ...] = (references, clashes, reserved, ports, trunks, secrets, doors)
+CHECKS: tuple[Check, ...] = (references, clashes, reserved, ports, trunks, registered_phones, secrets, doors)

@@ -87,6 +87,7 @@ _ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _REGION = r"^[A-Z]{2}$"
 PREPEND = r"^[+0-9*#]*$"
 TOPIC = r"^[^+#\x00-\x1f]+$"
+SIP_USER = r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$"
 STATUS = r"^[3-6][0-9]{2}$"
 CAUSE = r"^([1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])$"
 
@@ -106,6 +107,7 @@ PATTERN_WORDS: dict[str, str] = {
     _REGION: "two capital letters of an ISO country, e.g. 'ES'",
     PREPEND: "digits, '+', '*' and '#'",
     TOPIC: "a topic without '+' and '#'",
+    SIP_USER: "the user part of a SIP address",
     STATUS: "a final SIP status, 300 to 699",
     CAUSE: "a Q.850 cause, 1 to 127",
 }

@@ -22,6 +22,7 @@ MAX_BASES = 16
 PATH_KEYS: tuple[tuple[str, ...], ...] = (
     ("trunks", "*", "password_file"),
     ("agents", "*", "token_file"),
+    ("agents", "*", "password_file"),
     ("lists", "*", "path"),
     ("lists", "*", "rejects"),
     ("do_not_call", "*", "path"),

@@ -28,6 +28,7 @@ def _secrets(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem
         (("http",), "token", config.http.token_env, config.http.token_file)
     ]
     wanted += [(("agents", name), "token", a.token_env, a.token_file) for name, a in config.agents.items()]
+    wanted += [(("agents", name), "password", a.password_env, a.password_file) for name, a in config.agents.items()]
     wanted += [(("trunks", name), "password", t.password_env, t.password_file) for name, t in config.trunks.items()]
     if config.mqtt is not None:
         wanted.append((("mqtt",), "password", config.mqtt.password_env, config.mqtt.password_file))

@@ -32,6 +32,7 @@ _TABLES: tuple[tuple[str, str | None], ...] = (
     ("", None),
     ("trunks.NAME", "TrunkTable"),
     ("trunks.NAME.routes", "RouteTable"),
+    ("trunks.NAME.registration", "RegistrationTable"),
     ("trunks.NAME.breaker", "BreakerTable"),
     ("trunks.NAME.causes", "CausesTable"),
     ("agents.NAME", "AgentTable"),

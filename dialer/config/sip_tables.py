@@ -10,6 +10,7 @@ from dialer.config.kinds import (
     CAUSE,
     HOST,
     PREPEND,
+    SIP_USER,
     STATUS,
     Duration,
     EnvName,
@@ -33,6 +34,11 @@ class SipTable(Table):
         default=None, description="what Via and Contact show, when it differs from `listen`"
     )
     user_agent: Text = Field(default="predictive-dialer", description="the User-Agent header")
+    phone_digest: list[Literal["SHA-256", "MD5"]] = Field(
+        default=["SHA-256", "MD5"],
+        min_length=1,
+        description='how agents\' phones that register prove their password, best first; old phones register only with ["MD5"]',
+    )
 
 
 class MediaTable(Table):
@@ -69,11 +75,29 @@ class CausesTable(Table):
     )
 
 
+class RegistrationTable(Table):
+    """A trunk that wants to be registered with; an empty table will do. Without it the carrier knows us by address."""
+
+    registrars: list[HostPort] = Field(
+        default_factory=list, description="tried in this order; empty: the trunk's address"
+    )
+    domain: Annotated[str, Field(max_length=253, pattern=HOST)] | None = Field(
+        default=None, description="host part of the address registered; default: the trunk's domain, or its address"
+    )
+    user: Annotated[str, Field(max_length=64, pattern=SIP_USER)] | None = Field(
+        default=None, description="user part of the address registered; default: the trunk's username"
+    )
+    expires: Duration = Field(default=600.0, ge=60.0, le=86400.0, description="how long a registration shall hold")
+
+
 class BreakerTable(Table):
     """When a trunk that fails its calls is left alone, and how it is tried again."""
 
     share: float = Field(
-        default=0.5, gt=0, le=1, description="share of calls that meet congestion, from which on the trunk is left alone"
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of calls that meet congestion, from which on the trunk is left alone",
     )
     calls: int = Field(default=20, ge=3, le=10000, description="fewer calls than this in the window say nothing")
     window: Duration = Field(default=60.0, ge=1.0, le=3600.0, description="over which the share is counted")
@@ -111,6 +135,9 @@ class TrunkTable(Table):
     options_interval: Duration = Field(default=30.0, description="OPTIONS keep-alive; 0 turns it off")
     options_lost: int = Field(default=2, ge=1, le=20, description="unanswered OPTIONS until the trunk counts as down")
     retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
+    registration: RegistrationTable | None = Field(
+        default=None, description="the trunk takes calls only while we are registered; {} is enough"
+    )
     breaker: BreakerTable = Field(
         default_factory=BreakerTable, description="when a trunk that fails its calls is left alone"
     )
@@ -119,10 +146,18 @@ class TrunkTable(Table):
     )
 
 
+#: An agent's `phone` that is no address: the phone registers with us.
+REGISTER = "register"
+
+
 class AgentTable(Table):
     """An agent, known by the table's name."""
 
-    phone: SipUri = Field(description="the agent's phone, e.g. sip:ana@192.0.2.7:5060")
+    phone: SipUri | Literal["register"] = Field(
+        description="the agent's phone, e.g. sip:ana@192.0.2.7:5060; or 'register': the phone registers here, as the agent's name with a password"
+    )
+    password_env: EnvName | None = Field(default=None, description="environment variable with the phone's password")
+    password_file: Path | None = Field(default=None, description="file with the phone's password")
     name: Text | None = Field(default=None, description="the agent's full name")
     campaigns: list[Name] = Field(default_factory=list, description="campaigns this agent may log in to; empty: all")
     token_env: EnvName | None = Field(default=None, description="environment variable with the agent's own API token")

@@ -68,6 +68,10 @@ class Families:
         # agents
         self.agents = gauge("agents", "Agents by state", "campaign", "state")
         self.agent_seconds = counter("agent_seconds_total", "Agents' time by state", "campaign", "state")
+        self.phone_changes = counter("agent_phone_changes_total", "Agents' phones registered, or no more", "reason")
+        self.phones_registered = Gauge(
+            "dialer_agent_phones_registered", "Agents whose phone is registered here", registry=registry
+        )
         self.occupancy = gauge(
             "occupancy_ratio", "Talking and wrap-up in logged-in, not-on-break time, since start", "campaign"
         )
@@ -87,6 +91,7 @@ class Families:
         self.campaign_state = gauge("campaign_state", "1 for the state that the campaign is in", "campaign", "state")
         # trunks and SIP
         self.trunk_up = gauge("trunk_up", "1: the trunk takes calls", "trunk")
+        self.trunk_registered = gauge("trunk_registered", "1: registered with its registrar", "trunk")
         self.trunk_breaker = gauge("trunk_breaker", "1 for the state of its circuit breaker", "trunk", "state")
         self.trunk_congestion = gauge("trunk_congestion_ratio", "Its latest calls that met congestion", "trunk")
         self.trunk_changes = counter("trunk_changes_total", "Trunk went up or down", "trunk", "reason")

@@ -27,6 +27,7 @@ class Gauges:
     line_limits   trunk -> lines that may be in use
     trunks_up     trunk -> takes calls
     breakers      (trunk, state) -> 1 for the state that its circuit breaker is in
+    registered    trunk -> whether we are registered with it; only those that want it
     congestion    trunk -> share of its latest calls that met congestion
     queues        (campaign, queue) -> entries; queues: retry, callback, sale, ...
     contacts      (campaign, state) -> contacts in that state
@@ -34,6 +35,7 @@ class Gauges:
     abandonment   campaign -> the legal window so far
     answer_probability   campaign -> the pacer's present estimate that a placed call is answered
     campaigns     campaign -> running, paused, closed, no_agents, no_contacts, stopped
+    phones_registered  agents whose phone is registered with us
     outbox        outcomes on disk that the broker has not acknowledged yet
     degraded      part -> whether it is degraded now; parts: store, broker, media
     sip_drops     reason -> running total of SIP input that was dropped (since start, never falling)
@@ -50,12 +52,14 @@ class Gauges:
     trunks_up: Mapping[str, bool] | None = None
     breakers: Mapping[tuple[str, str], int] | None = None
     congestion: Mapping[str, float] | None = None
+    registered: Mapping[str, bool] | None = None
     queues: Mapping[tuple[str, str], int] | None = None
     contacts: Mapping[tuple[str, str], int] | None = None
     dialable: Mapping[str, int] | None = None
     abandonment: Mapping[str, AbandonWindow] | None = None
     answer_probability: Mapping[str, float] | None = None
     campaigns: Mapping[str, str] | None = None
+    phones_registered: int | None = None
     outbox: int | None = None
     degraded: Mapping[str, bool] = field(default_factory=dict)
     sip_drops: Mapping[str, int] = field(default_factory=dict)

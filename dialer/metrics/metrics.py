@@ -72,6 +72,7 @@ class Metrics:
             events.SaleQueued: self._sale,
             events.AgentChanged: self._agent,
             events.AgentAlert: self._agent_alert,
+            events.AgentPhoneChanged: self._phone,
             events.TrunkChanged: self._trunk,
             events.Decided: self._decided,
             events.CampaignChanged: self._campaign,
@@ -127,6 +128,9 @@ class Metrics:
 
     def _agent_alert(self, event: events.AgentAlert) -> None:
         self._all.agent_alerts.at(event.campaign, event.alert).inc()
+
+    def _phone(self, event: events.AgentPhoneChanged) -> None:
+        self._all.phone_changes.at(event.reason).inc()
 
     def _trunk(self, event: events.TrunkChanged) -> None:
         self._all.trunk_up.set(float(event.up), event.trunk)
@@ -190,11 +194,14 @@ class Metrics:
             (families.line_limit, gauges.line_limits),
             (families.trunk_up, gauges.trunks_up),
             (families.trunk_congestion, gauges.congestion),
+            (families.trunk_registered, gauges.registered),
             (families.dialable, gauges.dialable),
             (families.answer_probability, gauges.answer_probability),
         ):
             if singles is not None:
                 family.replace({(name,): float(value) for name, value in singles.items()})
+        if gauges.phones_registered is not None:
+            families.phones_registered.set(gauges.phones_registered)
         if gauges.abandonment is not None:
             windows = gauges.abandonment
             families.window_answered.replace({(name,): w.answered for name, w in windows.items()})

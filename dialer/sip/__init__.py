@@ -23,6 +23,7 @@ from dialer.sip.errors import (
 )
 from dialer.sip.events import (
     Answered,
+    Bound,
     Ended,
     Event,
     Failed,
@@ -32,20 +33,24 @@ from dialer.sip.events import (
     OptionsFailed,
     Provisional,
     Registered,
+    RegisterRefused,
     RegistrationFailed,
     Reinvited,
     ReinviteFailed,
+    Unbound,
     Unregistered,
 )
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.framing import PONG, Framer
 from dialer.sip.plan import InvitePlan
+from dialer.sip.registrar import Registrar
 
 __all__ = [
     "PONG",
     "Answered",
     "BadDestination",
     "BadSavedState",
+    "Bound",
     "Credentials",
     "Destination",
     "DialogState",
@@ -62,13 +67,16 @@ __all__ = [
     "OptionsAnswered",
     "OptionsFailed",
     "Provisional",
+    "RegisterRefused",
     "Registered",
+    "Registrar",
     "RegistrationFailed",
     "ReinviteFailed",
     "Reinvited",
     "SdpError",
     "SipError",
     "TooManyLegs",
+    "Unbound",
     "UndefinedTransition",
     "UnknownLeg",
     "UnknownRegistration",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dialer.sip.wire import checked_token, checked_value
+
+if TYPE_CHECKING:
+    from dialer.sip.registrar import Registrar
 
 __all__ = ["Credentials", "EndpointConfig"]
 
@@ -26,6 +30,7 @@ class EndpointConfig:
     know is ended with ACK + BYE only when its branch is really ours. Without it anybody can make such a 2xx, and we
     would send to whatever address it names. `max_strays`: so many of those at once. `contact_user` is the user part
     of Contact.
+    `registrar` answers REGISTER; without one it is refused with 405.
     `tcp_port`, `tls_port`: what Via and Contact show over these transports; None: the endpoint does not use them.
     `session_expires`: ask for a session timer of so many seconds in every call (RFC 4028; at least 90).
     """
@@ -46,6 +51,7 @@ class EndpointConfig:
     contact_user: str = "dialer"
     branch_key: bytes = b""
     session_expires: int | None = None
+    registrar: Registrar | None = None
 
     def __post_init__(self) -> None:
         """Raises `UnsafeHeader` for text that must not reach the wire and `ValueError` for numbers out of range."""

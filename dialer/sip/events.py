@@ -12,6 +12,7 @@ from dialer.sip.flow import Destination
 
 __all__ = [
     "Answered",
+    "Bound",
     "Ended",
     "Event",
     "Failed",
@@ -20,10 +21,12 @@ __all__ = [
     "OptionsAnswered",
     "OptionsFailed",
     "Provisional",
+    "RegisterRefused",
     "Registered",
     "RegistrationFailed",
     "ReinviteFailed",
     "Reinvited",
+    "Unbound",
     "Unregistered",
 ]
 
@@ -168,6 +171,39 @@ class Unregistered:
     registration: str
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A user of our registrar can be reached through `uri`, whose REGISTER came from `source`, for `expires` seconds.
+    `fresh`: it was not bound before; else a refresh.
+    """
+
+    user: str
+    uri: str
+    source: Destination
+    expires: float
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """No longer: by the user's own wish, because no refresh came, or because the account was withdrawn."""
+
+    user: str
+    uri: str
+    why: Literal["unregistered", "expired", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRefused:
+    """A REGISTER that proved no right. `user` is what its sender said. why `held`: so many failures that the sender
+    must wait from now on; `other_user`: right credentials, for somebody else's address.
+    """
+
+    user: str
+    source: Destination
+    why: Literal["credentials", "held", "other_user"]
+
+
 Event = (
     Provisional
     | Answered
@@ -182,4 +218,7 @@ Event = (
     | Registered
     | RegistrationFailed
     | Unregistered
+    | Bound
+    | Unbound
+    | RegisterRefused
 )

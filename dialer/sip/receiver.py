@@ -83,13 +83,18 @@ class Receiver:
         if known is not None and (method != "ACK" or known.state != "accepted"):
             known.fire("ack" if method == "ACK" else "request", now)
             return
-        refusal = screen(request)
+        registrar = self.core.config.registrar if method == "REGISTER" else None
+        refusal = screen(request, registrar is not None and registrar.serving)
+        if refusal is None and registrar is not None:
+            refusal = registrar.admit(self.core, request, addr, now)
         if method == "ACK":
             if refusal is not None:
                 raise MalformedMessage("bad_ack")
             self._ack(request, now)
         elif refusal is not None:
-            self.core.drops[f"refused_{refusal[0]}"] += 1
+            # a challenge is no refusal; which method is none of ours (REFER above all) is worth knowing
+            if refusal[0] != 401:
+                self.core.drops[f"refused_{method.lower() if refusal[0] == 405 else refusal[0]}"] += 1
             self._refuse(request, top, addr, refusal)
         elif len(self.core.servers) >= self.core.config.max_server_transactions:
             self.core.drops["too_many_transactions"] += 1
@@ -166,6 +171,9 @@ class Receiver:
         if request.method == "OPTIONS":
             lines = f"{core.local(addr).contact_for(request.uri)}{core.allow}Accept: application/sdp\r\n{core.server}"
             transaction.respond(core.config.options_status, now, lines)
+        elif request.method == "REGISTER" and core.config.registrar is not None:
+            status, reason, lines = core.config.registrar.bind(core, request, addr, now)
+            transaction.respond(status, now, lines + core.server, reason=reason)
         elif not isinstance(transaction, InviteServer):
             transaction.respond(481, now, core.server)  # BYE and UPDATE live in dialogs only
         elif leg is not None:

@@ -38,8 +38,8 @@ _ALLOW_LINE = f"Allow: {ALLOW}\r\n"
 _SUPPORTED = frozenset(("timer", "100rel"))
 
 
-def screen(request: Request) -> Refusal | None:
-    """None if the request is fit to be served, else how to refuse it. Never raises."""
+def screen(request: Request, registrar: bool = False) -> Refusal | None:
+    """None if the request is fit to be served, else how to refuse it. `registrar`: REGISTER is. Never raises."""
     if not request.version_ok:
         return 505, None, ""
     if request.fault is not None:
@@ -49,7 +49,7 @@ def screen(request: Request) -> Refusal | None:
     except MalformedMessage as error:
         return 400, f"Bad Request: {error.args[0].replace('_', ' ')}", ""
     method = request.method
-    if method not in _ALLOWED:
+    if method not in _ALLOWED and not (registrar and method == "REGISTER"):
         return (405 if method in _KNOWN else 501), None, _ALLOW_LINE
     if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
         return 416, None, ""

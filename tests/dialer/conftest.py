@@ -34,9 +34,24 @@ from dialer.events import EventStream, ServiceAlert
 from dialer.ledger import Ledger
 from dialer.media import MediaPort
 from dialer.media.backend import MediaExhausted, MediaGone
+from dialer.phone_book import REALM, PhoneBook
 from dialer.reload import Reloader
 from dialer.services import Services
-from dialer.sip import Answered, Ended, Failed, IncomingCall, Offered, Reinvited, sdp
+from dialer.sip import (
+    Answered,
+    Bound,
+    Ended,
+    Failed,
+    IncomingCall,
+    Offered,
+    Registered,
+    Registrar,
+    RegistrationFailed,
+    Reinvited,
+    Unbound,
+    Unregistered,
+    sdp,
+)
 from dialer.switchboard import Switchboard
 from dialer.udp import UdpEndpoint
 from dispositions import NewContact, Store
@@ -118,7 +133,7 @@ class FarEnd:
 
     _ports = iter(range(40000, 60000, 2))
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, user: str = "dialer") -> None:
         self.parties: dict[str, Party] = {}
         self.default = ANSWERS
         self.lines: list[Line] = []
@@ -128,7 +143,13 @@ class FarEnd:
         self.answers_options = True
         self._by_leg: dict[str, Line] = {}
         self._deaf: set[str] = set()
-        self.udp = UdpEndpoint.open("127.0.0.1", port, self._on_event, t1=T1, t2=8 * T1)
+        self.registrar = Registrar("carrier.test", {}, min_expires=1)
+        """serves as soon as it is given accounts"""
+        self.registrations: list[Any] = []
+        """what came of those here, and of ours elsewhere"""
+        self.udp = UdpEndpoint.open(
+            "127.0.0.1", port, self._on_event, t1=T1, t2=8 * T1, registrar=self.registrar, contact_user=user
+        )
         self.udp.endpoint = Spy(self.udp.endpoint, self)  # type: ignore[assignment]
         self.port = self.udp.address[1]
 
@@ -190,6 +211,8 @@ class FarEnd:
                 self._by_leg[leg].up, self._by_leg[leg].over = False, by
             case Reinvited(leg, body):
                 self._by_leg[leg].answered_us.append(sdp.parse(body or b""))
+            case Bound() | Unbound() | Registered() | RegistrationFailed() | Unregistered():
+                self.registrations.append(event)
             case Answered():
                 raise AssertionError("a far end never calls")
 
@@ -397,6 +420,7 @@ class Wishes:
     pacing: str = ""
     codes: str = CODES
     trunks: dict[str, str] = field(default_factory=lambda: {"main": ""})
+    phones_register: bool = False
     schedule: str = ""
     campaign: str = ""
     log_in: bool = True
@@ -404,6 +428,8 @@ class Wishes:
     quiet: tuple[str, ...] = ()
     """counters that this scenario explains"""
     real_media: bool = False
+    sip: dict[str, Any] = field(default_factory=dict)
+    """further settings of our endpoint"""
 
 
 def number(index: int) -> str:
@@ -436,7 +462,11 @@ class Floor:
             + ("" if "calls_per_second" in extra else "\ncalls_per_second = 200")
             for name, extra in w.trunks.items()
         )
-        agents = "\n".join(f'[agents.{n}]\nphone = "sip:{n}@127.0.0.1:{self.phones.port}"' for n in self.names)
+        phone = "sip:{0}@127.0.0.1:{1}"
+        more = ""
+        if w.phones_register:
+            phone, more = "register", '\npassword_env = "PHONE"'
+        agents = "\n".join(f'[agents.{n}]\nphone = "{phone.format(n, self.phones.port)}"{more}' for n in self.names)
         return textwrap.dedent(CONFIG).format(
             scale=SCALE,
             folder=self.folder,
@@ -467,7 +497,7 @@ class Floor:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: self.faults.append(str(context)))
         self.clock, self.stream, self.counters = Clock(), EventStream(), Counter[str]()
-        self.config = load(self.write_config(), environ={})
+        self.config = load(self.write_config())
         self.built = built = build(self.config)
         self.store = Store(built.store_url, busy_timeout=0.05)
         self.store.migrate()
@@ -485,9 +515,21 @@ class Floor:
             on_locked=alert("store_locked"), on_restored=lambda: alert("store_ok")(""),
         )  # fmt: skip
         self._running = [asyncio.create_task(self.ledger.run(), name="ledger")]
-        self.udp = UdpEndpoint.open("127.0.0.1", self._sip_port, lambda e: self.switch.on_event(e), t1=T1, t2=8 * T1)
+        accounts = {n: s.reveal() for n, s in built.phone_passwords.items()}
+        self.registrar = Registrar(REALM, accounts)
+        self.udp = UdpEndpoint.open(
+            "127.0.0.1",
+            self._sip_port,
+            lambda e: self.switch.on_event(e),
+            t1=T1,
+            t2=8 * T1,
+            registrar=self.registrar,
+            **self.wishes.sip,
+        )
         self._sip_port = self.udp.address[1]
         self.switch = Switchboard(self.udp, self.counters)
+        phones = PhoneBook(self.registrar, self.stream, self.clock)
+        self.switch.on_phone = phones.on_event
         self.media: Any = Media(lambda token, good: self.engine.message_finished(token, good))
         if self.wishes.real_media:
             from dialer.media.direct import DirectBackend
@@ -499,7 +541,7 @@ class Floor:
             await self.media.start()
         services = Services(
             clock=self.clock, ledger=self.ledger, switch=self.switch, media=self.media, stream=self.stream, loop=loop,
-            from_host=f"127.0.0.1:{self.udp.address[1]}", counters=self.counters,
+            from_host=f"127.0.0.1:{self.udp.address[1]}", counters=self.counters, phones=phones,
         )  # fmt: skip
         campaigns = {
             name: make_campaign(c, self.trunks, 1.0, None, self.clock.now(), self.counters)
