@@ -43,30 +43,22 @@ class OutcomeDesk:
         """It rings. The early dialog goes to disk beside the INVITE's plan: should we die between the ACK of its answer
         and the commit of that, the plan's CANCEL would come too late, and only a BYE ends the call.
         """
-<<<<<<< Updated upstream
-        attempt, at = call.id, self.services.clock.at()
-        saved = None if early is None else json.dumps({**call.plan.to_dict(), "early": early.to_dict()})
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), about=attempt)
-=======
         attempt, at, plan = call.id, self.services.clock.at(), call.plan
         saved = None if early is None else json.dumps({**plan.to_dict(), "early": early.to_dict()})
->>>>>>> Stashed changes
 
         def written(_: object) -> None:
             if early is not None and call.plan is plan:  # not for a fail-over's next trunk
                 call.known_tag = early.remote_tag
 
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), written)
+        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), written, about=attempt)
 
     def note_answered(self, call: Call, then: Callable[[], None]) -> None:
         """The dialog stands: what a BYE after a crash needs goes to disk; `then` is called when it is there."""
         attempt, dialog, at = call.id, call.dialog, call.answered_at
         saved = json.dumps(dialog.to_dict()) if dialog is not None else None
-<<<<<<< Updated upstream
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at), about=attempt)
-=======
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at), lambda _: then())
->>>>>>> Stashed changes
+        self.services.ledger.post(
+            lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at), lambda _: then(), about=attempt
+        )
 
     def note_connected(self, call: Call, agent: Agent) -> None:
         """Customer and agent are joined."""
@@ -107,7 +99,7 @@ class OutcomeDesk:
     def withdraw(self, call: Call, reason: str) -> None:
         """Its attempt is on disk, but no INVITE has left and none will: nothing that counts, so nothing to tell."""
         attempt, at = call.id, self.services.clock.at()
-        self.services.ledger.post(lambda tx: tx.withdraw_attempt(attempt, at, reason))
+        self.services.ledger.post(lambda tx: tx.withdraw_attempt(attempt, at, reason), about=attempt)
 
     def note_closed(self, call: Call) -> None:
         """The leg is gone: nothing is left to be ended after a crash."""
