@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from sqlalchemy import bindparam, insert, select
 
 from dispositions import consent, schema, withholding
@@ -173,6 +174,14 @@ def _candidate(
     if not numbers:
         return AddResult("rejected", reason=reason)
     return _Candidate(position, new, list(numbers.values()), fields)
+
+
+def _text_of(fields: Mapping[str, Any]) -> str:
+    """The fields as they are kept. Raises TypeError or ValueError for what is no JSON."""
+    plain = dict(fields)
+    if all(type(value) is str for value in plain.values()):  # a list's columns: a quarter of the time of an import
+        return orjson.dumps(plain).decode()
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _verdict(

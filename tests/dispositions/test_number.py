@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from dispositions import NumberError, normalise
+from dispositions import Number, NumberError, normalise
 from dispositions.number import digits_of, parse_zones, store_zones
 
 
@@ -92,6 +94,36 @@ def test_zones_and_regions_agree_with_the_reference() -> None:
             assert number.region == phonenumbers.region_code_for_number(example), text
             checked += 1
     assert checked > 600
+
+
+def test_the_accelerator_reads_what_the_reference_reads() -> None:
+    """Spoilt examples of every region: the same digits; its tables may be of another month, but for a few numbers."""
+    pytest.importorskip("rphonenumbers", reason="pip install 'predictive-dialer[accelerator]'")
+    import phonenumbers
+
+    chance, read, other = random.Random(7), 0, []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number(region)
+        for _ in range(12):
+            text = list(phonenumbers.format_number(example, chance.choice((0, 1, 2))))
+            for place in chance.sample(range(len(text)), 2):
+                text[place] = str(chance.randrange(10)) if text[place].isdigit() else text[place]
+            fast, slow = (_told("".join(text), region, reference=reference) for reference in (False, True))
+            if slow is not None:
+                assert fast is not None, "what it refuses, the reference decides"
+                assert fast.digits == slow.digits
+                read += 1
+            if fast != slow:
+                other.append((text, fast, slow))
+    assert read > 1_500
+    assert len(other) < 0.01 * read, other[:5]
+
+
+def _told(text: str, region: str, *, reference: bool) -> Number | None:
+    try:
+        return normalise(text, region, default_zone="UTC", reference=reference)
+    except NumberError:
+        return None
 
 
 def test_digits() -> None:
