@@ -13,11 +13,13 @@ from dialer.agent import Agent, AgentState, AgentTrigger
 from dialer.campaign import Campaign
 from dialer.config.sip_tables import REGISTER
 from dialer.leg import Leg, g711_payload
+from dialer.locate import Place
 from dialer.media import MediaError
-from dialer.resolve import ResolveError, resolve
+from dialer.resolve import ResolveError
 from dialer.services import Services
 from dialer.sip import (
     Answered,
+    Destination,
     DialogState,
     Ended,
     Failed,
@@ -28,8 +30,6 @@ from dialer.sip import (
     ReinviteFailed,
     SipError,
 )
-from dialer.sip.flow import Destination
-from dialer.trunk import parse_address
 from dispositions import DispositionsError
 
 if TYPE_CHECKING:
@@ -119,7 +119,8 @@ class AgentPhone:
     async def _reach(self, agent: Agent) -> tuple[str, Destination]:
         """(URI, where to send) of the agent's phone."""
         if agent.table.phone != REGISTER:
-            return agent.table.phone, await resolve(parse_address(agent.table.phone))
+            located = await self.services.locator.locate(Place.of_uri(agent.table.phone))
+            return agent.table.phone, located.first
         found = self.services.phones.find(agent.name) if self.services.phones is not None else None
         if found is None:
             raise LoginFailed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -13,47 +14,65 @@ from dialer.campaign import Campaign
 from dialer.config.build import Built, BuiltCampaign
 from dialer.config.model import ConfigFile
 from dialer.config.sip_tables import RegistrationTable, TrunkTable
+from dialer.locate import Locator, Place
 from dialer.pacemaker import Pacemaker
-from dialer.resolve import ResolveError, resolve
+from dialer.resolve import ResolveError
 from dialer.roster import Roster
 from dialer.sip import Credentials
+from dialer.targets import Targets
 from dialer.trunk import SignOn, Trunk, parse_address
 from pacing import Pacer, PacingError
 
 log = structlog.get_logger(__name__)
 
 
-async def make_trunks(built: Built) -> dict[str, Trunk]:
+def make_locator(file: ConfigFile) -> Locator:
+    """Who finds carriers and phones by their names."""
+    return Locator([parse_address(server) for server in file.sip.nameservers])
+
+
+async def make_trunks(built: Built, locator: Locator | None = None) -> dict[str, Trunk]:
     """The trunks by name. Raises ResolveError that names the trunk."""
-    return {name: await make_trunk(built, name) for name in built.file.trunks}
+    locator = locator or make_locator(built.file)
+    return {name: await make_trunk(built, name, locator) for name in built.file.trunks}
 
 
-async def make_trunk(built: Built, name: str) -> Trunk:
+async def make_trunk(built: Built, name: str, locator: Locator | None = None) -> Trunk:
     """One trunk. Raises ResolveError that names it."""
+    locator = locator or make_locator(built.file)
     table, secret = built.file.trunks[name], built.passwords.get(name)
     credentials = None
     if table.username is not None and secret is not None:
         credentials = Credentials(table.username, secret.reveal())
     try:
-        destination = await resolve(parse_address(table.address))
+        located = await locator.locate(place_of_trunk(name, table))
     except ResolveError as error:
         raise ResolveError(f"trunk {name}: {error}") from None
-    sign_on = None if table.registration is None else await _sign_on(name, table, table.registration, credentials)
-    return Trunk(name, table, destination, credentials, sign_on=sign_on)
+    trunk = Trunk(name, table, located.first, credentials)
+    trunk.targets = Targets(located)
+    if table.registration is not None:
+        trunk.sign_on = await _sign_on(trunk, table.registration, locator)
+    return trunk
 
 
-async def _sign_on(
-    name: str, table: TrunkTable, wanted: RegistrationTable, credentials: Credentials | None
-) -> SignOn:
-    destinations = []
+async def _sign_on(trunk: Trunk, wanted: RegistrationTable, locator: Locator) -> SignOn:
+    table, destinations = trunk.table, []
     for registrar in wanted.registrars or [table.address]:
+        place = replace(Place.of_uri(registrar), transport=table.transport, profile=trunk.name)
         try:
-            destinations.append(await resolve(parse_address(registrar)))
+            destinations.append((await locator.locate(place)).first)
         except ResolveError as error:
-            raise ResolveError(f"trunk {name}: registrar {error}") from None
+            raise ResolveError(f"trunk {trunk.name}: registrar {error}") from None
     domain = wanted.domain or table.domain or table.address
     user = wanted.user or table.username
-    return SignOn(f"sip:{domain}", f"sip:{user}@{domain}", tuple(destinations), int(wanted.expires), credentials)
+    return SignOn(
+        f"sip:{domain}", f"sip:{user}@{domain}", tuple(destinations), int(wanted.expires), trunk.credentials
+    )
+
+
+def place_of_trunk(name: str, table: TrunkTable) -> Place:
+    """Where a trunk's requests go; its TLS profile has its name."""
+    return replace(Place.of_uri(table.address), transport=table.transport, profile=name)
 
 
 def make_agents(file: ConfigFile) -> dict[str, Agent]:

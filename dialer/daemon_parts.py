@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from dialer.assembly import make_agents, make_campaign, make_trunks
+from dialer.assembly import make_agents, make_campaign, make_locator, make_trunks
 from dialer.clock import Clock
 from dialer.config.build import Built, build
 from dialer.config.load import Config
@@ -44,9 +44,10 @@ from dialer.sip import Registrar
 from dialer.snapshot import gauges
 from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
+from dialer.target_keeper import TargetKeeper
 from dialer.tracing import Tracer
+from dialer.transport.opening import OpenError, open_transports, profiles_of
 from dialer.trunk import parse_address
-from dialer.udp import UdpEndpoint
 from dialer.web import Tokens, WebServer, create_app
 from dispositions import DispositionsError, ImportFileError, Store
 
@@ -92,6 +93,7 @@ class Parts:
         self._tasks = [
             asyncio.create_task(self.engine.run(), name="engine"),
             asyncio.create_task(self._observe(), name="gauges"),
+            asyncio.create_task(self._keeper().run(), name="targets"),
         ]
 
     async def wait(self, *others: asyncio.Task[Any]) -> None:
@@ -106,6 +108,10 @@ class Parts:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _keeper(self) -> TargetKeeper:
+        services = self.engine.services
+        return TargetKeeper(self.engine.trunks, services.locator, services.clock, services.counters)
 
     async def _observe(self) -> None:
         while True:
@@ -141,26 +147,22 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         stack.push_async_callback(ledger.close)
 
         switch: Switchboard | None = None
-        host, port = parse_address(file.sip.listen)
         try:
-            settings: dict[str, Any] = {"user_agent": file.sip.user_agent, "branch_key": await _branch_key(ledger)}
+            settings: dict[str, Any] = {"branch_key": await _branch_key(ledger)}
             registrar = settings["registrar"] = Registrar(
                 REALM, _phone_accounts(built), algorithms=file.sip.phone_digest
             )
         except DispositionsError as error:
             raise StartError(f"store {built.store_shown}: {error}") from None
-        if file.sip.advertise is not None:
-            settings["host"], settings["port"] = parse_address(file.sip.advertise)
         try:
-            udp = UdpEndpoint.open(
-                host,
-                port,
+            udp = await open_transports(
+                file,
                 lambda event: switch.on_event(event) if switch is not None else None,
                 clock=clock.now,
                 **settings,
             )
-        except OSError as error:
-            raise StartError(f"sip.listen {file.sip.listen}: {error.strerror}: is another dialer running?") from None
+        except OpenError as error:
+            raise StartError(str(error)) from None
         stack.callback(udp.close)
         switch = Switchboard(udp, counters)
         phones = PhoneBook(registrar, stream, clock)
@@ -184,7 +186,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         services = Services(
             clock=clock, ledger=ledger, switch=switch, media=media, stream=stream, loop=loop,
-            from_host=f"{settings.get('host', udp.address[0])}:{settings.get('port', udp.address[1])}",
+            from_host=udp.sent_by, locator=make_locator(file),
             outbox=file.mqtt is not None, counters=counters, phones=phones,
         )  # fmt: skip
         try:
@@ -222,6 +224,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         def taken(fresh: Built) -> None:
             tokens.replace(*_token_texts(fresh))
             phones.take(_phone_accounts(fresh))
+            udp.streams.set_profiles(profiles_of(fresh.file))
 
         reloader.on_taken = taken
         app = create_app(
@@ -249,7 +252,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
 
 async def _make_engine(built: Built, services: Services, media: DirectBackend) -> Engine:
-    trunks = await make_trunks(built)
+    trunks = await make_trunks(built, services.locator)
     campaigns = {}
     for name, campaign in built.campaigns.items():
         learned = await services.ledger.load(f"pacing/{name}")

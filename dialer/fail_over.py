@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
+
 from dialer import routing
 from dialer.call import Call, CallState
 from dialer.campaign import Campaign
 from dialer.causes import FAIL_OVER, RESTS, outcome_of
 from dialer.outcomes import OutcomeDesk
 from dialer.services import Services
-from dialer.sip import Failed
+from dialer.sip import Destination, Failed
 from dialer.trunk import Trunk
 from dialer.trunk_guard import guard_of
 from dispositions import Outcome
+
+log = structlog.get_logger(__name__)
 
 #: How long a call may wait for its turn in the next trunk's calls per second, seconds; then it counts as congestion.
 LONGEST_WAIT = 5.0
@@ -42,16 +46,29 @@ class FailOver:
         """True when the attempt goes on over another trunk. A trunk that was busy or silent rests."""
         status = 0 if event.kind == "timeout" else event.status
         guard, trunk = guard_of(call.trunk, self.services), call.trunk
+        reason = "connection" if event.kind == "transport" else str(status) if status else "timeout"
+        another = False
         if status in RESTS:
             wait = event.retry_after if event.retry_after is not None else trunk.table.retry_after
-            guard.refused(str(status) if status else "timeout", wait)
+            another = self._server_rests(trunk, call.plan.destination, wait, reason)
+            if not another:
+                guard.refused(reason, wait)
         elif event.kind != "cancelled":
             outcome = outcome_of(status, event.cause, announced=call.announced, own=trunk.causes)
             guard.result(call.id, congested=outcome is Outcome.CONGESTION)
         if call.state is not CallState.PLACED or status not in FAIL_OVER:
             return False
-        call.tried.add(trunk.name)
+        if not another:
+            call.tried.add(trunk.name)
         return self._next(call, self.services.clock.now() + LONGEST_WAIT)
+
+    def _server_rests(self, trunk: Trunk, server: Destination, seconds: float, reason: str) -> bool:
+        """RFC 3263 4.3: the next server of the same trunk has its turn before another trunk. True if there is one."""
+        another = trunk.targets.failed(server, self.services.clock.now(), seconds)
+        if another:
+            self.services.counters["trunk_server_rests"] += 1
+            log.warning("a server of a trunk rests", trunk=trunk.name, server=server[0], reason=reason, seconds=seconds)
+        return another
 
     def _next(self, call: Call, until: float) -> bool:
         """Take the best trunk that is left, now or when its calls per second allow; False when there is none."""
@@ -77,6 +94,10 @@ class FailOver:
         reserve.seize(now, call.id)
         call.trunk, call.decided, call.announced, call.known_tag = reserve, now, False, None
         call.plan = self.services.switch.udp.retarget(
-            call.plan, reserve.destination, reserve.request_uri(call.number), credentials=reserve.credentials
+            call.plan,
+            reserve.target(now),
+            reserve.request_uri(call.number),
+            credentials=reserve.credentials,
+            large_over_tcp=reserve.table.large_over_tcp,
         )
         self.outcomes.note_retargeted(call, lambda: self.send(call))

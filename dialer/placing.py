@@ -124,9 +124,10 @@ class Placing:
             plan = services.switch.udp.plan_invite(
                 trunk.request_uri(claim.number),
                 from_uri=f"sip:{table.caller_id}@{services.from_host}",
-                destination=trunk.destination,
+                destination=trunk.target(services.clock.now()),
                 from_display=table.caller_name,
                 credentials=trunk.credentials,
+                large_over_tcp=trunk.table.large_over_tcp,
             )
             port = services.media.allocate(attempt)
         except SipError as error:

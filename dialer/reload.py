@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from dialer.agent import Agent, AgentState
-from dialer.assembly import make_campaign, make_trunk
+from dialer.assembly import make_campaign, make_trunks
 from dialer.campaign import Campaign
 from dialer.clock import Clock
 from dialer.commands import CommandError
@@ -86,7 +86,7 @@ class Reloader:
             change = difference(self.config, fresh)
             taken = taken_live(self.config, fresh)
             built = build(taken)
-            trunks = {name: await make_trunk(built, name) for name in built.file.trunks}
+            trunks = await make_trunks(built, self.engine.services.locator)
             prompts = {c.prompt: 0.0 for c in built.campaigns.values()}
             for prompt in prompts:
                 prompts[prompt] = await self.engine.services.media.load_prompt(prompt)

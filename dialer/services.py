@@ -11,6 +11,7 @@ from typing import Any
 from dialer.clock import Clock
 from dialer.events import EventStream
 from dialer.ledger import Ledger
+from dialer.locate import Locator
 from dialer.media import MediaBackend
 from dialer.phone_book import PhoneBook
 from dialer.switchboard import Switchboard
@@ -34,6 +35,7 @@ class Services:
     """whether outcomes are also written for MQTT"""
     outbox_wake: Callable[[], None] = lambda: None
     counters: Counter[str] = field(default_factory=Counter)
+    locator: Locator = field(default_factory=Locator)
 
     def timer(self, timers: dict[str, Any], name: str, seconds: float, call: Callable[[], None]) -> None:
         """(Re-)arm the timer `name` of an agent or call."""

@@ -18,6 +18,7 @@ from dialer.sip import (
     Answered,
     Bound,
     Credentials,
+    Destination,
     DialogState,
     Ended,
     Event,
@@ -187,7 +188,7 @@ class Switchboard:
         """Answer an offer of the far end."""
         return self.udp.has(leg) and self._try(leg, "answer", lambda: self.udp.answer(leg, description))
 
-    def ping(self, uri: str, destination: tuple[str, int], owner: PingOwner) -> str | None:
+    def ping(self, uri: str, destination: Destination, owner: PingOwner) -> str | None:
         """Send OPTIONS; how it ended goes to `owner`."""
         try:
             ping = self.udp.options(uri, destination)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from dialer.breaker import Breaker, BreakerState
 from dialer.causes import NO_OWN, OwnCauses
 from dialer.config.sip_tables import TrunkTable
-from dialer.sip import Credentials
+from dialer.locate import Located, Target
+from dialer.sip import Credentials, Destination
+from dialer.targets import Targets
 from dispositions import Outcome
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class SignOn:
 
     registrar: str
     aor: str
-    destinations: tuple[tuple[str, int], ...]
+    destinations: tuple[Destination, ...]
     expires: int
     credentials: Credentials | None
 
@@ -48,7 +50,8 @@ class Trunk:
 
     name: str
     table: TrunkTable
-    destination: tuple[str, int]
+    destination: Destination
+    """where its name led at the start; `target` is where requests go"""
     credentials: Credentials | None = None
     lines_in_use: int = 0
     up: bool = True
@@ -59,6 +62,7 @@ class Trunk:
     """None: not to be registered with"""
     sign_on_problem: str = ""
     breaker: Breaker = field(init=False)
+    targets: Targets = field(init=False)
     guard: TrunkGuard | None = None
     """made with the first call that is reported; see `dialer.trunk_guard`"""
     options_missed: int = 0
@@ -72,12 +76,17 @@ class Trunk:
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.table.breaker)
+        self.targets = Targets(Located((Target((self.destination,)),)))
+
+    def target(self, now: float) -> Destination:
+        """The server for the next request."""
+        return self.targets.pick(now)
 
     def take(self, fresh: Trunk) -> None:
         """The settings of `fresh`, read from a new config, for what comes from now on."""
         self.table, self.destination, self.credentials = fresh.table, fresh.destination, fresh.credentials
         self.breaker.table = fresh.table.breaker
-        self.sign_on = fresh.sign_on
+        self.targets, self.sign_on = fresh.targets, fresh.sign_on
 
     @property
     def asked(self) -> bool:

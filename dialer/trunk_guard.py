@@ -101,7 +101,7 @@ class TrunkGuard:
             return True
         breaker.fire(BreakerTrigger.ASK, now)
         self._arm(PROBE_TIMEOUT)
-        self._probe = self.services.switch.ping(trunk.options_uri, trunk.destination, self)
+        self._probe = self.services.switch.ping(trunk.options_uri, trunk.target(now), self)
         return True
 
     def _alive(self, trigger: BreakerTrigger) -> None:

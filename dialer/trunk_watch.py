@@ -31,6 +31,7 @@ class TrunkWatch:
     def __init__(self, trunk: Trunk, services: Services) -> None:
         self.trunk = trunk
         self.services = services
+        self._server = trunk.destination
 
     async def run(self) -> None:
         """Ping until cancelled. An interval of 0 sends nothing, until a reload says otherwise."""
@@ -45,7 +46,8 @@ class TrunkWatch:
         trunk = self.trunk
         if trunk.ping is not None:
             self._missed()
-        trunk.ping = self.services.switch.ping(trunk.options_uri, trunk.destination, self)
+        self._server = trunk.target(self.services.clock.now())
+        trunk.ping = self.services.switch.ping(trunk.options_uri, self._server, self)
 
     def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None:
         """How an OPTIONS ended. Any answer shows life (RFC 3261 11.2)."""
@@ -63,6 +65,7 @@ class TrunkWatch:
         trunk = self.trunk
         trunk.options_missed += 1
         self.services.counters["options_lost"] += 1
+        trunk.targets.failed(self._server, self.services.clock.now(), trunk.table.retry_after)
         if trunk.up and trunk.options_missed >= trunk.table.options_lost:
             trunk.up, trunk.down_reason = False, f"{trunk.options_missed} OPTIONS in a row were not answered"
             _changed(trunk, self.services, "options_lost")

@@ -104,6 +104,11 @@ class UdpEndpoint:
         return host, port
 
     @property
+    def sent_by(self) -> str:
+        """`host:port` as peers see us, for URIs of ours."""
+        return self.endpoint.sent_by
+
+    @property
     def drops(self) -> Counter[str]:
         """`Endpoint.drops`."""
         return self.endpoint.drops

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from dialer.assembly import make_locator, place_of_trunk
 from dialer.config.model import ConfigFile
-from dialer.resolve import ResolveError, resolve
-from dialer.sip import Event, OptionsAnswered, UnsafeHeader
-from dialer.trunk import parse_address
-from dialer.udp import UdpEndpoint
+from dialer.resolve import ResolveError
+from dialer.sip import Destination, Event, Flow, OptionsAnswered, OptionsFailed, SipError
+from dialer.transport.opening import OpenError, open_transports
 
 #: Seconds that an answer may take; SIP itself would wait for 32.
 PATIENCE = 4.0
@@ -28,21 +28,27 @@ async def _probe(file: ConfigFile, patience: float) -> dict[str, dict[str, Any]]
     def heard(event: Event) -> None:
         if isinstance(event, OptionsAnswered) and event.ping in waiting:
             answers[waiting.pop(event.ping)] = {"status": event.status, "rtt": event.rtt, "problem": None}
-            if not waiting:
-                done.set()
+        elif isinstance(event, OptionsFailed) and event.ping in waiting:  # no connection: known before the time is up
+            name = waiting.pop(event.ping)
+            far = where[name]
+            problem = udp.streams.problems.get(far) if isinstance(far, Flow) else None
+            answers[name] = _silent(problem or f"no answer to OPTIONS within {patience:g} s")
+        if not waiting:
+            done.set()
 
     # A port of its own: the daemon may be running on the configured one.
-    host, _ = parse_address(file.sip.listen)
     try:
-        udp = UdpEndpoint.open(host, 0, heard, user_agent=file.sip.user_agent)
-    except OSError as error:
-        return {name: _silent(f"cannot send from {host}: {error.strerror}") for name in file.trunks}
+        udp = await open_transports(file, heard, serve=False)
+    except OpenError as error:
+        return {name: _silent(str(error)) for name in file.trunks}
+    locator, where = make_locator(file), dict[str, Destination]()
     try:
         for name, trunk in file.trunks.items():
             uri = f"sip:{trunk.domain or trunk.address}"
             try:
-                waiting[udp.options(uri, await resolve(parse_address(trunk.address)))] = name
-            except (ResolveError, UnsafeHeader) as error:
+                where[name] = (await locator.locate(place_of_trunk(name, trunk))).first
+                waiting[udp.options(uri, where[name])] = name
+            except (ResolveError, SipError) as error:
                 answers[name] = _silent(str(error))
         if waiting:
             try:

@@ -153,13 +153,13 @@ async def _call(
     from dialer.cli.sip_ping import own_address
     from dialer.ladder import rung
     from dialer.sip import SipError
+    from dialer.transport.opening import OpenError, open_transports
     from dialer.trunk import parse_address
-    from dialer.udp import UdpEndpoint
 
     trunk = await _trunk(built, trunk_name, number)
     shown = caller_id or _caller(built, trunk.name)
     host = parse_address(built.file.sip.listen)[0]
-    host = own_address(trunk.destination) if host in ("0.0.0.0", "::") else host
+    host = own_address(trunk.destination[:2]) if host in ("0.0.0.0", "::") else host
     events: asyncio.Queue[Event] = asyncio.Queue()
     outcome = Outcome(number, trunk.name)
 
@@ -173,7 +173,9 @@ async def _call(
 
     try:
         ear = await Ear.open(host)
-        udp = UdpEndpoint.open(host, 0, events.put_nowait, user_agent=built.file.sip.user_agent)
+        udp = await open_transports(built.file, events.put_nowait, serve=False, host=host)
+    except OpenError as error:
+        raise Failure(str(error), code="bind") from None
     except OSError as error:
         raise Failure(f"cannot send from {host}: {error.strerror}", code="bind") from None
     udp.endpoint.watch(seen)
@@ -215,6 +217,7 @@ class TestCall:
             destination=trunk.destination,
             sdp=self.offer,
             credentials=trunk.credentials,
+            large_over_tcp=trunk.table.large_over_tcp,
         )
         self.began = 0.0
         self.over = False

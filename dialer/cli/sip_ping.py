@@ -6,11 +6,16 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dialer.cli.output import Failure, json_option, print_json, show
+
+if TYPE_CHECKING:
+    from dialer.config.model import ConfigFile
+    from dialer.locate import Place
+    from dialer.sip import Destination
 
 
 @dataclass(slots=True)
@@ -18,7 +23,7 @@ class Pings:
     """What became of the OPTIONS so far. `answers`: (status, round trip in seconds), in order."""
 
     uri: str
-    destination: tuple[str, int]
+    destination: Destination
     sent: int = 0
     answers: list[tuple[int, float]] = field(default_factory=list)
 
@@ -56,8 +61,8 @@ def ping(
 
     TARGET is a trunk of --config, a `host:port`, or a SIP address. Ends with 1 when nothing answered.
     """
-    uri, address, host = _target(target, config_path)
-    pings = asyncio.run(_ping(uri, address, local or host, count, interval, timeout, quiet=as_json))
+    uri, place, file = _target(target, config_path)
+    pings = asyncio.run(_ping(uri, place, file, local, count, interval, timeout, quiet=as_json))
     told = pings.to_dict()
     if as_json:
         print_json(told)
@@ -68,56 +73,72 @@ def ping(
     return 0 if pings.answers else 1
 
 
-def _target(target: str, config_path: str | None) -> tuple[str, tuple[str, int], str]:
-    """(URI, address, our host)."""
-    from dialer.trunk import parse_address
+def _target(target: str, config_path: str | None) -> tuple[str, Place, ConfigFile | None]:
+    """URI, where it leads, the config if one is named."""
+    from dialer.assembly import place_of_trunk
+    from dialer.locate import Place
 
+    file = None
     if config_path is not None:
         from dialer.config.load import load
 
         file = load(config_path, outside=False).file
-        host = parse_address(file.sip.listen)[0]
         if target in file.trunks:
             trunk = file.trunks[target]
-            return f"sip:{trunk.domain or trunk.address}", parse_address(trunk.address), host
+            return f"sip:{trunk.domain or trunk.address}", place_of_trunk(target, trunk), file
         if ":" not in target:
             known = ", ".join(file.trunks)
             raise Failure(f"there is no trunk '{target}' in {config_path}; it has: {known}", code="unknown_trunk")
-    else:
-        host = ""
     try:
-        address = parse_address(target)
+        place = Place.of_uri(target)
     except ValueError:
         text = f"'{target}' is neither host:port nor a SIP address; for a trunk's name add --config FILE"
         raise Failure(text, code="invalid") from None
-    return (target if target.startswith(("sip:", "sips:")) else f"sip:{target}"), address, host
+    return (target if target.startswith(("sip:", "sips:")) else f"sip:{target}"), place, file
 
 
 async def _ping(
-    uri: str, address: tuple[str, int], host: str, count: int, interval: float, timeout: float, *, quiet: bool
+    uri: str,
+    place: Place,
+    file: ConfigFile | None,
+    host: str | None,
+    count: int,
+    interval: float,
+    timeout: float,
+    *,
+    quiet: bool,
 ) -> Pings:
-    from dialer.resolve import ResolveError, resolve
-    from dialer.sip import Event, OptionsAnswered, SipError
-    from dialer.udp import UdpEndpoint
+    from dialer.assembly import make_locator
+    from dialer.locate import Locator
+    from dialer.resolve import ResolveError
+    from dialer.sip import Event, Flow, OptionsAnswered, OptionsFailed, SipError
+    from dialer.transport import Transports
+    from dialer.transport.opening import OpenError, open_transports
 
     try:
-        destination = await resolve(address)
+        destination = (await (Locator() if file is None else make_locator(file)).locate(place)).first
     except ResolveError as error:
         raise Failure(str(error), code="unresolved") from None
     pings = Pings(uri, destination)
     loop = asyncio.get_running_loop()
-    waiting: dict[str, asyncio.Future[OptionsAnswered]] = {}
+    waiting: dict[str, asyncio.Future[OptionsAnswered | None]] = {}
 
     def heard(event: Event) -> None:
-        if isinstance(event, OptionsAnswered) and event.ping in waiting:
-            waiting.pop(event.ping).set_result(event)
+        if isinstance(event, OptionsAnswered | OptionsFailed) and event.ping in waiting:
+            waiting.pop(event.ping).set_result(event if isinstance(event, OptionsAnswered) else None)
 
     try:
-        udp = UdpEndpoint.open(host or own_address(destination), 0, heard)
+        if file is None:
+            udp = await Transports.start(host or own_address(destination[:2]), 0, heard)
+        else:
+            udp = await open_transports(file, heard, serve=False, host=host)
+    except OpenError as error:
+        raise Failure(str(error), code="bind") from None
     except OSError as error:
         raise Failure(f"cannot send from {host}: {error.strerror}", code="bind") from None
     if not quiet:
-        show(f"OPTIONS {uri} at {destination[0]}:{destination[1]}")
+        over = f" over {destination.transport.upper()}" if isinstance(destination, Flow) else ""
+        show(f"OPTIONS {uri} at {destination[0]}:{destination[1]}{over}")
     try:
         with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C: the summary of what was sent is still wanted
             for number in range(count):
@@ -132,6 +153,11 @@ async def _ping(
                     waiting.pop(ping_id, None)
                     if not quiet:
                         show(f"{number + 1}: no answer within {timeout:g} s")
+                    continue
+                if event is None:
+                    if not quiet:
+                        problem = udp.streams.problems.get(destination) if isinstance(destination, Flow) else None
+                        show(f"{number + 1}: no connection: {problem or 'it was lost'}")
                     continue
                 pings.answers.append((event.status, event.rtt))
                 if not quiet:

@@ -14,6 +14,7 @@ from dialer.config.jurisdiction import Limits
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
 from dialer.config.sip_tables import REGISTER
+from dialer.config.transport_checks import transports
 from dialer.config.wording import Problem, did_you_mean, flaw, names
 
 
@@ -195,4 +196,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-CHECKS: tuple[Check, ...] = (references, clashes, reserved, ports, trunks, registered_phones, secrets, doors)
+CHECKS: tuple[Check, ...] = (
+    references,
+    clashes,
+    reserved,
+    ports,
+    trunks,
+    registered_phones,
+    transports,
+    secrets,
+    doors,
+)

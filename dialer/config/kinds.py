@@ -74,12 +74,17 @@ def _port(value: str) -> str:
     return value
 
 
+def _any_port(value: str) -> str:
+    return _port(value) if value.rpartition("]")[2].count(":") == 1 else value
+
+
 _NAME = r"^[A-Za-z0-9_.-]+$"
 _CODE = r"^[a-z0-9][a-z0-9_.-]{0,39}$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _PREFIX = r"^\+[0-9]{0,14}$"
 _NUMBER = r"^\+?[0-9]{2,15}$"
+_ADDRESS = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?$"
 _HOST_PORT = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}$"
 HOST = r"^[A-Za-z0-9.:\[\]_-]+$"
 _SIP_URI = r"^sips?:[^\s<>\"\r\n]+$"
@@ -100,6 +105,7 @@ PATTERN_WORDS: dict[str, str] = {
     _DATE: "a date as 'YYYY-MM-DD'",
     _PREFIX: "a number's beginning as '+' and up to 14 digits, e.g. '+34'",
     _NUMBER: "2 to 15 digits, with or without a leading '+'",
+    _ADDRESS: "'host:port', or a name alone, which SRV records lead on, e.g. 'sip.carrier.example'",
     _HOST_PORT: "'host:port', e.g. '192.0.2.10:5060'",
     HOST: "a host name or address",
     _SIP_URI: "a SIP address, e.g. 'sip:ana@192.0.2.7:5060'",
@@ -124,6 +130,7 @@ Prefix = Annotated[str, Field(pattern=_PREFIX)]
 Number = Annotated[str, Field(pattern=_NUMBER)]
 Region = Annotated[str, Field(pattern=_REGION)]
 HostPort = Annotated[str, Field(min_length=3, max_length=260, pattern=_HOST_PORT), AfterValidator(_port)]
+Address = Annotated[str, Field(min_length=1, max_length=260, pattern=_ADDRESS), AfterValidator(_any_port)]
 SipUri = Annotated[str, Field(max_length=300, pattern=_SIP_URI), AfterValidator(_no_controls)]
 EnvName = Annotated[str, Field(pattern=_ENV)]
 

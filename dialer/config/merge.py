@@ -20,7 +20,13 @@ MAX_BASES = 16
 
 #: Keys that hold file names; `*` stands for any table name. A test compares this with the model.
 PATH_KEYS: tuple[tuple[str, ...], ...] = (
+    ("sip", "certificate_file"),
+    ("sip", "key_file"),
+    ("sip", "ca_file"),
     ("trunks", "*", "password_file"),
+    ("trunks", "*", "certificate_file"),
+    ("trunks", "*", "key_file"),
+    ("trunks", "*", "ca_file"),
     ("agents", "*", "token_file"),
     ("agents", "*", "password_file"),
     ("lists", "*", "path"),

@@ -10,6 +10,7 @@ from dialer.config.errors import clip_start
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
 from dialer.config.secret import Secret, SecretError, read_secret, secret_from_env
+from dialer.config.transport_checks import certificates
 from dialer.config.wording import Problem, clip, dotted, flaw
 
 #: As the API asks for (dialer/web/tokens.py): a shorter one could be found by trying.
@@ -21,6 +22,7 @@ def missing_things(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[P
     yield from _secrets(config, environ)
     yield from _files(config)
     yield from _messages(config)
+    yield from certificates(config)
 
 
 def _secrets(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from dialer.config.kinds import (
     PREPEND,
     SIP_USER,
     STATUS,
+    Address,
     Duration,
     EnvName,
     HostPort,
@@ -38,6 +39,32 @@ class SipTable(Table):
         default=["SHA-256", "MD5"],
         min_length=1,
         description='how agents\' phones that register prove their password, best first; old phones register only with ["MD5"]',
+    )
+    listen_tcp: HostPort | None = Field(
+        default=None,
+        description="address and TCP port to accept connections on; default: that of `listen`, when a trunk or phone uses TCP",
+    )
+    listen_tls: HostPort | None = Field(
+        default=None, description="address and port to accept TLS connections on; needs certificate_file"
+    )
+    certificate_file: Path | None = Field(
+        default=None,
+        description="our own certificate (PEM, with its chain): shown to whoever connects, and to trunks and phones that ask for one",
+    )
+    key_file: Path | None = Field(
+        default=None, description="its private key (PEM), if it is not in certificate_file; not encrypted"
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="whom to trust (PEM) on TLS connections with phones and those that come in; default: the system's authorities",
+    )
+    require_certificate: bool = Field(
+        default=False,
+        description="accept TLS connections only from those who show a certificate of a trusted authority",
+    )
+    verify_phones: bool = Field(default=True, description="false: take any certificate from the agents' phones")
+    nameservers: list[HostPort] = Field(
+        default_factory=list, description="name servers to ask for carriers and phones; default: those of the system"
     )
 
 
@@ -111,7 +138,28 @@ class BreakerTable(Table):
 class TrunkTable(Table):
     """A SIP trunk of a carrier."""
 
-    address: HostPort = Field(description="host:port of the carrier's proxy")
+    address: Address = Field(
+        description="host:port of the carrier's proxy, or its name alone: then DNS (SRV) tells its servers, their order and weights"
+    )
+    transport: Literal["udp", "tcp", "tls"] = Field(default="udp", description="how SIP travels")
+    large_over_tcp: bool = Field(default=False, description="INVITEs too long for a datagram (1,300 bytes) go over TCP")
+    ca_file: Path | None = Field(
+        default=None, description="with tls: whom to trust (PEM); default: the system's authorities"
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="with tls: the certificate to show (PEM, with its chain); default: that of [sip]"
+    )
+    key_file: Path | None = Field(
+        default=None, description="its private key (PEM), if it is not in certificate_file; not encrypted"
+    )
+    server_name: Annotated[str, Field(max_length=253, pattern=HOST)] | None = Field(
+        default=None,
+        description="with tls: the name that the carrier's certificate must hold; default: the host of `address`",
+    )
+    verify: bool = Field(
+        default=True,
+        description="false: take any certificate from the carrier; then anybody between may listen and dial",
+    )
     domain: Annotated[str, Field(max_length=253, pattern=HOST)] | None = Field(
         default=None, description="host part of the Request-URI; default: the address"
     )

@@ -89,9 +89,8 @@ class Endpoint:
 
     def receive(self, data: bytes, addr: Destination, now: float) -> None:
         """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
-        tap = self._core.tap
-        if tap is not None:
-            tap(False, data, addr)
+        if self._core.tap is not None:
+            self._core.tap(False, data, addr)
         self._receiver.receive(data, addr, now)
 
     def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
@@ -133,6 +132,11 @@ class Endpoint:
     # What there is
 
     @property
+    def sent_by(self) -> str:
+        """`host:port` that Via and Contact show over UDP."""
+        return self._core.sent_by
+
+    @property
     def drops(self) -> Counter[str]:
         """How many messages (and hopes) were given up, by reason."""
         return self._core.drops
@@ -144,7 +148,7 @@ class Endpoint:
 
     @property
     def pending(self) -> dict[str, int]:
-        """Sizes of what is kept: legs, client and server transactions, timers. For leak tests and metrics."""
+        """Sizes of what is kept. For leak tests and metrics."""
         core = self._core
         return {
             "legs": len(self._legs),

@@ -125,7 +125,7 @@ def test_all_path_keys_are_known() -> None:
         "ListTable": ("lists", "*"),
     }
     tables |= {"DoNotCallTable": ("do_not_call", "*"), "CampaignTable": ("campaigns", "*")}
-    tables |= {"HttpTable": ("http",), "MqttTable": ("mqtt",)}
+    tables |= {"SipTable": ("sip",), "HttpTable": ("http",), "MqttTable": ("mqtt",)}
     for name, definition in definitions.items():
         for key, node in definition["properties"].items():
             if node.get("maxLength") == 4096:
