@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dispositions import schema
@@ -14,6 +14,8 @@ from dispositions.statement import ByKeys, Statement
 
 _a, _c, _l = schema.attempt.c, schema.contact.c, schema.lease.c
 _w, _r, _s, _ready = schema.waiting.c, schema.review.c, schema.settled.c, schema.ready.c
+_sale = schema.sale.c
+_not_begun = or_(_sale.state == "queued", _sale.state == "withdrawn")
 
 ATTEMPTS = ByKeys(
     _a.id,
@@ -154,12 +156,20 @@ SALE_UPSERT = Statement(
         ["attempt_id"],
         dialect,
         agent=lambda new: new.agent,
-        fields=lambda new: new.fields,
-        # a sale that the pipeline has taken up goes its own way
-        state=lambda new: case((schema.sale.c.state == "withdrawn", "queued"), else_=schema.sale.c.state),
+        # a sale that the pipeline has taken up goes its own way: what was paid for must not change under a payment
+        fields=lambda new: case((_not_begun, new.fields), else_=_sale.fields),
+        state=lambda new: case((_sale.state == "withdrawn", "queued"), else_=_sale.state),
+        asked=lambda new: case((_sale.state == "started", None), else_=_sale.asked),
         changed_at=lambda new: new.changed_at,
     ),
-    columns=[c.name for c in schema.sale.columns],
+    columns=(
+        "id", "attempt_id", "campaign_id", "contact_id", "agent", "fields", "state", "queued_at", "changed_at",
+    ),
+)  # fmt: skip
+SALE_CANCEL = Statement(
+    update(schema.sale)
+    .where(_sale.attempt_id == bindparam("key"), _sale.state == "started")
+    .values(asked="cancel", changed_at=bindparam("new_changed_at"))
 )
 SALE_WITHDRAW = Statement(
     update(schema.sale)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The alembic revision that this code expects in `dispositions_version`."""
 VERSION_TABLE = "dispositions_version"
 
@@ -252,10 +252,36 @@ sale = Table(
     Column("contact_id", BigInteger, nullable=False),
     Column("agent", Text, nullable=False),
     Column("fields", Text, nullable=False),
-    Column("state", Text, nullable=False),  # queued | withdrawn, then the pipeline's own
+    Column("state", Text, nullable=False),  # dispositions.sale.SaleState
     Column("queued_at", Float, nullable=False),
     Column("changed_at", Float, nullable=False),
+    Column("run", Integer, nullable=False, server_default="0"),  # names the idempotency keys
+    Column("starts", Integer, nullable=False, server_default="0"),  # names the workflow
+    Column("resume", Text),  # undo: a retry goes on undoing the same run
+    Column("asked", Text),  # cancel: at the next step
+    Column("step", Text),  # where it is
+    Column("reason", Text),
+    Column("started_at", Float),
+    Column("ended_at", Float),
     Index("sale_state", "campaign_id", "state", "queued_at"),
+    Index("sale_queue", "state", "queued_at"),
+)
+
+sale_step = Table(
+    "sale_step",
+    metadata,
+    Column("sale_id", BigInteger, primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("phase", Text, primary_key=True),  # do | undo | tell
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("result", Text, nullable=False),  # done | rejected | failed | skipped
+    Column("reason", Text),
+    Column("kept", Text, nullable=False),  # JSON: what later steps need of the answer
+    Column("tries", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("at", Float, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 do_not_call = Table(

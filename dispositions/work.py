@@ -30,6 +30,7 @@ from dispositions.rows import (
     NO_UPDATE,
     OUTBOX,
     READY_AT,
+    SALE_CANCEL,
     SALE_UPSERT,
     SALE_WITHDRAW,
     TABLE_OF,
@@ -236,6 +237,7 @@ class Work:
         CALLBACK_CLOSE.many(run, list(self.closed.values()))
         self.closed.clear()
         SALE_WITHDRAW.many(run, list(self.withdrawn.values()))
+        SALE_CANCEL.many(run, list(self.withdrawn.values()))  # under way already: undone at its next step
         self.withdrawn.clear()
         SALE_UPSERT.many(run, list(self.sales.values()))
         self.sales.clear()
