@@ -1,0 +1,151 @@
+"""Texts that managers write with gaps: jinja2, in a sandbox that can neither reach out nor run away.
+
+What fills the gaps comes from customers, agents and third parties, so it is data and never template. A template itself
+comes from a config file, whose author may be careless or in a hurry: it has no loops in loops, no imports, no macros,
+no calls but a few harmless methods, a limited choice of filters, and an end to what it may write.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+#: Characters that one rendering may yield, and that a template may have.
+MOST_OUTPUT, MOST_SOURCE = 200_000, 20_000
+
+_FILTERS = frozenset({
+    "abs", "capitalize", "default", "first", "float", "int", "join", "last", "length", "lower", "replace", "round",
+    "string", "title", "trim", "truncate", "upper",
+})  # fmt: skip
+_TESTS = frozenset({"defined", "undefined", "none", "string", "number", "mapping", "sequence", "true", "false", "in",
+                    "eq", "equalto", "==", "ne", "!=", "lt", "<", "le", "<=", "gt", ">", "ge", ">="})  # fmt: skip
+_METHODS: Mapping[type, frozenset[str]] = {
+    str: frozenset({"upper", "lower", "strip", "startswith", "endswith", "split"}),
+    dict: frozenset({"get", "items", "keys", "values"}),
+}
+_REFUSED: tuple[tuple[type[nodes.Node], str], ...] = (
+    (nodes.Macro, "macros"),
+    (nodes.CallBlock, "call blocks"),
+    (nodes.Import, "imports"),
+    (nodes.FromImport, "imports"),
+    (nodes.Include, "includes"),
+    (nodes.Extends, "inheritance"),
+    (nodes.Block, "blocks"),
+    (nodes.Pow, "powers"),
+)
+_LINE_BREAK = re.compile(r"[\r\n\x00]")
+
+
+class TemplateFault(Exception):
+    """A template that does not hold, or cannot be filled; the text is one line without the data."""
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    # long numbers and texts are made by these, and by nothing else that is allowed
+    intercepted_binops = frozenset({"*", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if not all(isinstance(side, int | float) and abs(side) < 1e15 for side in (left, right)):
+            raise SecurityError(f"{operator} is for numbers only")
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if callable(value):
+            return attr in _METHODS.get(type(obj), frozenset())
+        return not attr.startswith("_") and isinstance(obj, Mapping | str | int | float | list | tuple | type(None))
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        owner = getattr(obj, "__self__", None)
+        return getattr(obj, "__name__", "") in _METHODS.get(type(owner), frozenset())
+
+
+def _environment() -> _Sandbox:
+    made = _Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    made.globals.clear()
+    made.filters = {name: made.filters[name] for name in _FILTERS}
+    made.filters["tojson"] = _tojson
+    made.filters["urlencode"] = lambda value: quote(str(value), safe="")
+    made.filters["xml"] = _xml
+    made.tests = {name: made.tests[name] for name in _TESTS}
+    return made
+
+
+def _tojson(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _xml(value: Any) -> str:
+    text = str(value)
+    for sign, word in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;")):
+        text = text.replace(sign, word)
+    return text
+
+
+_SANDBOX = _environment()
+
+
+@lru_cache(maxsize=1024)
+def compiled(source: str) -> Template:
+    """The template, checked. Raises `TemplateFault` with the line of the mistake."""
+    if len(source) > MOST_SOURCE:
+        raise TemplateFault(f"longer than {MOST_SOURCE} characters")
+    try:
+        tree = _SANDBOX.parse(source)
+        _check(tree)
+        return _SANDBOX.from_string(source)
+    except TemplateError as error:
+        raise TemplateFault(_said(error)) from None
+    except RecursionError:
+        raise TemplateFault("nested too deeply") from None
+
+
+def _check(tree: nodes.Template) -> None:
+    for kind, name in _REFUSED:
+        if next(tree.find_all(kind), None) is not None:
+            raise TemplateFault(f"{name} are not allowed")
+    for loop in tree.find_all(nodes.For):
+        if loop.recursive or any(next(child.find_all(nodes.For), None) is not None for child in loop.body):
+            raise TemplateFault("loops within loops are not allowed")
+
+
+def render(source: str, values: Mapping[str, Any]) -> str:
+    """The text with its gaps filled. Raises `TemplateFault`: a name that is not there, a forbidden step, too long."""
+    template = compiled(source)
+    parts, left = [], MOST_OUTPUT
+    try:
+        for part in template.generate(values):
+            left -= len(part)
+            if left < 0:
+                raise TemplateFault(f"writes more than {MOST_OUTPUT} characters")
+            parts.append(part)
+    except TemplateError as error:
+        raise TemplateFault(_said(error)) from None
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        raise TemplateFault(f"cannot be filled: {type(error).__name__}") from None
+    return "".join(parts)
+
+
+def render_line(source: str, values: Mapping[str, Any]) -> str:
+    """The same for what must stay on one line (a header, an address, a subject). Raises `TemplateFault`."""
+    text = render(source, values)
+    if _LINE_BREAK.search(text):
+        raise TemplateFault("yields a line break where one line is wanted")
+    return text
+
+
+def _said(error: TemplateError) -> str:
+    # only the first line, which names what is wrong; a value of the data never stands in it
+    line = getattr(error, "lineno", None)
+    text = (error.message or type(error).__name__).splitlines()[0][:200]
+    return f"line {line}: {text}" if line else text
+
+
+Renderer = Callable[[str, Mapping[str, Any]], str]
