@@ -17,7 +17,7 @@ setup: ## make .venv and install the dialer into it (only when pyproject.toml ha
 
 setup-test:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)"; exit 1; }
-	@$(PYTHON) scripts/setup.py test broker postgres
+	@$(PYTHON) scripts/setup.py test broker postgres sales
 
 peers: ## install the real peers that the tests talk to (Debian packages, as root)
 	@$(PYTHON) scripts/peers.py

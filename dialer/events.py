@@ -152,6 +152,46 @@ class SaleQueued(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SaleChanged(Event):
+    """A sale got on: started, undoing, done, rejected, compensated, cancelled, failed. `call` is the attempt that it
+    was made in; `waited` seconds from the queue to the start (in `started`), `seconds` from the start to the end (in
+    the last ones). `reason` says why not, in the third party's words."""
+
+    name: ClassVar[str] = "sale_changed"
+    sale: int
+    call: str
+    contact: int
+    agent: str
+    state: str
+    reason: str | None
+    waited: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleStepEnded(Event):
+    """One step of a sale came to its end: done, rejected, failed. `phase`: do, undo, tell."""
+
+    name: ClassVar[str] = "sale_step"
+    sale: int
+    agent: str
+    step: str
+    phase: str
+    result: str
+    tries: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorChanged(Event):
+    """A third party's circuit breaker: closed (works), open (given a rest), half_open (one try is let through)."""
+
+    name: ClassVar[str] = "connector"
+    connector: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentChanged(Event):
     """An agent's state changed: logged_out, available, reserved, talking, wrap_up, break (with its reason)."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dialer.config.jurisdiction import Limits
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
+from dialer.config.sales_checks import sales
 from dialer.config.sip_tables import REGISTER
 from dialer.config.transport_checks import transports
 from dialer.config.wording import Problem, did_you_mean, flaw, names
@@ -206,4 +207,5 @@ CHECKS: tuple[Check, ...] = (
     transports,
     secrets,
     doors,
+    sales,
 )

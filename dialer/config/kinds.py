@@ -78,6 +78,12 @@ def _any_port(value: str) -> str:
     return _port(value) if value.rpartition("]")[2].count(":") == 1 else value
 
 
+def _no_nul(value: str) -> str:
+    if any((ord(c) < 32 and c not in "\n\t") or ord(c) == 127 for c in value):
+        raise ValueError("control characters other than line breaks and tabs are not allowed")
+    return value
+
+
 _NAME = r"^[A-Za-z0-9_.-]+$"
 _CODE = r"^[a-z0-9][a-z0-9_.-]{0,39}$"
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
@@ -123,6 +129,7 @@ PATH_LENGTH = 4096
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=_NAME)]
 Code = Annotated[str, Field(pattern=_CODE)]
 Text = Annotated[str, Field(max_length=500), AfterValidator(_no_controls)]
+Template = Annotated[str, Field(max_length=20_000), AfterValidator(_no_nul)]
 Path = Annotated[str, Field(min_length=1, max_length=PATH_LENGTH), AfterValidator(_no_controls)]
 Clock = Annotated[str, Field(pattern=_CLOCK), BeforeValidator(_clock)]
 Date = Annotated[str, Field(pattern=_DATE), AfterValidator(_real_date), BeforeValidator(_date)]

@@ -35,6 +35,7 @@ PATH_KEYS: tuple[tuple[str, ...], ...] = (
     ("campaigns", "*", "message"),
     ("http", "token_file"),
     ("mqtt", "password_file"),
+    ("sales", "connectors", "*", "secret_file"),
 )
 
 
@@ -94,9 +95,10 @@ def resolve_paths(data: dict[str, Any], directory: Path) -> None:
                 table[key] = (
                     str(directory / Path(value).expanduser()) if value.startswith("~/") else str(directory / value)
                 )
-    store = data.get("store")
-    if isinstance(store, dict) and isinstance(store.get("url"), str):
-        store["url"] = resolve_store_url(store["url"], directory)
+    for name, key in (("store", "url"), ("sales", "database")):
+        holder = data.get(name)
+        if isinstance(holder, dict) and isinstance(holder.get(key), str):
+            holder[key] = resolve_store_url(holder[key], directory)
 
 
 def _tables(data: Any, names: list[str]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from pydantic import Field
 from dialer.config.campaign_tables import CampaignTable
 from dialer.config.kinds import TOPIC, Duration, EnvName, HostPort, Name, Path, Table, Text
 from dialer.config.list_tables import DoNotCallTable, ListTable
+from dialer.config.sales_tables import SalesTable
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 
 
@@ -89,4 +90,5 @@ class ConfigFile(Table):
     campaigns: dict[Name, CampaignTable] = Field(min_length=1, description="campaigns, by name")
     http: HttpTable = Field(default_factory=HttpTable, description="the API")
     mqtt: MqttTable | None = Field(default=None, description="the broker")
+    sales: SalesTable | None = Field(default=None, description="how sales are carried through")
     log: LogTable = Field(default_factory=LogTable, description="the logs")

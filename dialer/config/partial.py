@@ -17,6 +17,7 @@ from dialer.config.kinds import Table
 from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.model import ConfigFile, HttpTable, LogTable, MqttTable, StoreTable
 from dialer.config.positions import KeyPath
+from dialer.config.sales_tables import SalesTable
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 from dialer.config.wording import has, real_path
 
@@ -35,8 +36,11 @@ _SINGLE: dict[str, type[Table]] = {
     "media": MediaTable,
     "http": HttpTable,
     "mqtt": MqttTable,
+    "sales": SalesTable,
     "log": LogTable,
 }
+#: Leaving these out means to do without.
+_OPTIONAL = ("mqtt", "sales")
 
 #: A harmless value for each required key. What the checks say about one is dropped: its absence is reported already.
 PLACEHOLDERS: dict[str, Any] = {
@@ -54,6 +58,12 @@ PLACEHOLDERS: dict[str, Any] = {
     "start": "00:00",
     "end": "24:00",
     "prefix": "+",
+    "kind": "http",
+    "connectors": {},
+    "steps": [],
+    "name": "placeholder",
+    "connector": "-",
+    "do": {},
 }
 
 #: Taking a key out may uncover another mistake; the tables are four levels deep.
@@ -68,7 +78,7 @@ def sound_part(data: Mapping[str, Any], bad: Iterable[KeyPath]) -> ConfigFile:
     parts: dict[str, Any] = {}
     for key, model in _SINGLE.items():
         table = sound_table(model, pruned[key]) if key in pruned else None
-        parts[key] = table if table is not None or key == "mqtt" else model()
+        parts[key] = table if table is not None or key in _OPTIONAL else model()
     for key, model in _NAMED.items():
         tables = pruned.get(key)
         named = tables.items() if isinstance(tables, dict) else ()

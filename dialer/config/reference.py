@@ -52,6 +52,11 @@ _TABLES: tuple[tuple[str, str | None], ...] = (
     ("media", "MediaTable"),
     ("http", "HttpTable"),
     ("mqtt", "MqttTable"),
+    ("sales", "SalesTable"),
+    ("sales.connectors.NAME", "ConnectorTable"),
+    ("sales.steps", "StepTable"),
+    ("sales.steps.do, .undo, .status", "ActionTable"),
+    ("sales.notices", "NoticeTable"),
     ("log", "LogTable"),
 )
 

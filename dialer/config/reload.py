@@ -16,6 +16,7 @@ FIXED: tuple[KeyPath, ...] = (
     ("sip",),
     ("media",),
     ("mqtt",),
+    ("sales",),
     ("log",),
     ("http", "listen"),
     ("http", "allow_metrics_without_token"),
@@ -93,6 +94,7 @@ def taken_live(old: Config, new: Config) -> Config:
         "sip": old.file.sip,
         "media": old.file.media,
         "mqtt": old.file.mqtt,
+        "sales": old.file.sales,
         "log": old.file.log,
         "http": new.file.http.model_copy(update=http),
     }

@@ -1,0 +1,1 @@
+"""The pipeline that carries sales through: a process of its own, `python -m dialer.sales CAMPAIGN.toml`."""
