@@ -1,0 +1,105 @@
+"""Power cuts: the sale process is killed at every named point around each commit and each request, and at random
+instants. The third parties' own logs say what it did: nothing charged twice, nothing issued unpaid, every sale ends."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rig.process import Process, until
+from benchmarks.thirdparty.stage import SaleStage
+
+FAULTY = str(Path(__file__).with_name("faulty_sales.py"))
+PASSAGES = {
+    "commit-claim": 1, "commit-advance": 2, "commit-record": 4,
+    "ask-reservation": 1, "ask-antifraud": 2, "ask-payment": 2, "ask-issue": 2, "ask-notify": 1,
+    "undo-payment": 1, "undo-reservation": 1, "tell-sorry": 1,
+}  # fmt: skip
+POINTS = [(f"{side}:{what}", passage) for what, passage in PASSAGES.items() for side in ("before", "after")]
+QUICK = 'timeout = 3\npause = "100ms"\npause_most = 1\nbreaker_rest = "500ms"'
+
+Make = Callable[..., SaleStage]
+
+
+def die_at_every_point(stage: SaleStage, points: list[tuple[str, int]]) -> None:
+    """One process after the other on the same files; each takes up what the one before it left."""
+    for point, passage in points:
+        stage.sell(3)
+        stage.sell(1, reservation="S1")  # sold out when it is to be issued: paid, so it must be undone
+        process = stage.start([sys.executable, FAULTY, point, str(passage)])
+        assert process.wait(60.0) == -signal.SIGKILL, f"{point} was never passed\n{process.tail()}"
+        wrong = stage.broken()
+        assert not {"charged_twice", "issued_unpaid", "unknown_sale"} & set(wrong), (point, wrong)
+    stage.start()
+    stage.wait_ended(60.0)
+    assert stage.broken() == {}
+    assert set(stage.states().values()) <= {"done", "rejected"}
+
+
+def says_it_runs(process: Process) -> bool:
+    return "sales running" in process.tail()
+
+
+def die_at_random(stage: SaleStage, times: int, seed: int) -> None:
+    """Under load and with faulty third parties."""
+    rng = random.Random(seed)
+    for _ in range(times):
+        stage.sell(8)
+        process = stage.start()
+        process.wait_ready(partial(says_it_runs, process), 60.0, "the pipeline runs")
+        time.sleep(rng.uniform(0.05, 1.5))
+        process.send(signal.SIGKILL)
+        process.wait(10.0)
+        stage.process = None
+        process.log.write_text("")
+        wrong = stage.broken()
+        assert not {"charged_twice", "issued_unpaid", "unknown_sale"} & set(wrong), wrong
+    stage.start()
+    stage.wait_ended(120.0)
+    assert stage.broken() == {}
+    assert "done" in stage.states().values()
+
+
+@pytest.fixture
+def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
+    def build(**settings: object) -> SaleStage:
+        stage = SaleStage(tmp_path / "stage", connectors=QUICK, **settings)  # type: ignore[arg-type]
+        request.addfinalizer(lambda: stage.__exit__(None, None, None))
+        return stage
+
+    return build
+
+
+def test_killed_at_every_point(make: Make) -> None:
+    die_at_every_point(make(), POINTS)
+
+
+def test_killed_at_random_instants_with_faults(make: Make) -> None:
+    faults = {"error": 0.05, "lost": 0.05, "reset": 0.03, "hang": 0.03, "hang_seconds": 4.0}
+    die_at_random(make(faults=faults, level="info"), 5, seed=3)
+
+
+@pytest.mark.soak
+def test_killed_at_fifty_random_instants(make: Make) -> None:
+    faults = {"error": 0.05, "lost": 0.05, "reset": 0.03, "hang": 0.03, "hang_seconds": 4.0}
+    die_at_random(make(faults=faults, level="info"), 50, seed=4)
+
+
+def test_a_clean_end_leaves_nothing_half_done(make: Make) -> None:
+    """At SIGTERM tries under way come to their answers, nothing new begins, and the next process goes on."""
+    stage = make()
+    stage.sell(6)
+    process = stage.start()
+    until(lambda: "done" in stage.states().values(), 60.0, "the first sale is through")
+    assert process.stop() == 0
+    stage.sell(2)
+    stage.start()
+    stage.wait_ended(60.0)
+    assert stage.broken() == {}
