@@ -36,6 +36,7 @@ ERROR_CODES = {
     "unknown_campaign": 404,
     "unknown_contact": 404,
     "unknown_call": 404,
+    "unknown_sale": 404,
     "unknown_code": 422,
     "wrong_state": 409,
     "busy": 409,
@@ -177,6 +178,39 @@ class ContactShow(_Command):
     number: Line
 
 
+class SaleList(_Command):
+    """Sales, newest first. `before`: only sales older than that id, for paging."""
+
+    command: Literal["sales"] = "sales"
+    campaign: Name | None = None
+    states: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
+    agent: Name | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    before: Annotated[int, Field(ge=1)] | None = None
+
+
+class _SaleCommand(_Command):
+    sale: Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class SaleShow(_SaleCommand):
+    """One sale with its fields and what each step came to."""
+
+    command: Literal["sale"] = "sale"
+
+
+class SaleRetry(_SaleCommand):
+    """Queue an ended sale again; one that could not be undone goes on being undone."""
+
+    command: Literal["retry_sale"] = "retry_sale"
+
+
+class SaleCancel(_SaleCommand):
+    """Take a sale back: at once while it is queued, else at its next step, where what was done is undone."""
+
+    command: Literal["cancel_sale"] = "cancel_sale"
+
+
 Command = Annotated[
     AgentLogin
     | AgentLogout
@@ -194,7 +228,11 @@ Command = Annotated[
     | CampaignResume
     | ConfigReload
     | StatusShow
-    | ContactShow,
+    | ContactShow
+    | SaleList
+    | SaleShow
+    | SaleRetry
+    | SaleCancel,
     Field(discriminator="command"),
 ]
 

@@ -39,6 +39,7 @@ from dialer.outbox import StoreOutbox
 from dialer.phone_book import REALM, PhoneBook
 from dialer.reload import Reloader
 from dialer.resolve import ResolveError
+from dialer.sale_watch import SaleWatch
 from dialer.services import Services
 from dialer.sip import Registrar
 from dialer.snapshot import gauges
@@ -218,6 +219,9 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
             await bridge.start()
             stack.push_async_callback(bridge.stop)
+        sales = SaleWatch(config, services, metrics)
+        sales.start()
+        stack.push_async_callback(sales.close)
         tokens = _tokens(built)
         reloader.check = _check_tokens
 
@@ -228,7 +232,8 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         reloader.on_taken = taken
         app = create_app(
-            desk, metrics, tokens, stream, health=lambda: _health(services, bridge), tracer=Tracer(switch, clock.at),
+            desk, metrics, tokens, stream,
+            health=lambda: _health(services, bridge, sales), tracer=Tracer(switch, clock.at),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
         )  # fmt: skip
         server = WebServer(app, *parse_address(file.http.listen))
@@ -320,13 +325,15 @@ def _bridge_config(built: Built) -> BridgeConfig:
     )  # fmt: skip
 
 
-def _health(services: Services, bridge: MqttBridge | None) -> dict[str, str]:
+def _health(services: Services, bridge: MqttBridge | None, sales: SaleWatch) -> dict[str, str]:
     """Part -> what is wrong with it; empty when all is well."""
     trouble = {}
     if services.ledger.locked:
         trouble["store"] = "locked: commits wait"
     if not services.media.stats().alive:
         trouble["media"] = "the media process is being started again"
+    if sales.trouble is not None:
+        trouble["sales"] = sales.trouble
     if bridge is not None and not bridge.connected:
         trouble["broker"] = "away: outcomes wait on disk, dialing goes on"
     return trouble

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from dialer import commands as c
+from dialer import sale_desk
 from dialer.agent import Agent, AgentState, AgentStateError, AgentTrigger
 from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
@@ -28,7 +29,7 @@ REMEMBERED = 10_000
 
 #: Steps that may wait for a locked store before commands that would add to them are refused.
 MOST_WAITING = 10_000
-_WRITING = (c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd)
+_WRITING = (c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd, c.SaleRetry)
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -383,4 +384,5 @@ _HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {
     c.ConfigReload: Desk.reload_config,
     c.StatusShow: Desk.status,
     c.ContactShow: Desk.contact,
+    **sale_desk.HANDLERS,
 }

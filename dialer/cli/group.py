@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "add-contacts": Entry("dialer.cli.control", "add_contacts", "Add contacts to a campaign while it runs."),
     "dnc": Entry("dialer.cli.control", "dnc", "Mark numbers do-not-call, from now on."),
     "sip": Entry("dialer.cli.sip", "sip", "Ping a trunk, place a test call, trace a call's messages."),
+    "sales": Entry("dialer.cli.sales", "sales", "List, show, retry and cancel sales."),
     "report": Entry("dialer.cli.report", "report", "Report what a campaign did: tables, HTML page, JSON."),
     "demo": Entry("dialer.cli.demo", "demo", "Show a campaign on real SIP with a simulated carrier and agents."),
 }

@@ -14,6 +14,8 @@ from dialer.metrics.children import Children, CounterFamily, GaugeFamily, Histog
 ANSWER_TO_AGENT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 RING = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 120.0, 180.0)
 TALK = (5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 1200.0, 3600.0)
+SALE_WAIT = (0.25, 0.5, 1.0, 2.0, 5.0, 9.0, 15.0, 34.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+SALE = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 14400.0)
 FAST = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -60,6 +62,19 @@ class Families:
         self.dispositions = counter("dispositions_total", "Agents' codes on disk", "campaign", "code")
         self.callbacks = counter("callbacks_scheduled_total", "Promised callbacks", "campaign", "kind")
         self.sales = counter("sales_total", "Sales on disk", "campaign")
+        self.sales_by_state = gauge("sales_by_state", "Sales by state", "campaign", "state")
+        self.sale_oldest = gauge(
+            "sale_oldest_seconds",
+            "Age of the oldest sale that waits (queued) or is under way (open)",
+            "campaign",
+            "state",
+        )
+        self.sale_pickup = histogram("sale_pickup_seconds", "From the queue to the start", SALE_WAIT, "campaign")
+        self.sale_seconds = histogram("sale_seconds", "From the start to the end", SALE, "campaign", "state")
+        self.sale_steps = histogram("sale_step_seconds", "One step, all tries", SALE_WAIT, "step", "phase")
+        self.sale_results = counter("sale_steps_total", "Steps by what they came to", "step", "phase", "result")
+        self.sale_tries = counter("sale_tries_total", "Tries of steps", "step", "phase")
+        self.connector_open = gauge("sale_connector_open", "1: the circuit breaker lets nobody through", "connector")
         self.contacts_added = counter("contacts_added_total", "Contacts that arrived", "campaign", "list")
         self.contacts_refused = counter("contacts_refused_total", "Contacts refused on arrival", "campaign", "list")
         self.contacts = gauge("contacts", "Contacts by state", "campaign", "state")

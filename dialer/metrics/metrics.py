@@ -6,7 +6,7 @@ Events are read in the loop's thread. `render` may run in any thread: the client
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +24,7 @@ from dialer import events
 from dialer.metrics.families import Families
 from dialer.metrics.gauges import Gauges
 from dialer.metrics.occupancy import Occupancy
+from dispositions.sale import SaleBacklog
 
 #: The pacer's estimate that a call is answered, in `Decided.why`.
 ANSWER_RATE = "answer_rate"
@@ -39,6 +40,8 @@ PARTS: dict[str, tuple[str, bool]] = {
     "broker_ok": ("broker", False),
     "media_lost": ("media", True),
     "media_restarted": ("media", False),
+    "sales_lost": ("sales", True),
+    "sales_ok": ("sales", False),
     "config_rejected": ("config", True),
     "config_ok": ("config", False),
 }
@@ -70,6 +73,9 @@ class Metrics:
             events.DispositionRecorded: self._disposition,
             events.CallbackScheduled: self._callback,
             events.SaleQueued: self._sale,
+            events.SaleChanged: self._sale_changed,
+            events.SaleStepEnded: self._sale_step,
+            events.ConnectorChanged: self._connector,
             events.AgentChanged: self._agent,
             events.AgentAlert: self._agent_alert,
             events.AgentPhoneChanged: self._phone,
@@ -122,6 +128,29 @@ class Metrics:
 
     def _sale(self, event: events.SaleQueued) -> None:
         self._all.sales.at(event.campaign).inc()
+
+    def _sale_changed(self, event: events.SaleChanged) -> None:
+        if event.waited is not None:
+            self._all.sale_pickup.at(event.campaign).observe(event.waited)
+        if event.seconds is not None:
+            self._all.sale_seconds.at(event.campaign, event.state).observe(event.seconds)
+
+    def _sale_step(self, event: events.SaleStepEnded) -> None:
+        self._all.sale_steps.at(event.step, event.phase).observe(event.seconds)
+        self._all.sale_results.at(event.step, event.phase, event.result).inc()
+        self._all.sale_tries.at(event.step, event.phase).inc(event.tries)
+
+    def _connector(self, event: events.ConnectorChanged) -> None:
+        self._all.connector_open.set(float(event.state != "closed"), event.connector)
+
+    def observe_sales(self, backlogs: Sequence[SaleBacklog]) -> None:
+        """Take over how many sales are where, and how long the oldest has waited."""
+        self._all.sales_by_state.replace(
+            {(b.campaign, state): float(count) for b in backlogs for state, count in b.states.items()}
+        )
+        ages: dict[tuple[str, ...], float] = {(b.campaign, "queued"): b.oldest for b in backlogs}
+        ages.update({(b.campaign, "open"): b.oldest_open for b in backlogs})
+        self._all.sale_oldest.replace(ages)
 
     def _agent(self, event: events.AgentChanged) -> None:
         self._occupancy.changed(event.agent, event.campaign, event.state, event.at)

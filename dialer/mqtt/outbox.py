@@ -9,11 +9,11 @@ from hashlib import blake2b
 from typing import Protocol
 
 from dialer.doors import encode
-from dialer.events import CallbackScheduled, CallEnded, DispositionRecorded, Event, SaleQueued
+from dialer.events import CallbackScheduled, CallEnded, DispositionRecorded, Event, SaleChanged, SaleQueued
 from dialer.mqtt.topics import segment
 
 #: The kinds of events that are outcomes.
-OUTCOMES = (CallEnded, DispositionRecorded, CallbackScheduled, SaleQueued)
+OUTCOMES = (CallEnded, DispositionRecorded, CallbackScheduled, SaleQueued, SaleChanged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ def outcome_message(event: Event) -> tuple[str, str] | None:
     """
     if not isinstance(event, OUTCOMES):
         return None
-    named = f"{event.name}\0{event.call}\0{event.sip_call_id}\0{event.at!r}"
+    what = f"{event.sale}/{event.state}" if isinstance(event, SaleChanged) else event.sip_call_id
+    named = f"{event.name}\0{event.call}\0{what}\0{event.at!r}"
     record = {"id": blake2b(named.encode(), digest_size=16).hexdigest(), **event.to_dict()}
     return f"outcome/{segment(event.campaign)}/{event.name}", encode(record).decode()

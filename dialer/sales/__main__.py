@@ -115,7 +115,6 @@ async def _serve(config: Config, found: dict[str, Secret], fd: int | None) -> in
     table = config.file.sales
     assert table is not None  # main looked
     clock, stream = Clock(), EventStream()
-    stream.subscribe(EventLog().on_event)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     link = None
@@ -125,6 +124,7 @@ async def _serve(config: Config, found: dict[str, Secret], fd: int | None) -> in
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # the dialer decides when this ends
     else:
+        stream.subscribe(EventLog().on_event)  # else the dialer writes them
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
         _show_metrics(table.metrics, stream)

@@ -19,6 +19,7 @@ from dialer.tracing import Tracer
 from dialer.web.agent_door import AGENT_COMMANDS, PREFIX, AgentDoor, Answer, agent_fields
 from dialer.web.feed import Feed, FeedFull
 from dialer.web.guard import HEADERS, Guard
+from dialer.web.sale_routes import add_sales
 from dialer.web.schema import add_schemas, body_of
 from dialer.web.tokens import Caller, Failures, Tokens
 from dialer.web.trace import add_trace
@@ -239,6 +240,7 @@ def create_app(
     async def openapi() -> Response:
         return reply(app.openapi())
 
+    add_sales(app, carry_out, Depends(supervisor))
     if tracer is not None:
         add_trace(app, tracer, Depends(supervisor))
     add_schemas(app, COMMAND)

@@ -20,7 +20,8 @@ def test_a_block_of_the_guide(block: str, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
     path = tmp_path / "guide.toml"
     path.write_text(f'base = "{ROOT}/examples/campaign.toml"\n{block}', encoding="utf-8")
-    build(load(path, environ={}), {})
+    secrets = {name: "a secret of sixteen letters" for name in re.findall(r'_env = "(\w+)"', block)}
+    build(load(path, environ=secrets), secrets)
 
 
 def test_the_guide_names_no_command_that_is_not_there() -> None:

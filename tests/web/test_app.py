@@ -48,6 +48,15 @@ ROUTES: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("POST", "/api/v1/reload", None, {"command": "reload"}),
     ("GET", "/api/v1/status", None, {"command": "status"}),
     ("GET", "/api/v1/contacts/+441632960001", None, {"command": "contact", "number": "+441632960001"}),
+    (
+        "GET",
+        "/api/v1/sales?campaign=c&state=failed&state=done&limit=5&before=9",
+        None,
+        {"command": "sales", "campaign": "c", "states": ["failed", "done"], "limit": 5, "before": 9},
+    ),
+    ("GET", "/api/v1/sales/7", None, {"command": "sale", "sale": 7}),
+    ("POST", "/api/v1/sales/7/retry", None, {"command": "retry_sale", "sale": 7}),
+    ("POST", "/api/v1/sales/7/cancel", None, {"command": "cancel_sale", "sale": 7}),
     ("GET", "/api/v1/contacts/%2B441632960001", None, {"command": "contact", "number": "+441632960001"}),
 ]
 
