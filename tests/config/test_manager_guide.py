@@ -20,7 +20,7 @@ def test_a_block_of_the_guide(block: str, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
     path = tmp_path / "guide.toml"
     path.write_text(f'base = "{ROOT}/examples/campaign.toml"\n{block}', encoding="utf-8")
-    secrets = {name: "a secret of sixteen letters" for name in re.findall(r'_env = "(\w+)"', block)}
+    secrets = dict.fromkeys(re.findall(r'_env = "(\w+)"', block), "a secret of sixteen letters")
     build(load(path, environ=secrets), secrets)
 
 
