@@ -31,11 +31,12 @@ class DoNotCall:
 
     def __init__(self) -> None:
         self._sets: dict[str, BitMap64] = {}
+        self._registers: dict[str, BitMap64] = {}
         self._serial = 0
         self._removals = 0
 
     def __len__(self) -> int:
-        return sum(len(numbers) for numbers in self._sets.values())
+        return sum(len(numbers) for sets in (self._sets, self._registers) for numbers in sets.values())
 
     @property
     def version(self) -> tuple[int, int]:
@@ -80,10 +81,19 @@ class DoNotCall:
         if held is not None:
             held.difference_update(BitMap64(numbers))
 
+    def put_register(self, name: str, numbers: BitMap64 | None) -> None:
+        """The list `name` is (also) what a register holds, in place of what was put before; None takes it away. Its
+        numbers are no rows of the table. The next look, from any thread, sees it.
+        """
+        if numbers is None:
+            self._registers.pop(name, None)
+        else:
+            self._registers[name] = numbers
+
     def blocked(self, digits: int, lists: Sequence[str] | None = None) -> str | None:
         """The name of a list that holds the number, among `lists` (all when None)."""
-        for name in self._sets if lists is None else lists:
-            held = self._sets.get(name)
-            if held is not None and digits in held:
+        for name in (*self._sets, *self._registers) if lists is None else lists:
+            held, register = self._sets.get(name), self._registers.get(name)
+            if (held is not None and digits in held) or (register is not None and digits in register):
                 return name
         return None

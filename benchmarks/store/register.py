@@ -2,7 +2,8 @@
 
 Writes a file of national numbers, compiles it in a process of its own, loads it, loads it again while the first stays
 (a fresh copy being swapped in), and checks numbers one by one. Memory is this process's own, above what it had before.
-`--span` is the span that the numbers are drawn from: 1e9 is as dense as a whole country of nine digits, 2.9e9 as North America.
+`--span` is the span that the numbers are drawn from: 1e9 is as dense as a country of nine digits,
+2.9e9 as North America.
 """
 
 from __future__ import annotations

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from pyroaring import BitMap64
 
 from dispositions import CampaignPolicy, ContactState, NewAttempt, NewContact, NumberError, Outcome, Store
 from dispositions.donotcall import DoNotCall
@@ -126,3 +128,24 @@ def test_a_refusal_that_is_said_twice_holds(store: Store, fill: Fill, noon: floa
         with store.write() as tx:
             tx.dispose("a", "do_not_call", "ann", noon + 6 + again)
         assert store.is_do_not_call(claim.number, "c")
+
+
+def test_a_register_binds_like_a_list_and_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    store.migrate()
+    store.register(CampaignPolicy("promo", dnc_lists=("national",), region="US"))
+    store.register(CampaignPolicy("other", region="US"))
+    store.do_not_call.put_register("national", BitMap64([12015550123]))
+    assert store.is_do_not_call("+12015550123", "promo")
+    assert store.is_do_not_call("+12015550123")
+    assert not store.is_do_not_call("+12015550123", "other"), "it is not bound by that list"
+    with store.write() as tx:
+        added = tx.add_contacts("promo", "list", [NewContact(["+12015550123"]), NewContact(["+12015550124"])], 0.0)
+    assert [result.status for result in added] == ["do_not_call", "added"]
+    store.do_not_call.put_register("national", BitMap64([12015550124]))
+    assert not store.is_do_not_call("+12015550123", "promo")
+    with store.write() as tx:
+        assert tx.claim("promo", 5, 1.0, 60.0) == [], "marked since it was read"
+    store.do_not_call.put_register("national", None)
+    assert len(store.do_not_call) == 0
+    store.close()
