@@ -14,6 +14,7 @@ from typing import Any
 
 from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core, Tap
+from dialer.sip.destination import check_plan, checked_destination
 from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import (
@@ -27,8 +28,7 @@ from dialer.sip.errors import (
 )
 from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell, nobody
-from dialer.sip.flow import Destination, Flow, transport_of
-from dialer.sip.grammar import literal_address
+from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
 from dialer.sip.orphan import adopt
@@ -44,27 +44,6 @@ __all__ = ["Endpoint"]
 
 _ROOM_FOR_CHALLENGES = 8
 """CSeq numbers that one INVITE may use up by being challenged (proxies and servers, each with a stale nonce)."""
-
-
-def _checked_destination(core: Core, destination: Destination, uri: str) -> Destination:
-    host, port = destination[0], destination[1]
-    if not literal_address(host) or not 0 < port < 65_536:
-        raise BadDestination(f"not an address and a port: {host!r}, {port!r}")
-    transport = transport_of(destination)
-    if transport not in core.locals:
-        raise BadDestination(f"this endpoint has no {transport}")
-    if transport != "tls" and uri[:5].lower() == "sips:":
-        raise BadDestination(f"{uri} wants TLS, not {transport} (RFC 3261 26.2.2)")
-    return destination if isinstance(destination, Flow) else (host, port)
-
-
-def _check_plan(core: Core, plan: InvitePlan) -> None:
-    _checked_destination(core, plan.destination, plan.request_uri)
-    for uri in (plan.request_uri, plan.to_uri, plan.from_uri):
-        checked_uri(uri)
-    for text in (plan.call_id, plan.from_tag, plan.sent_by, plan.from_display or ""):
-        checked_value(text)
-    checked_headers(plan.headers)
 
 
 class Endpoint:
@@ -208,7 +187,7 @@ class Endpoint:
             from_uri=checked_uri(from_uri),
             from_display=from_display,
             to_uri=to_uri,
-            destination=_checked_destination(core, destination, to_uri),
+            destination=checked_destination(core, destination, to_uri),
             sent_by=core.local(destination).sent_by,
             headers=tuple((name, value) for name, value in headers),
             authenticates=credentials is not None,
@@ -237,7 +216,7 @@ class Endpoint:
             cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates or self._core.config.session_expires else 1),
             request_uri=checked_uri(to_uri),
             to_uri=to_uri,
-            destination=_checked_destination(self._core, destination, to_uri),
+            destination=checked_destination(self._core, destination, to_uri),
             sent_by=self._core.local(destination).sent_by,
             large_over_tcp=large_over_tcp,
             authenticates=credentials is not None,
@@ -261,7 +240,7 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
-        _check_plan(self._core, plan)
+        check_plan(self._core, plan)
         digest = DigestClient(credentials or plan.credentials, self._core.text)
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now, hold_ack)
         return plan.call_id
@@ -327,7 +306,7 @@ class Endpoint:
         """Ask a peer whether it lives; returns the id that `OptionsAnswered` or `OptionsFailed` names. Raises
         `UnsafeHeader`.
         """
-        destination = _checked_destination(self._core, destination, uri)
+        destination = checked_destination(self._core, destination, uri)
         return Ping(self._core, checked_uri(uri), destination, now).id
 
     def register(
@@ -352,7 +331,7 @@ class Endpoint:
             raise BadDestination("no registrar to register with")
         if credentials is not None:
             checked_value(credentials.username)
-        where = [_checked_destination(self._core, destination, registrar) for destination in destinations]
+        where = [checked_destination(self._core, destination, registrar) for destination in destinations]
         digest = DigestClient(credentials, self._core.text)
         registrar, aor = checked_uri(registrar), checked_uri(aor)
         return Registration(self._core, self._registrations, registrar, aor, where, expires, digest, now).id
@@ -387,9 +366,9 @@ class Endpoint:
             state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
         except (KeyError, TypeError, ValueError) as error:
             raise BadSavedState(f"neither a plan nor a dialog: {error!r}") from None
-        _checked_destination(core, state.destination, "")
+        checked_destination(core, state.destination, "")
         if isinstance(state, InvitePlan):
-            _check_plan(core, state)
+            check_plan(core, state)
             adopt(core, state, digest, now, on_end)
             return
         for text in (state.local_uri, state.remote_uri, state.remote_target):
