@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dialer.resolve import ResolveError
+from dialer.resolve import ResolveError, system_addresses
 from dialer.sip import Destination, Flow
 from dialer.sip.flow import DEFAULT_PORTS
 
@@ -128,7 +127,7 @@ class Locator:
     async def _addresses(self, name: str) -> tuple[list[str], float]:
         """IPv4 first."""
         if not self.nameservers:
-            return await _system_addresses(name), _SYSTEM
+            return await system_addresses(name), _SYSTEM
         (v4, one), (v6, other) = await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"))
         return [record.address for record in (*v4, *v6)], min(one, other)
 
@@ -166,15 +165,6 @@ class Locator:
             resolver.cache = dns.resolver.LRUCache(1024)
             self._resolver = resolver
         return self._resolver
-
-
-async def _system_addresses(name: str) -> list[str]:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise ResolveError(f"{name} has no address: {getattr(error, 'strerror', None) or error}") from None
-    found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _is_literal(host: str) -> bool:

@@ -1,12 +1,8 @@
-"""Host names to addresses, off the loop, before anything is sent there: a UDP socket must never wait for a name server.
-
-Literal addresses pass. SRV records and fail-over between several addresses (RFC 3263) are not looked at here.
-"""
+"""Addresses of a name as the system knows them: name servers, hosts file, whatever it is set up with."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 
 
@@ -14,20 +10,11 @@ class ResolveError(Exception):
     """The name has no address; the text is one line."""
 
 
-async def resolve(address: tuple[str, int]) -> tuple[str, int]:
-    """`(name or literal, port)` -> `(literal, port)`, IPv4 first. Raises ResolveError."""
-    host, port = address
+async def system_addresses(name: str) -> list[str]:
+    """Literal addresses, IPv4 first, off the loop. Raises ResolveError."""
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    else:
-        return address
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except OSError as error:
-        raise ResolveError(f"{host} has no address: {error.strerror}") from None
+        found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as error:
+        raise ResolveError(f"{name} has no address: {getattr(error, 'strerror', None) or error}") from None
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
-    if not found:
-        raise ResolveError(f"{host} has no address")
-    return str(found[0][4][0]), port
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -12,6 +12,7 @@ from dialer.assembly import place_of_trunk
 from dialer.clock import Clock
 from dialer.locate import Located, Locator
 from dialer.resolve import ResolveError
+from dialer.sip import Destination
 from dialer.trunk import Trunk
 
 __all__ = ["TargetKeeper"]
@@ -61,7 +62,12 @@ class TargetKeeper:
             return
         if trunk.targets.located is not old:
             return  # a reload came between
-        if fresh.targets != old.targets:
+        if _servers(fresh) != _servers(old):
             log.info("a trunk's servers have changed", trunk=trunk.name, first=fresh.first[0])
         trunk.targets.located = fresh
         self._due[trunk.name] = fresh, now + (fresh.seconds or AFTER_FAILURE)
+
+
+def _servers(located: Located) -> set[tuple[frozenset[Destination], int, int]]:
+    """Without the order of addresses, which name servers shuffle."""
+    return {(frozenset(target.addresses), target.priority, target.weight) for target in located.targets}
