@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from dispositions.consent import Basis
+
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.@+-]+$")]
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n\x00]*$")]
 
@@ -83,7 +85,8 @@ class AgentBreak(_AgentCommand):
 
 class AgentDispose(_AgentCommand):
     """Code the agent's current or last call. `callback_at` with codes that promise a call back; `ready=False` stays
-    in wrap-up.
+    in wrap-up. `fields` go with a sale; with any other code they correct the contact's own. `numbers`: new numbers of
+    the contact, best first.
     """
 
     command: Literal["dispose"] = "dispose"
@@ -93,6 +96,7 @@ class AgentDispose(_AgentCommand):
     personal: bool | None = None
     note: Line | None = None
     fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
+    numbers: list[Line] = Field(default_factory=list, max_length=10)
     ready: bool = True
 
 
@@ -143,6 +147,36 @@ class DoNotCallAdd(_Command):
     command: Literal["do_not_call"] = "do_not_call"
     numbers: Annotated[list[Line], Field(min_length=1, max_length=10000)]
     source: Line = "api"
+
+
+class ContactCorrect(_Command):
+    """Correct a contact, known by one of its numbers: `fields` (null takes one out) and new `numbers`, dialed first."""
+
+    command: Literal["correct"] = "correct"
+    number: Line
+    campaign: Name | None = None
+    fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
+    numbers: list[Line] = Field(default_factory=list, max_length=10)
+
+
+class ContactConsent(_Command):
+    """The lawful basis on which a contact may be called, in every campaign that has it; no `basis`: it was taken
+    back.
+    """
+
+    command: Literal["consent"] = "consent"
+    number: Line
+    basis: Basis | None = None
+    given_at: AwareDatetime | None = None
+    source: Line | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class ContactErase(_Command):
+    """Forget the person with this number in every campaign, and never call it again. Cannot be undone."""
+
+    command: Literal["erase"] = "erase"
+    number: Line
 
 
 class CampaignPause(_Command):
@@ -223,6 +257,9 @@ Command = Annotated[
     | AgentDial
     | AgentSkip
     | ContactAdd
+    | ContactCorrect
+    | ContactConsent
+    | ContactErase
     | DoNotCallAdd
     | CampaignPause
     | CampaignResume

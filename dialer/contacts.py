@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from dialer.commands import CommandError
-from dispositions import NewContact
+from dispositions import Consent, FieldError, NewContact
+from dispositions.consent import BASES
+from dispositions.ground import instant
 
 #: Keys with a meaning of their own; all others are kept as fields.
-KNOWN = ("number", "numbers", "id", "priority", "timezone", "fields")
+KNOWN = ("number", "numbers", "id", "priority", "timezone", "fields", "consent")
 
 
 def new_contact(index: int, record: Mapping[str, Any]) -> NewContact:
-    """The contact in `record`; `number` or `numbers`, and optionally `id`, `priority`, `timezone`, `fields` and any
-    further keys.
+    """The contact in `record`; `number` or `numbers`, and optionally `id`, `priority`, `timezone`, `consent`, `fields`
+    and any further keys.
 
     Raises CommandError that names the contact's place in the request.
     """
@@ -44,7 +46,30 @@ def new_contact(index: int, record: Mapping[str, Any]) -> NewContact:
     if not isinstance(extra, Mapping):
         raise _wrong(index, "fields", "an object")
     fields = {**{key: value for key, value in record.items() if key not in KNOWN}, **extra}
-    return NewContact(numbers=tuple(numbers), external_id=external, fields=fields, priority=priority, zone=zone)
+    return NewContact(
+        numbers=tuple(numbers), external_id=external, fields=fields, priority=priority, zone=zone,
+        consent=_consent(index, record.get("consent")),
+    )  # fmt: skip
+
+
+def _consent(index: int, given: Any) -> Consent | None:
+    """`{"basis": ..., "at": day, "source": text, "until": day}`; the basis is consent when it is left out."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or not set(given) <= {"basis", "at", "source", "until"}:
+        raise _wrong(index, "consent", "an object with basis, at, source, until")
+    basis, source = given.get("basis", "consent"), given.get("source")
+    if basis not in BASES:
+        raise _wrong(index, "consent.basis", f"one of {', '.join(BASES)}")
+    if source is not None and (not isinstance(source, str) or len(source) > 500):
+        raise _wrong(index, "consent.source", "a text")
+    days: dict[str, float | None] = {}
+    for key in ("at", "until"):
+        try:
+            days[key] = instant(key, given.get(key) or "")
+        except FieldError:
+            raise _wrong(index, f"consent.{key}", "a day such as 2026-03-31") from None
+    return Consent(basis, days["at"], source, days["until"])
 
 
 def _wrong(index: int, field: str, wanted: str) -> CommandError:

@@ -15,6 +15,7 @@ from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
 from dialer.campaign import IN_THE_AIR
 from dialer.commands import Command, CommandError
+from dialer.contact_desk import ContactDesk
 from dialer.contacts import new_contact
 from dialer.engine import Engine, Unit
 from dialer.events import ContactsAdded
@@ -29,7 +30,10 @@ REMEMBERED = 10_000
 
 #: Steps that may wait for a locked store before commands that would add to them are refused.
 MOST_WAITING = 10_000
-_WRITING = (c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd, c.SaleRetry)
+_WRITING = (
+    c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd, c.ContactCorrect,
+    c.SaleRetry,
+)  # fmt: skip
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -42,6 +46,7 @@ class Desk:
         self.services = engine.services
         self.reload = reload
         self.screen = Screen(self.services)
+        self.contacts = ContactDesk(self.services, lambda: list(engine.units))
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._at_work_on: set[asyncio.Task[dict[str, Any]]] = set()
         for unit in engine.units.values():
@@ -174,6 +179,7 @@ class Desk:
             bound=rule.personal if command.personal is None else command.personal,
             note=command.note,
             fields=command.fields,
+            numbers=command.numbers,
         )
         live = unit.campaign.calls.get(fields["call"])
         if applied.pending and live is not None:
@@ -378,6 +384,9 @@ _HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {
     c.AgentDial: Desk.dial,
     c.AgentSkip: Desk.skip,
     c.ContactAdd: Desk.add_contacts,
+    c.ContactCorrect: lambda desk, command: desk.contacts.correct(command),
+    c.ContactConsent: lambda desk, command: desk.contacts.consent(command),
+    c.ContactErase: lambda desk, command: desk.contacts.erase(command),
     c.DoNotCallAdd: Desk.do_not_call,
     c.CampaignPause: Desk.pause,
     c.CampaignResume: Desk.resume,

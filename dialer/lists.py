@@ -16,6 +16,7 @@ from dialer.clock import Clock
 from dialer.config.build import Built, list_spec
 from dialer.events import ContactsAdded, EventStream
 from dispositions import ImportReport, ListSpec, Store, import_csv, import_do_not_call
+from dispositions.withholding import review_campaign
 
 log = structlog.get_logger("lists")
 
@@ -34,6 +35,10 @@ def wanted_lists(built: Built) -> Iterator[tuple[str, ListSpec]]:
 
 async def import_lists(built: Built, store: Store, clock: Clock, stream: EventStream) -> None:
     """Bring everything in; progress and a summary of each file go to the log. Raises DispositionsErrors."""
+    for name in built.campaigns:
+        moved = await asyncio.to_thread(review_campaign, store, name, clock.at())
+        if moved:
+            log.info("filter or consent rule changed", campaign=name, contacts_moved=moved)
     for name, table in built.file.do_not_call.items():
         path = Path(table.path)
         report = await asyncio.to_thread(

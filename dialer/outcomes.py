@@ -5,7 +5,7 @@ commit an event.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +117,7 @@ class OutcomeDesk:
         bound: bool = False,
         note: str | None = None,
         fields: Mapping[str, Any] | None = None,
+        numbers: Sequence[str] = (),
     ) -> Applied:
         """An agent's code, applied and on disk when this returns; raises the DispositionsError that refused it.
 
@@ -126,7 +127,7 @@ class OutcomeDesk:
         attempt = call_fields_of["call"]
         due = callback_at.timestamp() if callback_at is not None else None
 
-        given = Disposition(attempt, code, agent, at, due, bound, note, fields or None)
+        given = Disposition(attempt, code, agent, at, due, bound, note, fields or None, tuple(numbers))
 
         def operation(tx: WriteTransaction) -> tuple[Applied, list[CallEvent]]:
             applied = tx.dispose_attempts([given])[0]

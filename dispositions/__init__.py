@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from dispositions.errors import (
         StoreUnavailable as StoreUnavailable,
     )
+    from dispositions.errors import SyncError as SyncError
     from dispositions.errors import (
         TableError as TableError,
     )
@@ -167,7 +168,8 @@ _HOME = {
         "ImportFileError", "NotDialable", "NotLeased",
         "NotTalked", "NumberError", "OtherAgent", "RulesError", "SchemaError", "StoreConflict", "StoreError",
         "StoreUnavailable", "TableError",
-        "UnderWay", "UnknownAttempt", "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
+        "SyncError", "UnderWay", "UnknownAttempt",
+        "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
     ),
     "changes": ("Change",),
     "consent": ("Consent", "ConsentRule"),

@@ -52,6 +52,10 @@ class ImportFileError(DispositionsError):
         self.path, self.line, self.problem = path, line, problem
 
 
+class SyncError(DispositionsError):
+    """A company database cannot be read or written; says what is wrong without its password or its rows."""
+
+
 class StoreError(DispositionsError):
     """The base of the store's errors."""
 

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from dispositions.consent import Consent
 from dispositions.contact import MAX_PRIORITY, AddResult, NewContact
 from dispositions.csvfile import CsvFile, Fault, Format, Record, detect
-from dispositions.errors import ImportFileError, NumberError, RulesError
+from dispositions.errors import FieldError, ImportFileError, NumberError, RulesError
+from dispositions.ground import ConsentColumns, GroundReader
 from dispositions.hours import zone_info
 from dispositions.number import Number, Validity, normalise
 from dispositions.policy import CampaignPolicy
+from dispositions.quality import IMPORT_KEY
 from dispositions.store import Store
 
 CHUNK = 10_000
@@ -34,7 +37,8 @@ class ListSpec:
 
     `numbers`: its number columns, in the order to dial them. `rename`: column -> name of the field; other columns
     keep their own name. `region`: of numbers without a country code; None: the campaign's. `default_zone`: of numbers
-    whose zone is not known; None: the campaign's. `rejects`: where refused rows go; None: `PATH.rejects.csv`."""
+    whose zone is not known; None: the campaign's. `rejects`: where refused rows go; None: `PATH.rejects.csv`.
+    `consent`: columns of the lawful basis; `ground`: that of rows that name none."""
 
     name: str
     path: Path
@@ -49,6 +53,8 @@ class ListSpec:
     delimiter: str | None = None
     encoding: str | None = None
     rejects: Path | None = None
+    consent: ConsentColumns = field(default_factory=ConsentColumns)
+    ground: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ def import_csv(
     target = spec.rejects or spec.path.with_name(f"{spec.path.name}.rejects.csv")
     with _Rejects(target) as rejects:
         for chunk in _chunks(records, CHUNK):
-            reader = _RowReader(spec, policy, columns)
+            reader = RowReader(spec, policy, columns)
             good: list[tuple[Record, NewContact]] = []
             for item in chunk:
                 rows += 1
@@ -122,6 +128,7 @@ def import_csv(
                     rejects.write(Fault(record.line, result.reason, record.text))
             if progress is not None:
                 progress(rows, file.bytes_done, form.bytes)
+    _remember(store, campaign, spec.name, rows, counts, reasons, at)
     return ImportReport(
         rows=rows,
         added=counts["added"],
@@ -134,6 +141,23 @@ def import_csv(
         encoding=form.encoding,
         delimiter=form.delimiter,
     )
+
+
+def _remember(
+    store: Store, campaign: str, name: str, rows: int, counts: Counter[str], reasons: Counter[str], at: float
+) -> None:
+    """What the import that added contacts last did, for the list's report. Reading the same file again is none."""
+    key = f"{IMPORT_KEY}{campaign}/{name}"
+    with store.read() as view:
+        known = view.load_state(key)
+    if known is not None and not counts["added"]:
+        return
+    kept = {
+        "at": at, "rows": rows, "added": counts["added"], "duplicates": counts["duplicate"],
+        "do_not_call": counts["do_not_call"], "rejected": sum(reasons.values()), "reasons": dict(reasons),
+    }  # fmt: skip
+    with store.write() as tx:
+        tx.save_state(key, kept)
 
 
 def _add(
@@ -172,11 +196,11 @@ def _header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[s
 
 
 def _missing(spec: ListSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
-    wanted = [*spec.numbers, spec.external_id, spec.zone, spec.priority, *spec.rename]
+    wanted = [*spec.numbers, spec.external_id, spec.zone, spec.priority, *spec.rename, *spec.consent.named]
     return tuple(column for column in wanted if column is not None and column not in columns)
 
 
-class _RowReader:
+class RowReader:
     """Cells to a contact."""
 
     def __init__(self, spec: ListSpec, policy: CampaignPolicy, columns: tuple[str, ...]) -> None:
@@ -186,7 +210,8 @@ class _RowReader:
         self._external = None if spec.external_id is None else at[spec.external_id]
         self._zone = None if spec.zone is None else at[spec.zone]
         self._priority = None if spec.priority is None else at[spec.priority]
-        taken = {*self._numbers, self._external, self._zone, self._priority}
+        self._ground = GroundReader(spec.consent, spec.ground, at)
+        taken = {*self._numbers, self._external, self._zone, self._priority, *self._ground.columns}
         self._fields = [(n, spec.rename.get(c, c)) for n, c in enumerate(columns) if c and n not in taken]
         self._region = spec.region or policy.region
         self._validity = spec.validity
@@ -231,7 +256,11 @@ class _RowReader:
             return Fault(record.line, reason, record.text)
         external = None if self._external is None else cells[self._external].strip() or None
         fields = {name: cells[n] for n, name in self._fields}
-        return NewContact(numbers, external, fields, priority, zone)
+        try:
+            ground = self._ground.read(cells)
+        except FieldError as error:
+            return Fault(record.line, f"bad_{error.field}", record.text)
+        return NewContact(numbers, external, fields, priority, zone, ground)
 
 
 class _Rejects:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
 
+from dispositions.consent import BASES, ConsentRule
 from dispositions.errors import RulesError
 from dispositions.hours import ALWAYS, CallingRules, week
 from dispositions.policy import AttemptCap
@@ -22,11 +23,24 @@ Window = Literal["call", "day", "24h", "30d", "month"]
 month."""
 
 _KEYS = {
-    "": {"title", "version", "date", "sources", "notes", "timezone", "hours", "holidays", "abandonment", "attempts"},
+    "": {
+        "title",
+        "version",
+        "date",
+        "sources",
+        "notes",
+        "timezone",
+        "hours",
+        "holidays",
+        "abandonment",
+        "attempts",
+        "consent",
+    },
     "holidays": {"country", "subdivision", "treat_as"},
     "abandonment": {"cap", "window", "denominator", "ring_floor", "message_within", "redial_delay"},
     "attempts": {"caps", "per_day"},
-}
+    "consent": {"bases", "lifetime"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,7 @@ class Jurisdiction:
     `abandon_cap`: share of calls answered by a person (0..1) over `window`. `denominator`: what the share is of, in the
     source's words. `ring_floor`: seconds of ringing before a call may be given up. `message_within`: seconds from the
     answer (or the end of the greeting) to an agent, else the message plays. `abandoned_redial_delay`: seconds.
+    `consent`: on what ground people may be called there at all.
     """
 
     name: str
@@ -53,6 +68,7 @@ class Jurisdiction:
     abandoned_redial_delay: float | None
     caps: tuple[AttemptCap, ...]
     attempts_per_day: int | None
+    consent: ConsentRule | None = None
 
 
 def jurisdictions() -> tuple[str, ...]:
@@ -114,7 +130,20 @@ def _build(name: str, data: Mapping[str, Any]) -> Jurisdiction:
         abandoned_redial_delay=abandonment.get("redial_delay"),
         caps=tuple(AttemptCap(cap["attempts"], cap["window"]) for cap in attempts.get("caps", ())),
         attempts_per_day=attempts.get("per_day"),
+        consent=_consent(data.get("consent")),
     )
+
+
+def _consent(table: Mapping[str, Any] | None) -> ConsentRule | None:
+    if table is None:
+        return None
+    bases = frozenset(table.get("bases", BASES))
+    if not bases or not bases <= set(BASES):
+        raise RulesError(f"consent.bases must be some of {', '.join(BASES)}")
+    lifetime = table.get("lifetime")
+    if lifetime is not None and not (isinstance(lifetime, int | float) and lifetime > 0):
+        raise RulesError("consent.lifetime must be a number of seconds above 0")
+    return ConsentRule(bases, None if lifetime is None else float(lifetime))
 
 
 def _rules(data: Mapping[str, Any]) -> CallingRules:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, insert, select, update
 from dispositions import changes, schema, settle
 from dispositions.changes import Change
 from dispositions.errors import ArgumentError, FieldError, NumberError
-from dispositions.fields import read_fields
+from dispositions.fields import FieldSpec, read_fields
 from dispositions.number import Number, normalise, store_zones
 from dispositions.outcome import PERSON, Outcome
 from dispositions.policy import CampaignPolicy
@@ -62,7 +62,8 @@ def learn(tx: WriteTransaction, contact: Contact, attempt: Attempt, outcome: Out
         return
     if contact.progress.results.get(Outcome.INVALID):
         _INVALID.many(tx.connection, [_key(contact, attempt.number) | {"new_invalid": 0}])
-    if outcome in PERSON and contact.numbers > 1:
+    # an agent who brought another number during the call knows better
+    if outcome in PERSON and contact.numbers > 1 and contact.number == attempt.number:
         _first(tx, contact, attempt.number, at)
 
 
@@ -173,12 +174,7 @@ def correct(
     `ArgumentError` (a value that does not fit its type, too) with nothing changed."""
     policy = tx.policy_of(contact.campaign_id)
     listed = policy.lists.get(contact.list_name)
-    values: Mapping[str, Any] = fields
-    if listed is not None:
-        try:
-            values = read_fields(listed.fields, fields, partly=True)
-        except FieldError as error:
-            raise ArgumentError(str(error)) from None
+    values: Mapping[str, Any] = fields if listed is None else typed(listed.fields, fields)
     before = json.loads(contact.fields)
     differing = {name: value for name, value in values.items() if before.get(name) != value}
     if differing:
@@ -195,12 +191,26 @@ def correct(
         contact.fields = text
         _FIELDS.many(tx.connection, [{"key": contact.id, "new_fields": text}])
         told = [
-            Change(contact.id, at, "field", who, name, _shown(before.get(name)), _shown(value))
+            Change(contact.id, at, "field", who, name, shown(before.get(name)), shown(value))
             for name, value in differing.items()
         ]
         changes.record(tx.connection, contact.campaign_id, told)
     return len(differing) + len(numbers)
 
 
-def _shown(value: Any) -> str | None:
+def typed(specs: Mapping[str, FieldSpec], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Some fields of a contact as their types want them. Raises `ArgumentError`."""
+    try:
+        return read_fields(specs, fields, partly=True)
+    except FieldError as error:
+        raise ArgumentError(str(error)) from None
+
+
+def digits_held(tx: WriteTransaction, contact: Contact) -> set[int]:
+    """All numbers that the contact has, retired ones too."""
+    return {row.digits for row in _rows(tx, contact)}
+
+
+def shown(value: Any) -> str | None:
+    """A field's value in the history."""
     return None if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

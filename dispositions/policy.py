@@ -45,7 +45,8 @@ class CampaignPolicy:
     `dnc_lists`: the do-not-call lists that bind this campaign beside the own one. `region`: two letters, for numbers
     written without a country code. `lists`: what is particular to one list, by name. `recycled_share`: of the calls
     that are no callbacks, so many (0..1) go to contacts that were tried before while there are fresh ones, too; None:
-    these come first. `consent`: None asks for no lawful basis. `filter`: which contacts may be dialed."""
+    these come first. `consent`: None asks for no lawful basis. `filter`: which contacts may be dialed.
+    `callback_reminder`: a callback is reminded of so long before it is due; None: it is not."""
 
     name: str
     table: OutcomeTable = field(default_factory=default_table)
@@ -64,6 +65,7 @@ class CampaignPolicy:
     recycled_share: float | None = None
     consent: ConsentRule | None = None
     filter: Filter | None = None
+    callback_reminder: float | None = None
 
     @property
     def mixed(self) -> bool:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from dispositions import changes, consent, recovery, schema, settle, verdict
+from dispositions import changes, consent, outlook, quality, recovery, schema, settle, verdict
 from dispositions.attempt import CallbackCard, OutboxMessage, SaleCard
 from dispositions.contact import AttemptCard, ContactCard, NumberCard, Verdict
 from dispositions.errors import UnknownContact
+from dispositions.forecast import DEFAULT_DAYS, Forecast
 from dispositions.number import digits_of
 from dispositions.outcome import PERSON, Outcome
+from dispositions.quality import ListQuality
 from dispositions.state import ContactState
 from dispositions.statement import Statement
 from dispositions.work import PERSONAL, RETRY_KIND, SHARED, Contact, Work
@@ -160,11 +162,25 @@ class ReadView:
             result[ContactState(state_name)] += contacts
         return result
 
+    def forecast(self, campaign: str, at: float, *, rate: float | None = None, days: int = DEFAULT_DAYS) -> Forecast:
+        """When the campaign's contacts run out, hour by hour, at `rate` calls an open hour (None: as of late). See
+        `forecast` for the model."""
+        return outlook.outlook(self, campaign, at, rate=rate, days=days)
+
+    def due_by_hour(self, campaign: str, at: float, hours: int = 24) -> list[tuple[float, int]]:
+        """(start of the hour, retries and callbacks that come due in it) for the next hours; what is overdue belongs to
+        the first."""
+        return outlook.due_soon(self, campaign, at, hours)
+
+    def quality(self, campaign: str, since: float = 0.0) -> list[ListQuality]:
+        """How good each list of the campaign is, with calls and changes since `since`. Reads all of its attempts."""
+        return quality.quality(self, campaign, since)
+
     # --- one contact -----------------------------------------------------------------------------------------------
 
     def contact(self, key: str | int, campaign: str | None = None) -> ContactCard:
         """A contact by its id (int) or one of its numbers (E.164 text). Raises `UnknownContact`, `NumberError`."""
-        record = self._record(self._contact_id(key, campaign))
+        record = self._record(self.contact_id(key, campaign))
         name = self.store.campaign_name(record.campaign_id)
         rows = settle.NUMBERS.one(self.connection, {"contact_id": record.id}).all()
         numbers = tuple(
@@ -198,7 +214,8 @@ class ReadView:
             consent=consent.of_contacts(self.connection, [record.id]).get(record.id),
         )
 
-    def _contact_id(self, key: str | int, campaign: str | None) -> int:
+    def contact_id(self, key: str | int, campaign: str | None = None) -> int:
+        """The id of a contact by one of its numbers. Raises `UnknownContact`, `NumberError`."""
         if isinstance(key, int):
             return key
         given: dict[str, Any] = {"digits": digits_of(key)}

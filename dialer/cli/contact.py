@@ -15,13 +15,19 @@ from dialer.cli.output import Failure, config_argument, json_option, print_json,
 @click.command()
 @config_argument
 @click.argument("number")
+@click.option("--erase", is_flag=True, help="Forget the person; only the do-not-call mark stays. Cannot be undone.")
+@click.option("--yes", is_flag=True, help="With --erase: do not ask.")
 @token_option
 @json_option
-def contact(config_path: str, number: str, token_file: str | None, as_json: bool) -> None:
+def contact(config_path: str, number: str, erase: bool, yes: bool, token_file: str | None, as_json: bool) -> None:
     """Show NUMBER's state, its history, and why it is or is not dialable now.
 
-    Asks the running dialer; when none runs, reads the store.
+    Asks the running dialer; when none runs, uses the store. With --erase name, fields, notes, numbers and history's
+    personal parts are deleted in every campaign, and the number is never called again.
     """
+    if erase:
+        _erase(config_path, number, yes, token_file, as_json)
+        return
     daemon = Daemon(config_path, token_file)
     try:
         cards = daemon.contact(number).get("contacts", [])
@@ -34,6 +40,42 @@ def contact(config_path: str, number: str, token_file: str | None, as_json: bool
         return
     for card in cards:
         _show(card)
+
+
+def _erase(config_path: str, number: str, yes: bool, token_file: str | None, as_json: bool) -> None:
+    if not yes:
+        click.confirm(f"Forget the person with {number} for good?", abort=True, err=True)
+    try:
+        result = Daemon(config_path, token_file).command("erase", number=number)
+    except Failure as failure:
+        if failure.code != "not_running":
+            raise
+        result = _erase_in_store(config_path, number)
+    if as_json:
+        print_json(result)
+        return
+    show(f"{number}: {len(result['contacts'])} contacts forgotten, {result['marked']} numbers are never called again")
+    if result["sales_kept"]:
+        show(f"  {result['sales_kept']} sales are still being carried through and keep their fields: ask again later")
+
+
+def _erase_in_store(config_path: str, number: str) -> dict[str, Any]:
+    from dialer.cli.stores import opened
+    from dialer.config.build import build_campaigns
+    from dialer.config.load import load
+    from dispositions.errors import NumberError
+    from dispositions.number import normalise
+
+    config = load(config_path, outside=False)
+    campaigns = build_campaigns(config)
+    try:
+        digits = normalise(number, None, validity="possible", default_zone="UTC").digits
+    except NumberError as error:
+        text = f"{number} is not a number ({error.reason}); write it as +34600000001"
+        raise Failure(text, code="invalid") from None
+    with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.write() as tx:
+        erased = tx.erase(digits, "cli", time.time())
+    return {"contacts": list(erased.contacts), "sales_kept": erased.sales_kept, "marked": erased.marked}
 
 
 def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
@@ -79,6 +121,17 @@ def _show(card: dict[str, Any]) -> None:
         show(f"  next: {_when(card['next_at'])}")
     for name, value in (card.get("fields") or {}).items():
         show(f"  {name}: {value}")
+    ground = card.get("consent")
+    if ground:
+        until = f", until {_when(ground['expires_at'])}" if ground.get("expires_at") else ""
+        show(f"  basis: {ground['basis']} {_when(ground.get('given_at'))} {ground.get('source') or ''}{until}".rstrip())
+    numbers = card.get("numbers") or []
+    if len(numbers) > 1:
+        words = {"bad": "retired"}
+        cells = [
+            (n["number"], n["kind"], words.get(n["status"], n["status"]), _when(n.get("answered_at"))) for n in numbers
+        ]
+        show(table("Numbers, in the order to dial them", ("number", "kind", "status", "a person answered"), cells))
     keys = ("number", "trunk", "outcome", "cause", "agent", "disposition", "note")
     rows = [
         (_when(a.get("started_at")), seconds(a.get("talk_seconds")), *(a.get(key) for key in keys))
@@ -88,3 +141,7 @@ def _show(card: dict[str, Any]) -> None:
         show(table("History", ("started", "talk", *keys), rows))
     else:
         show("  never dialed")
+    told = card.get("changes") or []
+    if told:
+        names = ("kind", "subject", "old", "new", "who")
+        show(table("Changes", ("at", *names), [(_when(c["at"]), *(c.get(name) for name in names)) for c in told]))

@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "simulate": Entry("dialer.cli.simulate", "simulate", "Say what to expect of a campaign before it runs."),
     "schema": Entry("dialer.cli.schema", "schema", "Print the JSON Schema of config files, for editors."),
     "import": Entry("dialer.cli.lists", "import_list", "Import contact lists."),
+    "list": Entry("dialer.cli.list", "list_group", "Report, export, forecast and sync contact lists."),
     "status": Entry("dialer.cli.status", "status", "Show campaigns, agents, trunks and queues of a running dialer."),
     "contact": Entry("dialer.cli.contact", "contact", "Show a number's history and why it is or is not dialable."),
     "agent": Entry("dialer.cli.agent", "agent", "Log an agent in and out, end wrap-up, code a call, ..."),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from dialer.config.campaign_tables import CampaignTable, NextTable
+from dialer.config.codes import codes_of
 from dialer.config.errors import ConfigErrors
-from dialer.config.list_tables import ListTable, ScheduleTable
+from dialer.config.list_tables import ColumnsTable, ConsentTable, ListTable, ScheduleTable
 from dialer.config.load import Config
 from dialer.config.model import ConfigFile
 from dialer.config.scale import scaled
@@ -24,8 +25,12 @@ from dispositions import (
     AttemptCap,
     CallingRules,
     CampaignPolicy,
+    Consent,
+    ConsentRule,
     ContactState,
+    FieldSpec,
     Jurisdiction,
+    ListPolicy,
     ListSpec,
     NextState,
     Outcome,
@@ -35,8 +40,11 @@ from dispositions import (
     TableError,
     default_table,
     load_jurisdiction,
+    parse_filter,
     week,
 )
+from dispositions.ground import ConsentColumns
+from dispositions.sync import DatabaseSpec
 from pacing import ConfigError as PacingConfigError
 from pacing import PacingConfig
 
@@ -175,7 +183,25 @@ def list_spec(name: str, table: ListTable) -> ListSpec | None:
         delimiter=table.delimiter,
         encoding=table.encoding,
         rejects=None if table.rejects is None else Path(table.rejects),
+        consent=consent_columns(columns),
+        ground=None if table.consent is None else _ground(table.consent),
     )
+
+
+def database_spec(name: str, table: ListTable, url: str) -> DatabaseSpec | None:
+    """Where a list's company database is; None for a list without one. `url`: what its environment variable holds."""
+    found = table.database
+    if found is None:
+        return None
+    columns = found.columns.model_copy(update={"id": found.key})
+    spec = list_spec(name, table.model_copy(update={"path": "-", "columns": columns}))
+    assert spec is not None
+    return DatabaseSpec(url, found.table, found.key, found.changed_column, spec, found.results_table)
+
+
+def consent_columns(columns: ColumnsTable) -> ConsentColumns:
+    """Which columns say on what ground a row may be called."""
+    return ConsentColumns(columns.basis, columns.consent_at, columns.consent_source, columns.consent_until)
 
 
 def default_prompt() -> str:
@@ -216,7 +242,7 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
     regions = {file.lists[listed].region for listed in table.lists}
     return CampaignPolicy(
         name=name,
-        table=_table(table, scale),
+        table=_table(table, file, scale),
         rules=_rules(table.schedule, place),
         redial_delay=table.redial_delay,
         abandoned_redial_delay=abandoned,
@@ -227,7 +253,39 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
         caps=tuple(AttemptCap(cap.attempts, cap.window / scale) for cap in place.caps),
         dnc_lists=tuple(file.do_not_call) if table.do_not_call == "all" else tuple(table.do_not_call),
         region=regions.pop() if len(regions) == 1 else None,
+        lists={listed: _list_policy(file.lists[listed]) for listed in table.lists},
+        recycled_share=table.recycled_share,
+        consent=_consent_rule(table, place, scale),
+        filter=None if table.filter is None else parse_filter(table.filter),
+        callback_reminder=table.queues.callbacks.remind or None,
     )
+
+
+def _list_policy(table: ListTable) -> ListPolicy:
+    fields = {
+        name: FieldSpec(field.type, tuple(field.choices), field.min, field.max, field.day_first, field.required)
+        for name, field in table.fields.items()
+    }
+    return ListPolicy(weight=table.weight, fields=fields)
+
+
+def _consent_rule(table: CampaignTable, place: Jurisdiction, scale: float) -> ConsentRule | None:
+    """The jurisdiction's demand and the campaign's own, the stricter of each."""
+    own = table.consent
+    if place.consent is None and not own.required:
+        return None
+    theirs = place.consent or ConsentRule()
+    lifetimes = [x for x in (own.lifetime, theirs.lifetime and theirs.lifetime / scale) if x is not None]
+    bases = theirs.bases & frozenset(own.bases) if own.bases else theirs.bases
+    return ConsentRule(bases, min(lifetimes) if lifetimes else None)
+
+
+def _ground(table: ConsentTable) -> Consent:
+    return Consent(table.basis, _midnight(table.at), table.source, _midnight(table.until))
+
+
+def _midnight(day: str | None) -> float | None:
+    return None if day is None else datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
 
 
 def _rules(schedule: ScheduleTable, place: Jurisdiction) -> CallingRules:
@@ -251,7 +309,7 @@ def _day(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _table(table: CampaignTable, scale: float) -> OutcomeTable:
+def _table(table: CampaignTable, file: ConfigFile, scale: float) -> OutcomeTable:
     basis = default_table()
     least = table.redial_delay
     outcomes = {outcome: _default(rule, scale, least) for outcome, rule in basis.outcomes.items()}
@@ -263,11 +321,19 @@ def _table(table: CampaignTable, scale: float) -> OutcomeTable:
             outcomes[Outcome(name)] = _rule(entry, scale)
     return OutcomeTable(
         outcomes=outcomes,
-        codes={code: _rule(entry, scale) for code, entry in table.dispositions.items()},
+        codes={
+            code: _rule(entry if code in table.dispositions else _shared(entry, scale), scale)
+            for code, entry in codes_of(table, file).items()
+        },
         undisposed=undisposed,
         undisposed_after=basis.undisposed_after / scale,
         callback_expired=_default(basis.callback_expired, scale, 0.0),
     )
+
+
+def _shared(entry: NextTable, scale: float) -> NextTable:
+    """A line of a shared set, which `scaled` has left as it was written."""
+    return entry if entry.after is None else entry.model_copy(update={"after": entry.after / scale})
 
 
 def _default(rule: Rule, scale: float, least: float) -> Rule:

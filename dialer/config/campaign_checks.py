@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from dialer.config.campaign_tables import CampaignTable, NextTable
 from dialer.config.checks import CHECKS, Check, Known
+from dialer.config.codes import codes_of
 from dialer.config.jurisdiction import Limits
+from dialer.config.list_checks import LIST_CHECKS
 from dialer.config.list_tables import ScheduleTable
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
@@ -117,17 +119,19 @@ _ALWAYS_MEANT = frozenset({"next", "label", "person"})
 def dispositions(config: ConfigFile, _: Known) -> Iterator[Problem]:
     """Each line of the table says something that can be carried out."""
     for name, campaign in config.campaigns.items():
-        for code, line in campaign.dispositions.items():
+        for code, line in codes_of(campaign, config).items():
             at: KeyPath = ("campaigns", name, "dispositions", code)
+            if code not in campaign.dispositions:
+                at = ("codes", next(s for s in reversed(campaign.codes) if code in config.codes.get(s, {})), code)
             yield from _line(at, line)
-            yield from _soon(at, line, campaign)
+            yield from _soon(at, line, campaign, name)
             if code == "undisposed":
                 own = f"[campaigns.{name}.outcomes.undisposed]"
                 yield flaw(at, f"is reserved for calls that no agent coded; allowed: {own} instead", on_key=True)
         for outcome, line in campaign.outcomes.items():
             at = ("campaigns", name, "outcomes", outcome)
             yield from _line(at, line)
-            yield from _soon(at, line, campaign)
+            yield from _soon(at, line, campaign, name)
             if line.next in ("sale", "callback"):
                 text = f"'{line.next}' needs an agent's word; allowed: 'done', 'retry', 'do_not_call', 'bad_number'"
                 yield flaw((*at, "next"), text)
@@ -136,14 +140,14 @@ def dispositions(config: ConfigFile, _: Known) -> Iterator[Problem]:
                 yield flaw((*at, "person"), text, on_key=True)
 
 
-def _soon(at: KeyPath, line: NextTable, campaign: CampaignTable) -> Iterator[Problem]:
+def _soon(at: KeyPath, line: NextTable, campaign: CampaignTable, name: str) -> Iterator[Problem]:
     """No retry sooner than the delay that is promised for every number."""
     if line.next == "retry" and line.after is not None and line.after < campaign.redial_delay:
         text = (
             f"{line.after:g} s is sooner than redial_delay lets a number be dialed again;"
             f" allowed: at least {campaign.redial_delay:g} s, or a shorter redial_delay"
         )
-        yield flaw((*at, "after"), text, needs=((*at, "next"), (*at[:2], "redial_delay")))
+        yield flaw((*at, "after"), text, needs=((*at, "next"), ("campaigns", name, "redial_delay")))
 
 
 def _line(at: KeyPath, line: NextTable) -> Iterator[Problem]:
@@ -157,4 +161,4 @@ def _line(at: KeyPath, line: NextTable) -> Iterator[Problem]:
         yield flaw((*at, "exhausted"), text, on_key=True, needs=((*at, "attempts"),))
 
 
-ALL_CHECKS: tuple[Check, ...] = (*CHECKS, pacing, reserves, schedules, dispositions)
+ALL_CHECKS: tuple[Check, ...] = (*CHECKS, pacing, reserves, schedules, dispositions, *LIST_CHECKS)

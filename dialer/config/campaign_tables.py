@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from dialer.config.kinds import Code, Duration, Name, Number, Path, Table, Text
-from dialer.config.list_tables import ScheduleTable
+from dialer.config.list_tables import Basis, ScheduleTable
 
 
 class PacingTable(Table):
@@ -84,6 +84,21 @@ class CallbacksTable(Table):
         default=900.0, description="a personal one whose agent is away becomes shared so long after it was due"
     )
     expiry: Duration = Field(default=7 * 86400.0, description="dropped so long after it was due")
+    remind: Duration = Field(
+        default=300.0, le=86400.0, description="its agent (or everybody) is reminded so long before; 0: not at all"
+    )
+
+
+class CampaignConsentTable(Table):
+    """On what ground people may be called. The jurisdiction's own demands always hold."""
+
+    required: bool = Field(default=False, description="nobody is dialed without a lawful basis on record")
+    lifetime: Duration | None = Field(
+        default=None, description="consent is renewed after so long; default and upper limit: the jurisdiction's"
+    )
+    bases: list[Basis] = Field(
+        default_factory=list, description="the bases that are enough; default: the jurisdiction's, or any"
+    )
 
 
 class QueuesTable(Table):
@@ -116,6 +131,19 @@ class CampaignTable(Table):
         default=None, ge=1, le=100, description="attempts to one contact in a day; default: the jurisdiction's"
     )
     do_not_call: list[Name] | Literal["all"] = Field(default="all", description="the do-not-call files that bind it")
+    filter: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+        default=None,
+        description="which contacts of the lists may be dialed, e.g. \"fields.age >= 30 and region == 'ES-MD'\": docs/manager.md",
+    )
+    recycled_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of the calls that goes to contacts tried before, while there are fresh ones; default: they come first",
+    )
+    consent: CampaignConsentTable = Field(
+        default_factory=CampaignConsentTable, description="on what ground people may be called"
+    )
     agent_choice: Literal["longest_idle", "fewest_calls"] = Field(
         default="longest_idle", description="who gets the next call"
     )
@@ -127,5 +155,10 @@ class CampaignTable(Table):
     outcomes: dict[OutcomeName, NextTable] = Field(
         default_factory=dict, description="what the network's outcomes lead to; missing ones have defaults"
     )
-    dispositions: dict[Code, NextTable] = Field(min_length=1, description="the agents' codes")
+    codes: list[Name] = Field(
+        default_factory=list, description="shared sets of codes; the campaign's own dispositions come on top"
+    )
+    dispositions: dict[Code, NextTable] = Field(
+        default_factory=dict, description="the agents' codes; at least one, here or in a shared set"
+    )
     queues: QueuesTable = Field(default_factory=QueuesTable, description="the queues behind the calls")

@@ -70,7 +70,7 @@ def load(path: str | os.PathLike[str], *, outside: bool = True, environ: Mapping
     except ValidationError as error:
         problems = problems_of(error, merged.data)
         file = sound_part(merged.data, [problem.path for problem in problems])
-    kinds = ("trunks", "agents", "lists", "do_not_call", "campaigns")
+    kinds = ("trunks", "agents", "lists", "do_not_call", "codes", "campaigns")
     known = Known({kind: names_in(merged.data, kind) for kind in kinds}, limits())
     bad = {problem.path for problem in problems}
     for problem in _further(file, known, os.environ if environ is None else environ, outside):

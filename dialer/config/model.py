@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dialer.config.campaign_tables import CampaignTable
-from dialer.config.kinds import TOPIC, Duration, EnvName, HostPort, Name, Path, Table, Text
+from dialer.config.campaign_tables import CampaignTable, NextTable
+from dialer.config.kinds import TOPIC, Code, Duration, EnvName, HostPort, Name, Path, Table, Text
 from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.sales_tables import SalesTable
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
@@ -87,6 +87,9 @@ class ConfigFile(Table):
     agents: dict[Name, AgentTable] = Field(min_length=1, description="agents, by name")
     lists: dict[Name, ListTable] = Field(min_length=1, description="contact lists, by name")
     do_not_call: dict[Name, DoNotCallTable] = Field(default_factory=dict, description="do-not-call files, by name")
+    codes: dict[Name, dict[Code, NextTable]] = Field(
+        default_factory=dict, description="sets of agents' codes that several campaigns share, by name"
+    )
     campaigns: dict[Name, CampaignTable] = Field(min_length=1, description="campaigns, by name")
     http: HttpTable = Field(default_factory=HttpTable, description="the API")
     mqtt: MqttTable | None = Field(default=None, description="the broker")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from dialer.config.campaign_tables import CampaignTable
+from dialer.config.campaign_tables import CampaignTable, NextTable
 from dialer.config.kinds import Table
 from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.model import ConfigFile, HttpTable, LogTable, MqttTable, StoreTable
@@ -53,11 +53,16 @@ PLACEHOLDERS: dict[str, Any] = {
     "trunks": ["-"],
     "caller_id": "00",
     "jurisdiction": "none",
-    "dispositions": {"placeholder": {"next": "done"}},
     "next": "done",
     "start": "00:00",
     "end": "24:00",
     "prefix": "+",
+    "type": "text",
+    "basis": "contract",
+    "url_env": "-",
+    "table": "-",
+    "key": "-",
+    "changed_column": "-",
     "kind": "http",
     "connectors": {},
     "steps": [],
@@ -84,9 +89,18 @@ def sound_part(data: Mapping[str, Any], bad: Iterable[KeyPath]) -> ConfigFile:
         named = tables.items() if isinstance(tables, dict) else ()
         sound = ((name, sound_table(model, table)) for name, table in named)
         parts[key] = {name: table for name, table in sound if table is not None}
+    parts["codes"] = {
+        name: {code: line for code, raw in lines.items() if (line := sound_table(NextTable, raw)) is not None}
+        for name, lines in _tables(pruned.get("codes"))
+    }
     scale = pruned.get("time_scale", 1.0)
     parts["time_scale"] = float(scale) if isinstance(scale, int | float) else 1.0
     return ConfigFile.model_construct(base=None, **parts)
+
+
+def _tables(tables: Any) -> Iterable[tuple[str, dict[str, Any]]]:
+    """Those below `tables` that are tables."""
+    return [(name, one) for name, one in tables.items() if isinstance(one, dict)] if isinstance(tables, dict) else []
 
 
 def sound_table(model: type[T], table: Any) -> T | None:

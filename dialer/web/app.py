@@ -172,6 +172,20 @@ def create_app(
     for name in AGENT_COMMANDS:
         agent_route(name)
 
+    def contact_route(name: str) -> None:
+        async def route(request: Request, number: str, who: Supervisor) -> Response:
+            return await carry_out(who, name, {**await body(request, required=False), "number": number})
+
+        app.add_api_route(
+            f"/api/v1/contacts/{{number}}/{name}",
+            route,
+            methods=["POST"],
+            operation_id=f"contact_{name}",
+            summary=f"Contact: {name}",
+            tags=["contacts"],
+            openapi_extra=body_of(name, without=("number",)),
+        )
+
     @app.post(
         "/api/v1/campaigns/{campaign}/contacts",
         openapi_extra=body_of("add_contacts", without=("campaign",)),
@@ -190,6 +204,9 @@ def create_app(
     async def resume(campaign: str, who: Supervisor) -> Response:
         """Dial again."""
         return await carry_out(who, "resume", {"campaign": campaign})
+
+    for name in ("correct", "consent", "erase"):
+        contact_route(name)
 
     @app.post("/api/v1/do-not-call", openapi_extra=body_of("do_not_call"), tags=["campaigns"])
     async def do_not_call(request: Request, who: Supervisor) -> Response:

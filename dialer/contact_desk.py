@@ -1,0 +1,82 @@
+"""What companies and supervisors ask about single contacts: corrections, consent, erasure. Part of `Desk`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from dialer import commands as c
+from dialer.commands import CommandError
+from dialer.services import Services
+from dispositions import Consent, NumberError, ReadView, UnderWay, UnknownContact, WriteTransaction, normalise
+
+T = TypeVar("T")
+
+
+class ContactDesk:
+    """`campaigns`: the names of those that run here, and the fields of ended sales that each keeps for the books.
+    Methods raise CommandError, and the DispositionsErrors that the desk translates."""
+
+    def __init__(self, services: Services, campaigns: Callable[[], list[str]]) -> None:
+        self._services = services
+        self._campaigns = campaigns
+
+    async def correct(self, command: c.ContactCorrect) -> dict[str, Any]:
+        """Fields and numbers."""
+        if not command.fields and not command.numbers:
+            raise CommandError("invalid", "nothing to correct: give fields or numbers")
+        at = self._services.clock.at()
+        corrected = await self._each(
+            command.number,
+            command.campaign,
+            lambda tx, contact: tx.correct(contact, command.fields, command.numbers, "api", at),
+        )
+        return {"contacts": list(corrected), "corrected": max(corrected.values())}
+
+    async def consent(self, command: c.ContactConsent) -> dict[str, Any]:
+        """The lawful basis, or that there is none any more."""
+        at = self._services.clock.at()
+        ground = None
+        if command.basis is not None:
+            given = command.given_at.timestamp() if command.given_at is not None else at
+            until = command.expires_at.timestamp() if command.expires_at is not None else None
+            ground = Consent(command.basis, given, command.source, until)
+        found = await self._each(
+            command.number, None, lambda tx, contact: tx.record_consent(contact, ground, "api", at)
+        )
+        return {"contacts": list(found), "basis": command.basis}
+
+    async def erase(self, command: c.ContactErase) -> dict[str, Any]:
+        """The person is forgotten; the mark stays."""
+        at, digits = self._services.clock.at(), _digits(command.number)
+        try:
+            erased = await self._services.ledger.write(lambda tx: tx.erase(digits, "api", at))
+        except UnderWay as error:
+            raise CommandError("busy", str(error)) from None
+        return {"contacts": list(erased.contacts), "sales_kept": erased.sales_kept, "marked": erased.marked}
+
+    async def _each(self, number: str, campaign: str | None, do: Callable[[WriteTransaction, int], T]) -> dict[int, T]:
+        """`do` to the number's contact in `campaign`, or in every campaign that runs here."""
+        text = f"+{_digits(number)}"
+        names = self._campaigns() if campaign is None else [campaign]
+        ids = []
+        for name in names:
+            try:
+                ids.append(await self._services.ledger.read(partial(_holder, text, name)))
+            except UnknownContact:
+                continue
+        if not ids:
+            raise CommandError("unknown_contact", f"{number} is in no campaign that runs here")
+        return await self._services.ledger.write(lambda tx: {contact: do(tx, contact) for contact in ids})
+
+
+def _holder(number: str, campaign: str, view: ReadView) -> int:
+    return view.contact_id(number, campaign)
+
+
+def _digits(text: str) -> int:
+    try:
+        return normalise(text, None, validity="possible", default_zone="UTC").digits
+    except NumberError as error:
+        raise CommandError("invalid", f"number: {error.reason}; write it as +34600000001") from None
