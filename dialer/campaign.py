@@ -32,6 +32,8 @@ class CampaignState(StrEnum):
 
 #: Call states in which the customer rings or has answered and waits: what the pacer knows as ringing or answered.
 IN_THE_AIR = (CallState.PLACED, CallState.RINGING)
+#: States of agents who are or will be there for a call.
+AT_WORK = frozenset((AgentState.AVAILABLE, AgentState.RESERVED, AgentState.TALKING, AgentState.WRAP_UP))
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +94,6 @@ class Campaign:
             segments={call.id: call.claim.list_name for call in live},
         )
 
-    def agents_at_work(self) -> int:
-        """Agents who are or will be there for a call: everybody logged in and not on a break."""
-        return len(
-            self.roster.in_state(AgentState.AVAILABLE, AgentState.RESERVED, AgentState.TALKING, AgentState.WRAP_UP)
-        )
+    def somebody_at_work(self) -> bool:
+        """Whether an agent is or will be there for a call: anybody logged in and not on a break."""
+        return any(agent.state in AT_WORK for agent in self.roster.agents.values())

@@ -32,11 +32,11 @@ def condition(campaign: Campaign, services: Services, now: float) -> tuple[Campa
         return CampaignState.DRAINING, "calls in progress end, no new ones are placed"
     if campaign.paused:
         return CampaignState.PAUSED, "paused by command: dialer resume goes on"
-    if campaign.agents_at_work() == 0:
+    if not campaign.somebody_at_work():
         return CampaignState.NO_AGENTS, "no agent is logged in and off break"
     if services.ledger.locked:
         return CampaignState.STOPPED, "the store is locked: no call is placed until it is back"
-    if not services.media.stats().alive:
+    if not services.media.alive:
         return CampaignState.STOPPED, "the media process is gone: no call is placed until it is back"
     if not any(trunk.well(now) for trunk in campaign.trunks):
         return CampaignState.NO_TRUNK, "no trunk takes calls: " + "; ".join(

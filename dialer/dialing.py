@@ -157,7 +157,7 @@ class Dialing:
 
     def _nobody(self) -> bool:
         """Whether nobody is, or will be, there to talk."""
-        return self.campaign.draining or self.campaign.agents_at_work() == 0
+        return self.campaign.draining or not self.campaign.somebody_at_work()
 
     def _give_up(self, ids: Sequence[object]) -> int:
         count = 0

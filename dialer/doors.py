@@ -140,6 +140,11 @@ def encode(record: Mapping[str, Any]) -> bytes:
         return _ENCODER.encode(_finite(record)).encode()
 
 
+def to_text(record: Mapping[str, Any]) -> str:
+    """The same as text, for what the store keeps."""
+    return encode(record).decode()
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)

@@ -4,13 +4,13 @@ commit an event.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dialer.agent import Agent
 from dialer.call import Call
+from dialer.doors import to_text
 from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRecorded, SaleQueued
 from dialer.mqtt.outbox import outcome_message
 from dialer.services import Services
@@ -44,18 +44,20 @@ class OutcomeDesk:
         and the commit of that, the plan's CANCEL would come too late, and only a BYE ends the call.
         """
         attempt, at, plan = call.id, self.services.clock.at(), call.plan
-        saved = None if early is None else json.dumps({**plan.to_dict(), "early": early.to_dict()})
+        saved = None if early is None else to_text({**plan.to_dict(), "early": early.to_dict()})
 
         def written(_: object) -> None:
             if early is not None and call.plan is plan:  # not for a fail-over's next trunk
                 call.known_tag = early.remote_tag
 
-        self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), written, about=attempt)
+        self.services.ledger.post(
+            lambda tx: tx.update_attempt(attempt, sip=saved, ringing_at=at), written, about=attempt
+        )
 
     def note_answered(self, call: Call, then: Callable[[], None]) -> None:
         """The dialog stands: what a BYE after a crash needs goes to disk; `then` is called when it is there."""
         attempt, dialog, at = call.id, call.dialog, call.answered_at
-        saved = json.dumps(dialog.to_dict()) if dialog is not None else None
+        saved = to_text(dialog.to_dict()) if dialog is not None else None
         self.services.ledger.post(
             lambda tx: tx.update_attempt(attempt, sip=saved, answered_at=at), lambda _: then(), about=attempt
         )
@@ -67,7 +69,7 @@ class OutcomeDesk:
 
     def note_retargeted(self, call: Call, then: Callable[[], None]) -> None:
         """The attempt goes on over another trunk: its new INVITE is on disk before `then` sends it."""
-        attempt, plan, trunk = call.id, json.dumps(call.plan.to_dict()), call.trunk.name
+        attempt, plan, trunk = call.id, to_text(call.plan.to_dict()), call.trunk.name
         self.services.ledger.post(lambda tx: tx.update_attempt(attempt, sip=plan, trunk=trunk), lambda _: then())
 
     def finish(self, call: Call, outcome: Outcome, *, standing: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from dialer.call_control import CallControl
 from dialer.call_leg import CallLegOwner
 from dialer.campaign import Campaign
 from dialer.condition import BARRIERS, must_not_leave
+from dialer.doors import to_text
 from dialer.events import CallPlaced
 from dialer.fail_over import FailOver
 from dialer.identity import AttemptIds
@@ -163,7 +163,7 @@ class Placing:
         attempts = [
             NewAttempt(
                 attempt_id=p.attempt, contact_id=p.claim.contact_id, number=p.claim.number, call_id=p.plan.call_id,
-                trunk=p.trunk.name, agent=p.reserved.name if p.reserved else None, sip=json.dumps(p.plan.to_dict()),
+                trunk=p.trunk.name, agent=p.reserved.name if p.reserved else None, sip=to_text(p.plan.to_dict()),
             )
             for p in planned
         ]  # fmt: skip

@@ -31,16 +31,22 @@ class Roster:
 
     def next_agent(self) -> Agent | None:
         """The available agent who takes the next call: longest idle, or fewest calls and then longest idle."""
-        idle = [a for a in self.agents.values() if a.state is AgentState.AVAILABLE]
-        if not idle:
-            return None
-        if self.choice == "fewest_calls":
-            return min(idle, key=lambda a: (a.calls_taken, a.idle_since, a.name))
-        return min(idle, key=lambda a: (a.idle_since, a.name))
+        best: Agent | None = None
+        fewest = self.choice == "fewest_calls"
+        for agent in self.agents.values():  # once over all of them, for each call that is answered
+            if agent.state is not AgentState.AVAILABLE:
+                continue
+            if best is None or _order(agent, fewest) < _order(best, fewest):
+                best = agent
+        return best
 
     def counts(self) -> dict[str, int]:
         """Agents by state, for status and metrics."""
         return count_states(self.agents.values())
+
+
+def _order(agent: Agent, fewest: bool) -> tuple[int, float, str]:
+    return (agent.calls_taken if fewest else 0), agent.idle_since, agent.name
 
 
 def count_states(agents: Iterable[Agent]) -> dict[str, int]:

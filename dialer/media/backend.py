@@ -114,5 +114,9 @@ class MediaBackend(Protocol):
     def release(self, leg: str) -> None:
         """Give the leg's port back; it rests a short time before another leg gets it. Unknown legs are ignored."""
 
+    @property
+    def alive(self) -> bool:
+        """Whether the media process runs: asked before each call, so it costs nothing."""
+
     def stats(self) -> MediaStats:
         """Figures as of now; the process's counters are at most a second old."""

@@ -182,6 +182,11 @@ class DirectBackend:
         if known.party is not None:  # else the process never heard of it
             self._process.send(Release(known.port))
 
+    @property
+    def alive(self) -> bool:
+        """See MediaBackend."""
+        return self._process.up
+
     def stats(self) -> MediaStats:
         """See MediaBackend."""
         free, taken, resting = self._pool.counts(self._now())

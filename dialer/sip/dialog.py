@@ -74,6 +74,24 @@ def record_route(message: Message) -> tuple[str, ...]:
     return tuple(route for value in values for route in split_list(value))
 
 
+def state_of(
+    head: RequestHead, from_uri: str, to_uri: str, response: Response, destination: Destination
+) -> DialogState:
+    """The dialog that a 1xx or 2xx to our INVITE makes, as a value (RFC 3261 12.1.2). Raises `MalformedMessage`."""
+    contact = response.first("contact")
+    return DialogState(
+        call_id=head.call_id,
+        local_uri=from_uri,
+        local_tag=tag_of(head.from_) or "",
+        remote_uri=to_uri,
+        remote_tag=tag_of(response.first("to") or "") or "",
+        remote_target=uri_of(contact) if contact else head.uri,
+        route_set=record_route(response)[::-1],
+        local_cseq=head.cseq,
+        destination=destination,
+    )
+
+
 class Dialog:
     """A live dialog. Requests in it come from `head`, which counts CSeq up."""
 
@@ -105,19 +123,7 @@ class Dialog:
         cls, core: Core, head: RequestHead, from_uri: str, to_uri: str, response: Response, destination: Destination
     ) -> Dialog:
         """The dialog that a 1xx or 2xx to our INVITE makes (RFC 3261 12.1.2). Raises `MalformedMessage`."""
-        contact = response.first("contact")
-        state = DialogState(
-            call_id=head.call_id,
-            local_uri=from_uri,
-            local_tag=tag_of(head.from_) or "",
-            remote_uri=to_uri,
-            remote_tag=tag_of(response.first("to") or "") or "",
-            remote_target=uri_of(contact) if contact else head.uri,
-            route_set=record_route(response)[::-1],
-            local_cseq=head.cseq,
-            destination=destination,
-        )
-        return cls(core, state, head.from_, head.via)
+        return cls(core, state_of(head, from_uri, to_uri, response, destination), head.from_, head.via)
 
     def state(self) -> DialogState:
         """The dialog as a value."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dialer.sip.core import Core
-from dialer.sip.dialog import Dialog, DialogState
+from dialer.sip.dialog import Dialog, DialogState, state_of
 from dialer.sip.digest import DigestClient
-from dialer.sip.errors import WrongState
+from dialer.sip.errors import MalformedMessage, WrongState
 from dialer.sip.events import Answered, Failed, Provisional
 from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination, Flow, transport_of
@@ -256,10 +256,12 @@ class OutgoingLeg(Leg):
         """The confirmed dialog, or the early one of the latest provisional response with a tag."""
         early = self._early
         if self.dialog is None and early is not None and tag_of(early.first("to") or ""):
-            plan = self.plan
-            return Dialog.from_response(
-                self.core, self.invite.head, plan.from_uri, plan.to_uri, early, self.invite.destination
-            ).state()
+            plan, invite = self.plan, self.invite
+            try:
+                return state_of(invite.head, plan.from_uri, plan.to_uri, early, invite.destination)
+            except MalformedMessage as error:  # a Contact or Record-Route that nobody can follow
+                self.core.drops["bad_early_dialog"] += 1
+                raise WrongState(f"leg {self.id}: its early dialog is unusable ({error})") from None
         return super().dialog_state()
 
     # CANCEL

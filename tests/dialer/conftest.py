@@ -361,8 +361,12 @@ class Media:
         self.stop(leg)
         self.ports.pop(leg, None)
 
+    @property
+    def alive(self) -> bool:
+        return not self.gone
+
     def stats(self) -> Any:
-        return SimpleNamespace(alive=not self.gone)
+        return SimpleNamespace(alive=self.alive)
 
 
 CONFIG = """

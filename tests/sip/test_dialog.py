@@ -830,3 +830,15 @@ def test_wrong_commands_raise_and_change_nothing() -> None:
     assert endpoint.pending == before
     assert peer.sent() == []
     endpoint.cancel(leg, 0.0)  # the unsafe reason left the leg as it was
+
+
+@pytest.mark.parametrize("lines", ["Contact: <nothing\r\n", "Record-Route: <sip:a>,,<sip:b>\r\n"])
+def test_12_1_2_a_provisional_that_nobody_can_follow_makes_no_dialog(lines: str) -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing", lines=lines)
+    assert [type(event) for event in peer.events()] == [Provisional]
+    with pytest.raises(WrongState):
+        peer.endpoint.dialog(peer.leg)
+    assert peer.endpoint.drops["bad_early_dialog"] == 1
+    peer.reply(peer.invite, "183 Session Progress", lines="Contact: <sip:p@192.0.2.2:5070>\r\n")
+    assert peer.endpoint.dialog(peer.leg).remote_target == "sip:p@192.0.2.2:5070"
