@@ -49,6 +49,8 @@ class CampaignSettings:
     mqtt_port: int | None = None
     message: str | None = None
     log_level: str = "info"
+    transport: str = "udp"
+    sip_extra: str = ""
     extra: str = field(default="", compare=False)
 
     @property
@@ -71,11 +73,13 @@ def _toml(settings: CampaignSettings) -> str:
     trunks = "".join(
         f'[trunks.{name}]\naddress = "{address}"\nlines = {settings.lines}\n'
         f'calls_per_second = {settings.calls_per_second}\nprefixes = ["+1"]\nprice = {0.02 if reserve else 0.01}\n'
+        f'transport = "{settings.transport}"\n'
         f"reserve = {str(reserve).lower()}\noptions_interval = {settings.options_interval}\nretry_after = 1\n\n"
         for name, (address, reserve) in settings.trunks.items()
     )
     agents = "".join(
-        f'[agents.{name}]\nphone = "sip:{name}@{settings.agent_phones}"\n' for name in settings.agent_names
+        f'[agents.{name}]\nphone = "sip:{name}@{settings.agent_phones};transport={settings.transport}"\n'
+        for name in settings.agent_names
     )
     week = "\n".join(
         f'{day} = [{{ start = "00:00", end = "24:00" }}]' for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -88,6 +92,7 @@ url = "sqlite:///dialer.db"
 
 [sip]
 listen = "127.0.0.1:{settings.sip_port}"
+{settings.sip_extra}
 
 [media]
 port_min = {settings.media_ports[0]}

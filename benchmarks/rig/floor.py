@@ -42,10 +42,12 @@ class Floor:
         seed: int = 1,
         program: Sequence[str] = (),
         media_port_count: int = MEDIA_PORTS,
+        transport: str = "udp",
         **campaign: Any,
     ) -> None:
         """`campaign`: further fields of `CampaignSettings`. `reserve`: a second carrier as a reserve trunk.
-        `agent_phones`, `carrier_address`: peers of the caller's own instead of SIPp. `program` replaces daemon.py."""
+        `transport`: of all SIP. `agent_phones`, `carrier_address`: peers of the caller's own instead of SIPp.
+        `program` replaces daemon.py."""
         self.folder = folder
         self.seed = seed
         self.program = program
@@ -56,15 +58,15 @@ class Floor:
         self.redial_delay = float(campaign.get("redial_delay", 3600.0))
         trunks: dict[str, tuple[str, bool]] = {}
         if carrier_address is None:
-            self.carriers["carrier"] = Sipp("carrier", carrier(behaviour), folder / "peers")
+            self.carriers["carrier"] = Sipp("carrier", carrier(behaviour), folder / "peers", transport=transport)
             trunks["carrier"] = (self.carriers["carrier"].address, False)
         else:
             trunks["carrier"] = (carrier_address, False)
         if reserve is not None:
-            self.carriers["reserve"] = Sipp("reserve", carrier(reserve), folder / "peers")
+            self.carriers["reserve"] = Sipp("reserve", carrier(reserve), folder / "peers", transport=transport)
             trunks["reserve"] = (self.carriers["reserve"].address, True)
         if agent_phones is None:
-            self.agents = Sipp("agents", agent(), folder / "peers")
+            self.agents = Sipp("agents", agent(), folder / "peers", transport=transport)
             agent_phones = self.agents.address
         self._ports = MediaPorts(media_port_count)
         self.settings = CampaignSettings(
@@ -72,6 +74,7 @@ class Floor:
             agents=agents,
             agent_phones=agent_phones,
             trunks=trunks,
+            transport=transport,
             sip_port=free_port(),
             http_port=free_port(),
             media_ports=(self._ports.first, self._ports.last),

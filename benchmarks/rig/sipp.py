@@ -33,9 +33,14 @@ class CallLine:
 class Sipp:
     """A SIPp server running a scenario on a loopback port of its own."""
 
-    def __init__(self, name: str, scenario: str, folder: Path, *, port: int | None = None) -> None:
-        """Start it; `folder` receives NAME.xml and the logs. `port` 0 or None takes a free one."""
+    def __init__(
+        self, name: str, scenario: str, folder: Path, *, port: int | None = None, transport: str = "udp"
+    ) -> None:
+        """Start it; `folder` receives NAME.xml and the logs. `port` 0 or None takes a free one. `transport` udp or
+        tcp.
+        """
         self.name = name
+        self.transport = transport
         self.port = port or free_port()
         self.media_port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
@@ -49,10 +54,11 @@ class Sipp:
         self.process = Process(
             [sipp, "-sf", str(path), "-i", "127.0.0.1", "-p", str(self.port), "-mi", "127.0.0.1",
              "-mp", str(self.media_port), "-nostdin", "-trace_err", "-error_file", str(self.errors_path),
-             "-trace_logs", "-log_file", str(self.calls_path), "-buff_size", "4000000"],
+             "-trace_logs", "-log_file", str(self.calls_path), "-buff_size", "4000000",
+             "-t", "t1" if transport == "tcp" else "u1"],
             folder / f"{name}.out",
         )  # fmt: skip
-        self.process.wait_ready(self._bound, 10.0, f"{name} listens on UDP port {self.port}")
+        self.process.wait_ready(self._bound, 10.0, f"{name} listens on {transport} port {self.port}")
 
     @property
     def address(self) -> str:
@@ -61,7 +67,9 @@ class Sipp:
 
     def _bound(self) -> bool:
         wanted = f":{self.port:04X} "
-        return any(wanted in line.split(" rem", 1)[0] for line in Path("/proc/net/udp").read_text().splitlines())
+        return any(
+            wanted in line.split(" rem", 1)[0] for line in Path(f"/proc/net/{self.transport}").read_text().splitlines()
+        )
 
     def calls(self) -> Iterator[CallLine]:
         """The call log so far, in order."""
