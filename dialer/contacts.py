@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dialer.commands import CommandError
-from dispositions import Consent, FieldError, NewContact
+from dispositions import AddResult, Consent, FieldError, NewContact
 from dispositions.consent import BASES
 from dispositions.ground import instant
 
 #: Keys with a meaning of their own; all others are kept as fields.
 KNOWN = ("number", "numbers", "id", "priority", "timezone", "fields", "consent")
+
+
+def read_contacts(records: Sequence[Any]) -> tuple[dict[int, NewContact], dict[int, AddResult]]:
+    """By their places in the request: the contacts that can be read, and why the others cannot."""
+    good: dict[int, NewContact] = {}
+    refused: dict[int, AddResult] = {}
+    for index, record in enumerate(records):
+        try:
+            good[index] = new_contact(index, record)
+        except CommandError as error:
+            refused[index] = AddResult("rejected", reason=error.message)
+    return good, refused
+
+
+def told(results: Mapping[int, AddResult]) -> dict[str, Any]:
+    """The answer to the request: how many became what, and each in its place."""
+    counts = Counter(result.status for result in results.values())
+    return {
+        **{status: counts[status] for status in ("added", "duplicate", "do_not_call", "rejected")},
+        "results": [
+            {"status": r.status, "contact": r.contact_id, **({"reason": r.reason} if r.reason else {})}
+            for _, r in sorted(results.items())
+        ],
+    }
 
 
 def new_contact(index: int, record: Mapping[str, Any]) -> NewContact:

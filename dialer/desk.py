@@ -16,7 +16,7 @@ from dialer.call import Call, CallState, CallTrigger
 from dialer.campaign import IN_THE_AIR
 from dialer.commands import Command, CommandError
 from dialer.contact_desk import ContactDesk
-from dialer.contacts import new_contact
+from dialer.contacts import read_contacts, told
 from dialer.engine import Engine, Unit
 from dialer.events import ContactsAdded
 from dialer.outcomes import call_fields
@@ -227,33 +227,29 @@ class Desk:
 
     async def add_contacts(self, command: c.ContactAdd) -> dict[str, Any]:
         unit = self._unit(command.campaign)
-        contacts = [new_contact(index, record) for index, record in enumerate(command.contacts)]
+        good, results = read_contacts(command.contacts)
         store = self.services.ledger.store
-        contacts = await asyncio.to_thread(store.normalised, unit.campaign.name, contacts)
+        contacts = await asyncio.to_thread(store.normalised, unit.campaign.name, list(good.values()))
         at, name = self.services.clock.at(), command.list_name
-        results = await self.services.ledger.write(lambda tx: tx.add_contacts(unit.campaign.name, name, contacts, at))
-        added = sum(1 for result in results if result.status == "added")
+        taken = await self.services.ledger.write(lambda tx: tx.add_contacts(unit.campaign.name, name, contacts, at))
+        results |= dict(zip(good, taken, strict=True))
+        added = sum(1 for result in results.values() if result.status == "added")
         if added:
             unit.dialing.contacts_arrived()
         self.services.stream.publish(
             ContactsAdded(at=at, campaign=unit.campaign.name, list_name=name, added=added, refused=len(results) - added)
         )
-        return {
-            "added": added,
-            "results": [
-                {"status": r.status, "contact": r.contact_id, **({"reason": r.reason} if r.reason else {})}
-                for r in results
-            ],
-        }
+        return told(results)
 
     async def do_not_call(self, command: c.DoNotCallAdd) -> dict[str, Any]:
         regions = {unit.campaign.policy.region for unit in self.engine.units.values()}
-        numbers = await asyncio.to_thread(read_numbers, command.numbers, regions)
+        numbers, refused = await asyncio.to_thread(read_numbers, command.numbers, regions)
         at = self.services.clock.at()
         # The store binds a campaign by the name of the list: a mark under the caller's own word would bind nobody.
         lists = sorted({unit.campaign.policy.own_list for unit in self.engine.units.values()})
         added = await self.services.ledger.write(lambda tx: [tx.add_do_not_call(numbers, name, at) for name in lists])
-        return {"added": max(added)}
+        shown = [{"index": index, "number": text, "reason": why} for index, text, why in refused]
+        return {"added": max(added), "marked": len(numbers), "refused": shown}
 
     async def pause(self, command: c.CampaignPause) -> dict[str, Any]:
         return await self._set_paused(command.campaign, True)

@@ -7,19 +7,35 @@ from collections.abc import Collection, Sequence
 from dialer.commands import CommandError
 from dispositions import NumberError, normalise
 
+#: (place in the request, what was sent, why it cannot be read)
+Refused = tuple[int, str, str]
 
-def read_numbers(texts: Sequence[str], regions: Collection[str | None]) -> list[int]:
+
+def read_numbers(texts: Sequence[str], regions: Collection[str | None]) -> tuple[list[int], list[Refused]]:
     """The digits that each text means, read as the CSV import reads them: in national form too when all campaigns dial
     in one region (`regions`; None: a campaign of several). What begins with + is taken by its digits if need be: the
     numbering plan has no say in whom not to call.
 
-    A number that is acknowledged but never matches would bind nobody: CommandError names the first that cannot be read.
+    The others are told one by one, as a number that is acknowledged but never matches would bind nobody. CommandError
+    when none can be read.
     """
     region = next(iter(regions)) if len(regions) == 1 else None
-    return [_read(index, text.strip(), region) for index, text in enumerate(texts)]
+    numbers: list[int] = []
+    refused: list[Refused] = []
+    for index, text in enumerate(texts):
+        read = _read(text.strip(), region)
+        if isinstance(read, int):
+            numbers.append(read)
+        else:
+            refused.append((index, text[:40], read))
+    if not numbers:
+        index, text, why = refused[0]
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise CommandError("invalid", f"numbers.{index}: {text!r} cannot be read: {why}{more}; none was marked")
+    return numbers, refused
 
 
-def _read(index: int, text: str, region: str | None) -> int:
+def _read(text: str, region: str | None) -> int | str:
     try:
         return normalise(text, region, validity="possible", default_zone="UTC").digits
     except NumberError as error:
@@ -28,4 +44,4 @@ def _read(index: int, text: str, region: str | None) -> int:
     if text.startswith("+") and bare.isascii() and bare.isdigit() and 5 <= len(bare) <= 15 and bare[0] != "0":
         return int(bare)
     hint = "" if region is not None or text.startswith("+") else "; without one region for all campaigns it needs a +"
-    raise CommandError("invalid", f"numbers.{index}: {text[:40]!r} cannot be read: {reason}{hint}; none was marked")
+    return f"{reason}{hint}"

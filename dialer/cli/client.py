@@ -41,6 +41,7 @@ class Daemon:
         self.base = f"http://{_address(path, found)}"
         self._token = _token(path, found, token_file)
         self._ignored = found.ignored
+        self.form = found.form
 
     def command(self, command: str, *, timeout: float = TIMEOUT, **arguments: Any) -> dict[str, Any]:
         """Carry out a command of `dialer/commands.py`; arguments that are None are left out."""
@@ -57,9 +58,10 @@ class Daemon:
 
     def lines(self, route: str, query: Mapping[str, str]) -> Iterator[str]:
         """The lines of an answer that has no end, as they come, empty ones included; ends when the dialer does."""
-        with self._client(None) as client, client.stream(
-            "GET", self.base + route, params=dict(query), headers=self._headers()
-        ) as answer:
+        with (
+            self._client(None) as client,
+            client.stream("GET", self.base + route, params=dict(query), headers=self._headers()) as answer,
+        ):
             if answer.status_code != 200:
                 self._result(answer.status_code, answer.read())
             self._own_up()

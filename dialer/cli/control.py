@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +9,15 @@ import click
 
 from dialer.cli.client import Daemon, token_option
 from dialer.cli.output import Failure, config_argument, json_option, print_json, show
+from dialer.cli.records import Entry, in_words, read_contacts, read_numbers, write_rejects
+from dialer.config.list_tables import ColumnsTable
+from dialer.config.secret import printable
+from dispositions.csvfile import Fault
 
 BATCH = 1000
 NUMBERS_BATCH = 10_000
-MAX_FILE = 256 * 1024 * 1024
+#: Refused rows that are told one by one; the rejects file has all.
+SHOWN = 10
 
 
 def _tell(result: dict[str, Any], as_json: bool, done: str) -> None:
@@ -79,74 +79,73 @@ def add_contacts(
     list_name: str | None,
     token_file: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Add contacts to CAMPAIGN while it runs; the next decision can dial them.
 
-    FILE is JSON (an array of objects), JSON Lines, or CSV with a header; - is standard input. Each contact has a
-    `number`, may have `id`, `name`, `timezone`, `priority`, and further fields. Sending one twice adds it once.
+    FILE is JSON (an array of objects), JSON Lines, or CSV with a header; - is standard input. A CSV is read like the
+    files of the list named (else of the campaign's first one): its columns, any delimiter, any encoding. In JSON each
+    contact has a `number` (or `numbers`), may have `id`, `name`, `timezone`, `priority`, and further fields. What is
+    refused is told line by line and written to FILE.rejects.csv; the rest is taken. Sending a contact twice adds it
+    once.
     """
     if (file is None) == (not numbers):
         raise click.UsageError("Give either FILE or --number.")
-    contacts: Iterator[dict[str, Any]] = iter([{"number": number} for number in numbers])
-    if file is not None:
-        contacts = iter(_records(file))
     daemon = Daemon(config_path, token_file)
-    totals: dict[str, Any] = {}
-    sent = 0
-    while batch := list(islice(contacts, BATCH)):
-        result = daemon.command("add_contacts", campaign=campaign, list_name=list_name, contacts=batch)
-        sent += len(batch)
+    entries: list[Entry | Fault] = [Entry(n, {"number": text}, text) for n, text in enumerate(numbers, 1)]
+    if file is not None:
+        form = daemon.form(campaign, list_name)
+        columns = ColumnsTable() if form is None else form.columns
+        delimiter, encoding = (None, None) if form is None else (form.delimiter, form.encoding)
+        entries = read_contacts(file, columns, delimiter, encoding)
+    good = [entry for entry in entries if isinstance(entry, Entry)]
+    refused = [entry for entry in entries if isinstance(entry, Fault)]
+    if not good:
+        why = f": line {refused[0].line}: {in_words(refused[0].reason)}" if refused else ""
+        raise Failure(f"{file}: there is no contact in it{why}", code="invalid")
+    totals: dict[str, Any] = {"added": 0, "results": []}
+    for start in range(0, len(good), BATCH):
+        batch = good[start : start + BATCH]
+        sent = [entry.value for entry in batch]
+        result = daemon.command("add_contacts", campaign=campaign, list_name=list_name, contacts=sent)
+        for entry, said in zip(batch, result.get("results") or [], strict=False):
+            totals["results"].append({"line": entry.line, **said})
+            if said.get("status") == "rejected":
+                refused.append(Fault(entry.line, str(said.get("reason", "refused")), entry.text))
         for key, value in result.items():
             if isinstance(value, int) and not isinstance(value, bool):
                 totals[key] = totals.get(key, 0) + value
-            elif isinstance(value, list):
-                totals.setdefault(key, []).extend(value)
-            else:
-                totals[key] = value
-    if not sent:
-        raise Failure(f"{file}: there is no contact in it", code="invalid")
-    counts = ", ".join(f"{key}: {value}" for key, value in totals.items() if isinstance(value, int))
-    _tell(totals, as_json, counts or f"sent: {sent}")
+    refused.sort(key=lambda fault: fault.line)
+    totals["refused"] = _refusals(refused)
+    totals["rejects_file"] = _rejects(file, refused)
+    totals.pop("rejected", None)
+    counts = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in totals.items() if isinstance(value, int))
+    _tell(totals, as_json, f"{counts}, refused: {len(refused)}" if refused else counts)
+    _tell_refused(refused, totals["rejects_file"], as_json)
+    return 1 if len(refused) == len(entries) else 0
 
 
-def _read(file: str) -> str:
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(MAX_FILE + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                data = stream.read(MAX_FILE + 1)
-    except (OSError, ValueError) as error:
-        raise Failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", code="no_file") from None
-    if len(data) > MAX_FILE:
-        raise Failure(f"{file} is larger than {MAX_FILE >> 20} MB; use `dialer import`", code="too_large")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Failure(f"{file} is not UTF-8; `dialer import` reads other encodings", code="invalid") from None
+def _refusals(faults: list[Fault]) -> list[dict[str, Any]]:
+    return [{"line": fault.line, "reason": fault.reason, "row": fault.text.strip()[:200]} for fault in faults]
 
 
-def _records(file: str) -> list[dict[str, Any]]:
-    text = _read(file)
-    start = text.lstrip()[:1]
-    try:
-        if start == "[":
-            records = json.loads(text)
-        elif start == "{":
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            records = [
-                {key: value for key, value in row.items() if key and value}
-                for row in csv.DictReader(text.splitlines(), strict=True)
-            ]
-    except (ValueError, RecursionError) as error:
-        raise Failure(f"{file} is not JSON: {error}", code="invalid") from None
-    except csv.Error as error:
-        raise Failure(f"{file} is not CSV: {error}", code="invalid") from None
-    for index, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise Failure(f"{file}: entry {index + 1} is not an object with a number", code="invalid")
-    return list(records)
+def _rejects(file: str | None, faults: list[Fault]) -> str | None:
+    """Where the refused rows of a file were written; those of standard input are only told."""
+    if file in (None, "-") or not faults:
+        return None
+    target = Path(f"{file}.rejects.csv")
+    write_rejects(target, faults)
+    return str(target)
+
+
+def _tell_refused(faults: list[Fault], target: str | None, as_json: bool) -> None:
+    if as_json:
+        return
+    for fault in faults[:SHOWN]:
+        click.echo(printable(f"line {fault.line}: {in_words(fault.reason)}: {fault.text.strip()[:80]}"), err=True)
+    if len(faults) > SHOWN:
+        click.echo(f"and {len(faults) - SHOWN} more", err=True)
+    if target is not None:
+        click.echo(f"refused rows: {printable(target)}", err=True)
 
 
 @click.group()
@@ -157,7 +156,8 @@ def dnc() -> None:
 @dnc.command("add")
 @config_argument
 @click.argument("numbers", nargs=-1)
-@click.option("--file", help="File with one number a line; - is standard input.")
+@click.option("--file", help="File with one number a line, or a CSV (see --column); - is standard input.")
+@click.option("--column", help="The column of --file that holds the numbers; its first line is a header then.")
 @click.option("--source", default=None, help="Where the wish came from, for the history.")
 @token_option
 @json_option
@@ -165,19 +165,39 @@ def dnc_add(
     config_path: str,
     numbers: tuple[str, ...],
     file: str | None,
+    column: str | None,
     source: str | None,
     token_file: str | None,
     as_json: bool,
-) -> None:
-    """Never call NUMBERS again, from the next call on."""
-    wanted = [*numbers, *([line.strip() for line in _read(file).splitlines() if line.strip()] if file else [])]
-    if not wanted:
+) -> int:
+    """Never call NUMBERS again, from the next call on.
+
+    A number that cannot be read is told with its line, the others are marked; the command then ends with 1.
+    """
+    entries: list[Entry | Fault] = [Entry(n, text, text) for n, text in enumerate(numbers, 1)]
+    if file:
+        entries += read_numbers(file, column)
+    if not entries:
         raise click.UsageError("Give NUMBERS or --file.")
+    good = [entry for entry in entries if isinstance(entry, Entry)]
+    refused = [entry for entry in entries if isinstance(entry, Fault)]
     daemon = Daemon(config_path, token_file)
-    result: dict[str, Any] = {}
-    for start in range(0, len(wanted), NUMBERS_BATCH):
-        part = daemon.command("do_not_call", numbers=wanted[start : start + NUMBERS_BATCH], source=source)
-        for key, value in part.items():
-            adds = isinstance(value, int) and not isinstance(value, bool)
-            result[key] = result.get(key, 0) + value if adds else value
-    _tell(result, as_json, f"{len(wanted)} numbers are never called again")
+    added = 0
+    for start in range(0, len(good), NUMBERS_BATCH):
+        batch = good[start : start + NUMBERS_BATCH]
+        part = daemon.command("do_not_call", numbers=[entry.value for entry in batch], source=source)
+        added += int(part.get("added") or 0)
+        for said in part.get("refused") or []:
+            entry = batch[int(said["index"])]
+            refused.append(Fault(entry.line, str(said["reason"]), entry.text))
+    refused.sort(key=lambda fault: fault.line)
+    target = _rejects(file, refused)
+    marked = len(entries) - len(refused)
+    result = {"added": added, "marked": marked, "refused": _refusals(refused), "rejects_file": target}
+    _tell(
+        result,
+        as_json,
+        f"{marked} {'number is' if marked == 1 else 'numbers are'} never called again, {added} of them new",
+    )
+    _tell_refused(refused, target, as_json)
+    return 1 if refused else 0

@@ -106,11 +106,11 @@ def test_many_contacts_go_in_batches(dialer: Dialer, api: Any, config: Path) -> 
 
 FILES: dict[str, tuple[bytes, str]] = {
     "not JSON": (b"[{", "is not JSON"),
-    "not objects": (b"[1]", "entry 1 is not an object"),
+    "not objects": (b"[1]", "no contact in it: line 1: not an object"),
     "too deep": (b"[" * 100_000, "is not JSON"),
-    "not UTF-8": (b"number\n\xff\n", "is not UTF-8"),
+    "no number column": (b"phone\n+441632960001\n", "has no column 'number'; there are: phone"),
     "nothing in it": (b"number\n", "there is no contact in it"),
-    "open quote": (b'number\n"+44', "is not CSV"),
+    "open quote": (b'number\n"+44', "line 2: a quote that is not closed"),
 }
 
 
@@ -280,3 +280,42 @@ def test_what_the_dialer_says_in_details_is_told_line_by_line(dialer: Dialer, ap
     said = dialer("reload", config)
     assert (said.code, said.err) == (1, "c.toml:1:1: one\nc.toml:2:1: two\\x1b[31m\n")
     assert dialer("reload", config, "--json").json == {"error": error}
+
+
+def test_a_csv_is_read_like_the_lists_own_files(dialer: Dialer, api: Any, config: Path) -> None:
+    """Its columns and encoding, a delimiter that nobody named, and rows that are refused beside good ones."""
+    columns = '[lists.spring.columns]\nnumber = ["tel", "mobile"]\nid = "key"\npriority = "rank"\nname = "who"\n'
+    text = config.read_text(encoding="utf-8").replace('region = "GB"', 'region = "GB"\nencoding = "cp1252"')
+    config.write_text(text + columns, encoding="utf-8")
+    file = config.parent / "more.csv"
+    rows = "key;tel;mobile;who;rank;town\n1;07700 900101;;Zo\xeb;5;M\xe1laga\n2;;;Nobody;;\n3;12;;;;;;\n4;12;;Short;;\n"
+    file.write_bytes(rows.encode("cp1252"))
+    api.answers["add_contacts"] = (
+        200,
+        {"added": 1, "rejected": 1, "results": [{"status": "added"}, {"status": "rejected", "reason": "not_possible"}]},
+    )
+    said = dialer("add-contacts", config, "promo", file)
+    assert api.asked[-1][2]["contacts"] == [
+        {"number": "07700 900101", "id": "1", "name": "Zo\xeb", "priority": 5, "town": "M\xe1laga"},
+        {"number": "12", "id": "4", "name": "Short"},
+    ]
+    assert (said.code, said.out) == (0, "added: 1, refused: 3\n")
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["line 3", "line 4", "line 5", "refused rows"]
+    assert "line 5: too short or too long for a phone number: 4;12" in said.err
+    rejects = (config.parent / "more.csv.rejects.csv").read_text(encoding="utf-8").splitlines()
+    assert rejects[0] == "line,reason,row"
+    told = [row.split(",")[:2] for row in rejects[1:]]
+    assert told == [["3", "empty"], ["4", "too_many_cells"], ["5", "not_possible"]]
+    assert [row["line"] for row in dialer("add-contacts", config, "promo", file, "--json").json["refused"]] == [3, 4, 5]
+
+
+def test_do_not_call_numbers_that_cannot_be_read_do_not_stop_the_others(dialer: Dialer, api: Any, config: Path) -> None:
+    file = config.parent / "dnc.csv"
+    file.write_bytes("who;tel\nAda;+441632960001\nBen;x\nCleo;\n".encode("utf-16"))
+    answer = {"added": 1, "marked": 1, "refused": [{"index": 1, "number": "x", "reason": "not_a_number"}]}
+    api.answers["do_not_call"] = (200, answer)
+    said = dialer("dnc", "add", config, "--file", file, "--column", "tel")
+    assert api.asked[-1][2]["numbers"] == ["+441632960001", "x"]
+    assert (said.code, said.out) == (1, "1 number is never called again, 1 of them new\n")
+    assert said.err.splitlines()[:2] == ["line 3: not a phone number: Ben;x", "line 4: no number: Cleo;"]
+    assert dialer("dnc", "add", config, "--file", file, "--column", "fax").code == 1

@@ -22,8 +22,11 @@ def test_numbers_are_read_before_the_transaction(stage, monkeypatch, party):
         answer = await floor.do("add_contacts", campaign="promo", contacts=[{"number": n} for n in numbers])
         assert answer["added"] == 5
         assert where == {"asyncio"}
-        answer = await floor.do("add_contacts", campaign="promo", contacts=[{"number": "12"}, {"number": numbers[0]}])
-        assert [r["status"] for r in answer["results"]] == ["rejected", "duplicate"]
+        mixed = [{"number": 7}, {"number": "12"}, {"number": numbers[0]}]
+        answer = await floor.do("add_contacts", campaign="promo", contacts=mixed)
+        assert [r["status"] for r in answer["results"]] == ["rejected", "rejected", "duplicate"]
+        assert answer["results"][0]["reason"].startswith("contacts.0.number: must be a phone number")
+        assert (answer["added"], answer["rejected"], answer["duplicate"]) == (0, 2, 1)
 
     stage(play, numbers=0, dial=False, log_in=False)
 
