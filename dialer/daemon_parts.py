@@ -153,6 +153,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             registrar = settings["registrar"] = Registrar(
                 REALM, _phone_accounts(built), algorithms=file.sip.phone_digest
             )
+            settings["session_expires"] = int(file.sip.session_expires) or None
         except DispositionsError as error:
             raise StartError(f"store {built.store_shown}: {error}") from None
         try:

@@ -20,6 +20,7 @@ from dialer.census import Census
 from dialer.dialing import Dialing
 from dialer.events import Event, TrunkChanged
 from dialer.identity import AttemptIds
+from dialer.inbound import Inbound
 from dialer.outcomes import OutcomeDesk
 from dialer.placing import Placing
 from dialer.services import Services
@@ -70,6 +71,9 @@ class Engine:
         """shutting down, for good: nothing may be dialed any more, whatever a config says"""
         self.on_unit: Callable[[Unit], None] = lambda unit: None
         self.registrations = {trunk.name: TrunkRegistration(trunk, services) for trunk in trunks.values()}
+        self.inbound = Inbound(services, self.trunks)
+        self.inbound.campaigns = lambda: {name: unit.campaign.table for name, unit in self.units.items()}
+        services.switch.on_incoming = self.inbound.on_call
         self.standing = StandingLegs(services, self.trunks)
         self._paused: set[str] = set()
         self._ids = AttemptIds(services.clock.at)

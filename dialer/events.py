@@ -226,6 +226,19 @@ class AgentPhoneChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingCall(Event):
+    """Somebody called `number` through a trunk; `campaign`: whose number that is, empty for none. `caller` as the trunk
+    gave it. `taken`: a part of the dialer has it now; else it heard 480."""
+
+    name: ClassVar[str] = "incoming_call"
+    trunk: str
+    sip_call_id: str
+    number: str
+    caller: str
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkChanged(Event):
     """A trunk went up or down; `campaign` is empty. `reason`: options_lost, recovered, unwatched; 503, timeout,
     congestion, rested, proven, reset; registered, registration_failed, registration_lapsed, unregistered.

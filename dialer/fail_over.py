@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from dialer import routing
 from dialer.call import Call, CallState
+from dialer.caller_id import caller_id
 from dialer.campaign import Campaign
 from dialer.causes import FAIL_OVER, RESTS, outcome_of
 from dialer.outcomes import OutcomeDesk
@@ -100,4 +102,6 @@ class FailOver:
             credentials=reserve.credentials,
             large_over_tcp=reserve.table.large_over_tcp,
         )
+        caller = caller_id(self.campaign.table, reserve.table, call.number, self.services.from_host)
+        call.plan = replace(call.plan, headers=caller.headers)
         self.outcomes.note_retargeted(call, lambda: self.send(call))

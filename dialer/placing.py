@@ -13,6 +13,7 @@ from dialer.agent_control import AgentControl
 from dialer.call import Call, CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.call_leg import CallLegOwner
+from dialer.caller_id import caller_id
 from dialer.campaign import Campaign
 from dialer.condition import BARRIERS, must_not_leave
 from dialer.doors import to_text
@@ -118,14 +119,16 @@ class Placing:
     # -- before the commit ------------------------------------------------------------------------------------------
 
     def _plan(self, claim: Claim, trunk: Trunk, agent: Agent | None) -> _Planned | None:
-        services, table = self.services, self.campaign.table
+        services = self.services
         attempt = self.ids.next()
         try:
+            caller = caller_id(self.campaign.table, trunk.table, claim.number, services.from_host)
             plan = services.switch.udp.plan_invite(
                 trunk.request_uri(claim.number),
-                from_uri=f"sip:{table.caller_id}@{services.from_host}",
+                from_uri=caller.from_uri,
                 destination=trunk.target(services.clock.now()),
-                from_display=table.caller_name,
+                from_display=caller.display,
+                headers=caller.headers,
                 credentials=trunk.credentials,
                 large_over_tcp=trunk.table.large_over_tcp,
             )

@@ -81,6 +81,8 @@ class Switchboard:
         self._left: set[str] = set()
         """legs that their owner is done with and that are on their way out"""
         self._pings: dict[str, PingOwner] = {}
+        self.on_incoming: Callable[[IncomingCall], int | None] = lambda event: 480
+        """the status to refuse an incoming call with; None: somebody has taken it"""
         self.on_phone: Callable[[Bound | Unbound | RegisterRefused], None] = lambda event: None
         self._registrations: dict[str, RegistrationOwner] = {}
 
@@ -100,9 +102,10 @@ class Switchboard:
             self.on_phone(event)
             return
         if isinstance(event, IncomingCall):
-            # Nobody is called in yet: inbound and overflow have their own issue. A clear refusal beats silence.
-            self.counters["sip_incoming_refused"] += 1
-            self._try(event.leg, "reject", lambda: self.udp.reject(event.leg, 480))
+            refusal = self.on_incoming(event)
+            if refusal is not None:
+                self._left.add(event.leg)
+                self._try(event.leg, "reject", lambda: self.udp.reject(event.leg, refusal))
             return
         leg_owner = self._owners.get(event.leg)
         if leg_owner is None:
@@ -161,6 +164,10 @@ class Switchboard:
         if not sent:
             self._owners.pop(plan.call_id, None)
         return sent
+
+    def adopt(self, leg: str, owner: LegOwner) -> None:
+        """An incoming call has somebody: its further events go there."""
+        self._owners[leg] = owner
 
     def detach(self, leg: str) -> None:
         """The owner is done with the leg; if it still stands, what becomes of it is nobody's business."""

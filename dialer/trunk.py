@@ -89,6 +89,13 @@ class Trunk:
         self.targets, self.sign_on = fresh.targets, fresh.sign_on
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The addresses that its calls to us may come from."""
+        registrars = self.sign_on.destinations if self.sign_on is not None else ()
+        servers = (address for target in self.targets.located.targets for address in target.addresses)
+        return frozenset(place[0] for place in (self.destination, *servers, *registrars))
+
+    @property
     def asked(self) -> bool:
         """Whether OPTIONS show its life."""
         return self.table.options_interval > 0

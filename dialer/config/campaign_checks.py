@@ -16,6 +16,26 @@ from dialer.config.positions import KeyPath
 from dialer.config.wording import Problem, flaw
 
 
+def callers(config: ConfigFile, _: Known) -> Iterator[Problem]:
+    """A prefix has one number, and a carrier must know who calls although the people called do not."""
+    for name, campaign in config.campaigns.items():
+        seen: set[str] = set()
+        for index, entry in enumerate(campaign.caller_ids):
+            if entry.prefix in seen:
+                path: KeyPath = ("campaigns", name, "caller_ids", index, "prefix")
+                yield flaw(path, f"'{entry.prefix}' is named twice; allowed: once")
+            seen.add(entry.prefix)
+        for index, trunk in enumerate(campaign.trunks):
+            table = config.trunks.get(trunk)
+            if campaign.privacy == "id" and table is not None and table.asserted_identity is None:
+                text = (
+                    f"nobody could tell who calls over trunk '{trunk}', which sends no asserted_identity;"
+                    " allowed: asserted_identity at each trunk of the campaign, or privacy = 'none'"
+                )
+                needs: tuple[KeyPath, ...] = (("campaigns", name, "trunks", index), ("trunks", trunk))
+                yield flaw(("campaigns", name, "privacy"), text, needs=needs)
+
+
 def pacing(config: ConfigFile, known: Known) -> Iterator[Problem]:
     """What the pacing mode needs, and what the jurisdiction caps."""
     for name, campaign in config.campaigns.items():
@@ -161,4 +181,4 @@ def _line(at: KeyPath, line: NextTable) -> Iterator[Problem]:
         yield flaw((*at, "exhausted"), text, on_key=True, needs=((*at, "attempts"),))
 
 
-ALL_CHECKS: tuple[Check, ...] = (*CHECKS, pacing, reserves, schedules, dispositions, *LIST_CHECKS)
+ALL_CHECKS: tuple[Check, ...] = (*CHECKS, callers, pacing, reserves, schedules, dispositions, *LIST_CHECKS)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dialer.config.kinds import Code, Duration, Name, Number, Path, Table, Text
+from dialer.config.kinds import Code, Duration, Name, Number, Path, Prefix, Table, Text
 from dialer.config.list_tables import Basis, ScheduleTable
 
 
@@ -108,6 +108,14 @@ class QueuesTable(Table):
     sale_fields: list[Text] = Field(default_factory=list, description="fields a sale must carry; empty: any")
 
 
+class CallerIdTable(Table):
+    """The number shown to people whose own begins with `prefix`; the longest prefix counts."""
+
+    prefix: Prefix = Field(description="numbers that begin so")
+    number: Number = Field(description="what they see")
+    name: Text | None = Field(default=None, description="the display name; default: caller_name")
+
+
 class CampaignTable(Table):
     """A campaign, known by the table's name."""
 
@@ -116,6 +124,17 @@ class CampaignTable(Table):
     agents: list[Name] | Literal["all"] = Field(default="all", description="who may work here")
     caller_id: Number = Field(description="shown to the people called")
     caller_name: Text | None = Field(default=None, description="the client's company, as From's display name")
+    caller_ids: list[CallerIdTable] = Field(
+        default_factory=list,
+        description='other numbers for some countries; each entry is { prefix = "+34", number = "+34910000000" }',
+    )
+    privacy: Literal["none", "id"] = Field(
+        default="none",
+        description="id: the people called see no number, only the carrier does (RFC 3323); many places forbid that",
+    )
+    numbers: list[Number] = Field(
+        default_factory=list, description="further numbers on which this campaign is called, overflow for one"
+    )
     jurisdiction: Name = Field(description="a rules file that ships (dialer check lists them), or 'none'")
     schedule: ScheduleTable = Field(default_factory=ScheduleTable, description="when it may dial")
     pacing: PacingTable = Field(default_factory=PacingTable, description="how many calls are placed")

@@ -132,6 +132,12 @@ def trunks(config: ConfigFile, _: Known) -> Iterator[Problem]:
             yield flaw(user, text, on_key=True, needs=keys)
 
 
+def session_timer(config: ConfigFile, _: Known) -> Iterator[Problem]:
+    """RFC 4028 5: no less than 90 seconds."""
+    if 0 < config.sip.session_expires < 90:
+        yield flaw(("sip", "session_expires"), f"got {config.sip.session_expires:g} s; allowed: 0, or from 90 s")
+
+
 def registered_phones(config: ConfigFile, _: Known) -> Iterator[Problem]:
     """A phone that registers needs a password, and only such a phone."""
     for name, agent in config.agents.items():
@@ -204,6 +210,7 @@ CHECKS: tuple[Check, ...] = (
     ports,
     trunks,
     registered_phones,
+    session_timer,
     transports,
     secrets,
     doors,

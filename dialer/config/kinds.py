@@ -99,6 +99,7 @@ _REGION = r"^[A-Z]{2}$"
 PREPEND = r"^[+0-9*#]*$"
 TOPIC = r"^[^+#\x00-\x1f]+$"
 SIP_USER = r"^[A-Za-z0-9_.!~*'()&=+$,;?/-]+$"
+IDENTITY = r"^(caller_id|\+?[0-9]{2,15})$"
 STATUS = r"^[3-6][0-9]{2}$"
 CAUSE = r"^([1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])$"
 
@@ -120,6 +121,7 @@ PATTERN_WORDS: dict[str, str] = {
     PREPEND: "digits, '+', '*' and '#'",
     TOPIC: "a topic without '+' and '#'",
     SIP_USER: "the user part of a SIP address",
+    IDENTITY: "'caller_id', or 2 to 15 digits, with or without a leading '+'",
     STATUS: "a final SIP status, 300 to 699",
     CAUSE: "a Q.850 cause, 1 to 127",
 }

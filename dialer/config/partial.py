@@ -69,6 +69,7 @@ PLACEHOLDERS: dict[str, Any] = {
     "name": "placeholder",
     "connector": "-",
     "do": {},
+    "number": "00",
 }
 
 #: Taking a key out may uncover another mistake; the tables are four levels deep.

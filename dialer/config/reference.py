@@ -43,6 +43,7 @@ _TABLES: tuple[tuple[str, str | None], ...] = (
     ("lists.NAME.database", "DatabaseTable"),
     ("do_not_call.NAME", "DoNotCallTable"),
     ("campaigns.NAME", "CampaignTable"),
+    ("campaigns.NAME.caller_ids", "CallerIdTable"),
     ("campaigns.NAME.schedule", "ScheduleTable"),
     ("campaigns.NAME.schedule.hours", "HoursTable"),
     ("campaigns.NAME.pacing", "PacingTable"),

@@ -9,6 +9,7 @@ from pydantic import Field
 from dialer.config.kinds import (
     CAUSE,
     HOST,
+    IDENTITY,
     PREPEND,
     SIP_USER,
     STATUS,
@@ -35,6 +36,11 @@ class SipTable(Table):
         default=None, description="what Via and Contact show, when it differs from `listen`"
     )
     user_agent: Text = Field(default="predictive-dialer", description="the User-Agent header")
+    session_expires: Duration = Field(
+        default=1800.0,
+        le=86400.0,
+        description="a call or an agent's line whose far end has vanished is noticed after this at the latest (RFC 4028); at least 90 s, 0 turns it off",
+    )
     phone_digest: list[Literal["SHA-256", "MD5"]] = Field(
         default=["SHA-256", "MD5"],
         min_length=1,
@@ -185,6 +191,10 @@ class TrunkTable(Table):
     retry_after: Duration = Field(default=30.0, description="pause after 503 without Retry-After, or after a time-out")
     registration: RegistrationTable | None = Field(
         default=None, description="the trunk takes calls only while we are registered; {} is enough"
+    )
+    asserted_identity: Annotated[str, Field(pattern=IDENTITY)] | None = Field(
+        default=None,
+        description="sends P-Asserted-Identity (RFC 3325): the number shown ('caller_id'), or always this one; leave out what the carrier does not ask for",
     )
     breaker: BreakerTable = Field(
         default_factory=BreakerTable, description="when a trunk that fails its calls is left alone"

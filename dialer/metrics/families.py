@@ -80,6 +80,7 @@ class Families:
         self.contacts = gauge("contacts", "Contacts by state", "campaign", "state")
         self.dialable = gauge("contacts_dialable", "Contacts that could be dialed now", "campaign")
         self.queues = gauge("queue_depth", "Entries of a queue", "campaign", "queue")
+        self.incoming = counter("incoming_calls_total", "Calls that came in", "campaign", "trunk", "taken")
         # agents
         self.agents = gauge("agents", "Agents by state", "campaign", "state")
         self.agent_seconds = counter("agent_seconds_total", "Agents' time by state", "campaign", "state")

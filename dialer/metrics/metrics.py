@@ -79,6 +79,7 @@ class Metrics:
             events.AgentChanged: self._agent,
             events.AgentAlert: self._agent_alert,
             events.AgentPhoneChanged: self._phone,
+            events.IncomingCall: self._incoming,
             events.TrunkChanged: self._trunk,
             events.Decided: self._decided,
             events.CampaignChanged: self._campaign,
@@ -160,6 +161,9 @@ class Metrics:
 
     def _phone(self, event: events.AgentPhoneChanged) -> None:
         self._all.phone_changes.at(event.reason).inc()
+
+    def _incoming(self, event: events.IncomingCall) -> None:
+        self._all.incoming.at(event.campaign, event.trunk, "yes" if event.taken else "no").inc()
 
     def _trunk(self, event: events.TrunkChanged) -> None:
         self._all.trunk_up.set(float(event.up), event.trunk)

@@ -120,7 +120,7 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
     """An INVITE for us; 100 Trying has been sent. `sdp` None: answer with an offer; `Reinvited` brings its answer.
-    `headers` are lower-case names with their values, as they came.
+    `headers` are lower-case names with their values, as they came; `source` is where it came from.
     """
 
     leg: str
@@ -128,6 +128,7 @@ class IncomingCall:
     to_uri: str
     sdp: bytes | None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    source: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class IncomingLeg(Leg):
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
         sdp = body_of(core, request)
         self._reoffer = sdp is None
-        core.events.append(IncomingCall(self.id, from_.uri, to.uri, sdp, headers))
+        core.events.append(IncomingCall(self.id, from_.uri, to.uri, sdp, headers, addr))
 
     def ring(self, now: float) -> None:
         """180 Ringing."""

@@ -21,7 +21,7 @@ _BUSY_WAIT = 1.0
 class Refresher:
     """Refreshes with UPDATE if the peer takes it, else by offering the same description again (RFC 4028 7.4)."""
 
-    __slots__ = ("_agreement", "_leg", "_peer_updates", "_promised", "_timer", "_wish", "lines")
+    __slots__ = ("_agreement", "_alone", "_leg", "_peer_updates", "_promised", "_timer", "_wish", "lines")
 
     def __init__(self, leg: Leg, wish: int | None) -> None:
         self._leg = leg
@@ -30,11 +30,12 @@ class Refresher:
         self._promised: Agreement | None = None
         self._timer: Timer | None = None
         self._peer_updates = False
+        self._alone = False  # the peer has agreed to nothing, and is only asked whether it lives
         self.lines = ""  # what our 2xx to the open request says of the timer
 
     def request_lines(self) -> str:
         """What our next INVITE or UPDATE says of the timer."""
-        if self._agreement is not None:
+        if self._agreement is not None and not self._alone:
             return self._agreement.line("uac")
         return f"Session-Expires: {self._wish}\r\n" if self._wish else ""
 
@@ -49,7 +50,12 @@ class Refresher:
         """A 2xx to an INVITE or UPDATE of ours."""
         if "allow" in response.fields:
             self._note_allow(response)
-        self._agree(agreed_as_client(response), now)
+        agreement = agreed_as_client(response)
+        self._alone = agreement is None and self._wish is not None
+        if self._alone:
+            # RFC 4028 7.2: no session expires. That the far end has vanished is worth knowing all the same.
+            agreement = Agreement(self._wish or 0, True)
+        self._agree(agreement, now)
 
     def too_small(self, response: Response) -> bool:
         """A 422: true if the request should be sent again with the peer's Min-SE (RFC 4028 7.3)."""
@@ -71,6 +77,7 @@ class Refresher:
 
     def keep_promise(self, now: float) -> None:
         """That 2xx was sent."""
+        self._alone = False
         self._agree(self._promised, now)
 
     def _note_allow(self, message: Message) -> None:
@@ -102,7 +109,9 @@ class Refresher:
     def failed(self, now: float) -> None:
         """A refresh was refused: hang up when the interval runs out (RFC 4028 10)."""
         agreement = self._agreement
-        if agreement is not None:
+        if agreement is not None and self._alone:
+            self._arm(now + agreement.wait)  # it answers, so it lives
+        elif agreement is not None:
             at = now + max(0.0, agreement.grace - agreement.wait)
             self._timer = self._leg.core.timers.start(at, self._expired, "session end")
 

@@ -380,6 +380,29 @@ def test_one_mistake_one_line(case: str, mistakes: Mistakes, good: str) -> None:
     assert all(line.isprintable() for line in lines)
 
 
+def test_who_calls_and_where_the_phones_are(mistakes: Mistakes, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "s3cret")
+    twice = 'caller_ids = [{ prefix = "+34", number = "+34911" }, { prefix = "+34", number = "+34912" }]'
+    for old, new, says in [
+        (
+            'jurisdiction = "none"',
+            'jurisdiction = "none"\nprivacy = "id"',
+            "campaigns.promo.privacy: nobody could tell",
+        ),
+        ('jurisdiction = "none"', f'jurisdiction = "none"\n{twice}', "caller_ids[1].prefix: '+34' is named twice"),
+        ("[agents.ana]", "[sip]\nsession_expires = 60\n[agents.ana]", "sip.session_expires: got 60 s"),
+        ('"sip:ana@127.0.0.1:5070"', '"register"', "agents.ana.phone: a phone that registers needs a password"),
+        ('127.0.0.1:5070"', '127.0.0.1:5070"\npassword_env = "PW"', "does not register, so no password"),
+        ('"127.0.0.1:5080"', '"127.0.0.1:5080"\nregistration = {}', "trunks.main.registration: nobody to register as"),
+        ('"127.0.0.1:5080"', '"127.0.0.1:5080"\ncauses.sip.200 = "busy"', "the name '200' cannot be used"),
+        ('"127.0.0.1:5080"', '"127.0.0.1:5080"\nbreaker.share = 0', "trunks.main.breaker.share"),
+        ('"127.0.0.1:5080"', '"127.0.0.1:5080"\nasserted_identity = "anna"', "trunks.main.asserted_identity"),
+    ]:
+        spoiled = good.replace(old, new, 1)
+        assert spoiled != good
+        assert any(says in line for line in mistakes(spoiled)), (says, mistakes(spoiled))
+
+
 #: What replaces what in GOOD, and the lines that come of it.
 TWO_MISTAKES: list[tuple[str, str, list[str]]] = [
     (

@@ -205,6 +205,8 @@ class FarEnd:
                 self._incoming(event)
             case Offered(leg, body):
                 self._offered(self._by_leg[leg], body)
+            case Failed(leg) if leg not in self._by_leg:
+                self.registrations.append(event)
             case Failed(leg):
                 self._by_leg[leg].over = f"failed {event.status}"
             case Ended(leg, by):

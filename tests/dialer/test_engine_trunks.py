@@ -300,3 +300,29 @@ def test_a_trunk_whose_rest_is_over_is_asked_before_it_gets_a_call(stage, party)
         await floor.do("hangup", 0)
 
     stage(play, numbers=3, trunks={"main": "options_interval = 60", "spare": "reserve = true"})
+
+
+def test_what_is_shown_is_the_trunks_and_the_prefixs_and_changes_with_the_trunk(stage, party):
+    async def play(floor):
+        main = floor.carriers["main"]
+        main.default = party.status(500)
+        call, customer, _ = await floor.talking()
+        assert call.trunk.name == "spare"
+        first, second = main.lines[0].headers, customer.headers
+        assert first["from"] == second["from"]
+        assert first["from"].startswith('"Example Ltd" <sip:+34911111111@')
+        assert first["p-asserted-identity"].startswith('"Example Ltd" <sip:+34911111111@')
+        assert second["p-asserted-identity"].startswith('"Example Ltd" <sip:+34919999999@')
+        assert "privacy" not in first
+        assert first["session-expires"] == floor.phone().headers["session-expires"] == "1800"
+        await floor.do("hangup", 0)
+
+    stage(
+        play,
+        trunks={
+            "main": 'asserted_identity = "caller_id"',
+            "spare": 'reserve = true\nasserted_identity = "+34919999999"',
+        },
+        campaign='caller_name = "Example Ltd"\ncaller_ids = [{ prefix = "+346", number = "+34911111111" }]',
+        sip={"session_expires": 1800},
+    )

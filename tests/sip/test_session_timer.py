@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -104,15 +105,52 @@ def test_rfc4028_10_a_refused_refresh_lets_the_interval_run_out(make_link: Any) 
     assert link.events[A] == [Ended(leg, "timeout")]
 
 
-def test_rfc4028_7_2_a_peer_without_timers_gets_none(make_link: Any) -> None:
+def without_timers(make_link: Any) -> Any:
+    """`b` knows no session timers."""
     link = make_link(session_expires=100)
     link.b = type(link.b)(EndpointConfig(*B), seed=b"b")
     link.ends[B] = link.b
-    change(link, A, b"Session-Expires: 100\r\n", b"")
+
+    def eat(source: tuple[str, int], data: bytes) -> bool:
+        if b"Session-Expires" not in data:
+            return False
+        there = B if source == A else A
+        link.put(re.sub(rb"Session-Expires: [^\r]*\r\n", b"", data), source, there)
+        return True
+
+    link.eat = eat
+    return link
+
+
+def test_rfc4028_7_2_a_peer_without_timers_is_asked_whether_it_lives(make_link: Any) -> None:
+    link = without_timers(make_link)
     leg = link.confirmed()
-    link.run(1000)
-    assert methods(link, A) == []
+    link.run(500)
+    assert methods(link, A) == ["UPDATE"] * 9
     assert link.a.has(leg)
+    assert link.events[A] == []
+    link.eat = lambda source, data: source == B  # it vanishes
+    link.run(100)
+    assert link.events[A] == [Ended(leg, "timeout")]
+    assert link.a.pending == EMPTY
+
+
+def test_a_peer_without_timers_that_refuses_to_be_asked_lives_all_the_same(make_link: Any) -> None:
+    link = without_timers(make_link)
+    leg = link.confirmed()
+    strip = link.eat
+
+    def eat(source: tuple[str, int], data: bytes) -> bool:
+        if source == B and b"UPDATE\r\n" in data and data.startswith(b"SIP/2.0 200"):
+            link.put(data.replace(b"SIP/2.0 200 OK", b"SIP/2.0 501 Not Implemented"), B, A)
+            return True
+        return bool(strip(source, data))
+
+    link.eat = eat
+    link.on_event[B] = lambda event: link.b.reject(leg, 488, link.now) if isinstance(event, Offered) else None
+    link.run(400)
+    assert link.a.has(leg)
+    assert set(methods(link, A)) == {"UPDATE", "INVITE", "ACK"}
 
 
 def test_rfc4028_9_we_agree_when_asked_and_refresh_for_a_peer_that_cannot(make_link: Any) -> None:
