@@ -83,6 +83,7 @@ class UdpEndpoint:
         host: str,
         port: int,
         on_event: Callable[[Event], None],
+        /,
         *,
         clock: Callable[[], float] = time.monotonic,
         seed: bytes | None = None,

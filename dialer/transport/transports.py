@@ -81,6 +81,7 @@ class Transports(UdpEndpoint):
         host: str,
         port: int,
         on_event: Callable[[Event], None],
+        /,
         *,
         tcp: tuple[str, int] | None = None,
         tls: tuple[str, int] | None = None,
@@ -92,7 +93,8 @@ class Transports(UdpEndpoint):
         **settings: Any,
     ) -> Transports:
         """Bind everything and listen. `tcp` and `tls` are addresses to listen on (port 0: that of UDP if it is free,
-        else any); `server` is the certificate for `tls`. `settings` are further fields of `EndpointConfig`: without
+        else any); `server` is the certificate for `tls`. `settings` are further fields of `EndpointConfig`, `host` and
+        `port` among them when peers see us elsewhere: without
         `tcp_port` and `tls_port` Via and Contact show the ports that we listen on, or that of UDP for a transport on
         which we only call out. Raises OSError, TypeError, ValueError.
         """
