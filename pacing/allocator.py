@@ -79,6 +79,10 @@ class Claim:
             if getattr(self, name) < 0:
                 raise InvalidValueError(f"{name} is negative: {getattr(self, name)!r}")
 
+    def agents_for(self, lines: int) -> int:
+        """Agents whom `lines` lines can keep busy: one for each talk, ring / (p handle) for the calls that ring."""
+        return max(1, int(lines / (1.0 + self.ring / (self.answer_rate * self.handle))))
+
     @classmethod
     def of(
         cls, why: Mapping[str, float], *, weight: float = 1.0, least: int = 0, most: int = 10_000, cap: float = 0.03

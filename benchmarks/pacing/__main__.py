@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
 from benchmarks.pacing.cells import Cell, full_cells, quick_cells
 from benchmarks.pacing.days import days, rolling, upper
@@ -148,6 +149,25 @@ def cold(args: Args) -> int:
     return broken
 
 
+def floors(args: Args) -> int:
+    """Agents shared by three campaigns; 1 when the allocator is not better than the fixed split."""
+    broken = 0
+    for agents in args.agents or [12, 30]:
+        busy = {}
+        for way, found in sharing.compare(agents, range(1, 1 + (args.runs or 4)), args.hours or 4.0).items():
+            count = len(found)
+            busy[way] = sum(one.occupancy for one in found) / count
+            talks = ", ".join(f"{sum(one.talks[k] for one in found) / count:.0f}" for k in range(len(found[0].talks)))
+            print(
+                f"n={agents} {way:<26} occupancy {busy[way]:.4f}, {sum(one.talks_an_hour for one in found) / count:.0f}"
+                f" talks/h ({talks}), abandoned {100 * sum(one.abandoned for one in found) / count:.2f} %,"
+                f" {sum(one.moves for one in found) / count:.1f} moves per agent and hour",
+                flush=True,
+            )
+        broken += busy["allocator"] <= busy["fixed split"]
+    return broken
+
+
 def curve(args: Args) -> int:
     """Occupancy against agents: the plot of the README and of the docs."""
     from benchmarks.pacing.curve import points, write_curve
@@ -160,7 +180,15 @@ def curve(args: Args) -> int:
     return 0
 
 
-PARTS = {"table": table, "days": windows, "rolling": months, "shocks": sudden, "starts": cold, "curve": curve}
+PARTS = {
+    "table": table,
+    "days": windows,
+    "rolling": months,
+    "shocks": sudden,
+    "starts": cold,
+    "shared": floors,
+    "curve": curve,
+}
 
 
 def main() -> int:

@@ -202,3 +202,9 @@ def test_absurd_settings_are_refused() -> None:
         AllocatorConfig(gain=2.0)
     with pytest.raises(InvalidValueError):
         allot(math.nan, {}, {})
+
+
+def test_lines_bound_the_agents_they_can_keep_busy() -> None:
+    """12 s of ringing at p = .2 for 150 s of talk: four tenths of a line ring for each that talks."""
+    assert Claim().agents_for(14) == 10
+    assert Claim().agents_for(1) == 1
