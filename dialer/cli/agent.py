@@ -108,7 +108,11 @@ def _fields(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 @_common
 @click.argument("code")
 @click.option("--call", help="Id of the call. Default: the agent's current or last one.")
-@click.option("--callback-at", callback=_moment, help="When to call back, e.g. 2026-11-21T17:30 or with +01:00.")
+@click.option(
+    "--callback-at",
+    callback=_moment,
+    help="When: 2026-11-21T17:30+01:00; without an offset, this machine's time.",
+)
 @click.option("--personal/--shared", default=None, help="Whether the callback is bound to this agent.")
 @click.option("--note", help="One line for the history.")
 @click.option(

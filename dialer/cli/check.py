@@ -47,6 +47,11 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
     ]
     at = time.time()
     counted = Funnel({}, {}) if no_lists or problems else count(config, built.campaigns, at, quiet=as_json)
+    problems += [
+        str(config.error(("campaigns", name), f"campaigns.{name}: never opens in the year to come; see its schedule"))
+        for name, campaign in built.campaigns.items()
+        if _opens(campaign, at) is None
+    ]
     if as_json:
         print_json(_json(config, built.campaigns, lists, trunks, counted, problems, at))
     else:

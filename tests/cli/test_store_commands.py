@@ -120,8 +120,10 @@ def test_check_says_why_nobody_is_dialed(dialer: Dialer, config: Path) -> None:
     text = config.read_text(encoding="utf-8").replace('"none"\n', '"none"\nschedule = { close_at = 2020-01-01 }\n')
     config.write_text(text + '[do_not_call.house]\npath = "dnc.txt"\nregion = "GB"\n', encoding="utf-8")
     said = dialer("check", config)
-    assert said.code == 0
+    assert said.code == 1
     assert "never opens in the year to come" in said.out
+    assert "campaigns.promo: never opens in the year to come; see its schedule" in said.err
+    assert "fit to run" not in said.out
     found = dialer("check", config, "--json").json
     assert found["campaigns"]["promo"]["contacts"]["closed"] == 1
     assert found["lists"]["spring"]["do_not_call"] == 1
