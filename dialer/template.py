@@ -112,7 +112,7 @@ def _check(tree: nodes.Template) -> None:
         if next(tree.find_all(kind), None) is not None:
             raise TemplateFault(f"{name} are not allowed")
     for loop in tree.find_all(nodes.For):
-        if loop.recursive or any(next(child.find_all(nodes.For), None) is not None for child in loop.body):
+        if loop.recursive or next(loop.find_all(nodes.For), None) is not None:
             raise TemplateFault("loops within loops are not allowed")
 
 

@@ -7,20 +7,17 @@ import random
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx2
 from sqlalchemy import select
 
 from benchmarks.rig.process import Process, until
 from benchmarks.thirdparty import joins
-from benchmarks.thirdparty.config import sales_table
+from benchmarks.thirdparty.parties import ThirdParties
 from dispositions import CampaignPolicy, NewAttempt, NewContact, Outcome, Store, schema
 
-KINDS = ("reservations", "antifraud", "gateway", "mail")
 _CAMPAIGN = """
 [store]
 url = "{url}"
@@ -46,7 +43,8 @@ NOON = 1_750_694_400.0
 
 
 class SaleStage:
-    """Everything in `folder`. `faults`: of all third parties; `sales`: further keys of `[sales]`, as TOML."""
+    """Everything in `folder`. `faults`: of all third parties; `sales`: further keys of `[sales]`, as TOML;
+    `extra`: further tables."""
 
     def __init__(
         self,
@@ -58,20 +56,15 @@ class SaleStage:
         sales: Mapping[str, str] | None = None,
         connectors: str = "",
         level: str = "warning",
+        extra: str = "",
     ) -> None:
         self.folder, self.seed = folder, seed
         folder.mkdir(parents=True, exist_ok=True)
-        self._stack = ExitStack()
         self.url = url or f"sqlite:///{folder / 'store.db'}"
-        self.ports: dict[str, int] = {}
-        self.parties: dict[str, Process] = {}
-        for kind in KINDS:
-            self._start_party(kind, faults or {})
+        self.parties = ThirdParties(folder, faults, seed)
         self.config = folder / "campaign.toml"
-        table = sales_table(self.ports, poll='"100ms"', **(sales or {}))
-        for name in KINDS:  # tests wait for nobody's half minute
-            table = table.replace(f"[sales.connectors.{name}]\n", f"[sales.connectors.{name}]\n{connectors}\n")
-        self.config.write_text(_CAMPAIGN.format(url=self.url, level=level) + table)
+        table = self.parties.table(connectors, poll='"100ms"', **(sales or {}))
+        self.config.write_text(_CAMPAIGN.format(url=self.url, level=level) + extra + table)
         self.store = Store(self.url)
         self.store.migrate()
         self.store.register(CampaignPolicy("tickets", region="US"))
@@ -87,27 +80,7 @@ class SaleStage:
         if self.process is not None:
             self.process.stop()
         self.store.close()
-        self._stack.close()
-
-    def _start_party(self, kind: str, faults: Mapping[str, float]) -> None:
-        file = self.folder / f"{kind}.port"
-        file.unlink(missing_ok=True)
-        options = [text for name, value in faults.items() for text in (f"--{name.replace('_', '-')}", str(value))]
-        command = [
-            sys.executable, "-m", "benchmarks.thirdparty", kind, "--port", str(self.ports.get(kind, 0)),
-            "--port-file", str(file), "--log", str(self.log(kind)), "--seed", str(self.seed), *options,
-        ]  # fmt: skip
-        party = self._stack.enter_context(Process(command, self.folder / f"{kind}.out"))
-        party.wait_ready(file.exists, 30.0, f"{kind} listens")
-        self.ports[kind], self.parties[kind] = int(file.read_text()), party
-
-    def log(self, kind: str) -> Path:
-        """What the third party did, by its own words."""
-        return self.folder / f"{kind}.jsonl"
-
-    def fault(self, kind: str, **shares: float) -> None:
-        """From now on at this third party (not the mail)."""
-        httpx2.post(f"http://127.0.0.1:{self.ports[kind]}/faults", json=shares, trust_env=False).raise_for_status()
+        self.parties.__exit__(kind, error, trace)
 
     # --- sales -------------------------------------------------------------------------------------------------------
 
@@ -115,7 +88,6 @@ class SaleStage:
         """So many sales, queued as an agent's code does it; their ids. About one in ten is one that a third party
         turns down, unless `fields` says otherwise."""
         at = time.time() if at is None else at
-        rng = random.Random(self.seed * 1000 + self._sold)
         first, self._sold = self._sold, self._sold + count
         new = [NewContact([f"+1212{2_000_000 + n:07d}"]) for n in range(first, first + count)]
         ids: list[int] = []
@@ -127,15 +99,16 @@ class SaleStage:
                 tx.start_attempts([NewAttempt(f"a{n}", claim.contact_id, claim.number, f"call-{n}")], NOON)
                 tx.update_attempt(f"a{n}", connected_at=NOON, agent="ana")
                 tx.finish_attempt(f"a{n}", Outcome.ANSWERED, NOON + 1)
-                given = {**self._fields(n, rng), **fields}
+                given = {**self.fields_of(n, self.seed), **fields}
                 sold = tx.dispose(f"a{n}", "sale", "ana", at, fields=given).sale_id
                 assert sold is not None
                 ids.append(sold)
         return ids
 
     @staticmethod
-    def _fields(n: int, rng: random.Random) -> dict[str, object]:
-        draw = rng.random()
+    def fields_of(n: int, seed: int = 1) -> dict[str, object]:
+        """What an agent has filled in; about one in ten is one that a third party turns down."""
+        draw = random.Random(seed * 1_000_003 + n).random()
         return {
             "reservation": f"X{n}" if draw < 0.03 else f"S{n}" if draw > 0.96 else f"R{n}",
             "amount": 2000 if 0.03 <= draw < 0.06 else 120,
@@ -149,13 +122,9 @@ class SaleStage:
             query = select(schema.sale.c.id, schema.sale.c.state)
             return {row.id: row.state for row in view.connection.execute(query)}
 
-    def trails(self) -> dict[int, joins.Trail]:
-        """Sale -> what the third parties did for it."""
-        return joins.trails(joins.read(self.log(kind) for kind in KINDS))
-
     def broken(self) -> dict[str, list[int]]:
         """Promises that were not kept."""
-        return joins.broken(self.states(), self.trails())
+        return joins.broken(self.states(), self.parties.trails())
 
     # --- the sale process --------------------------------------------------------------------------------------------
 

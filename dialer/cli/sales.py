@@ -138,9 +138,8 @@ def _ask(
     from_store: Callable[[Any], dict[str, Any]],
 ) -> dict[str, Any]:
     """From the running dialer; when none runs, from the store."""
-    daemon = Daemon(config_path, token_file)
     try:
-        return daemon.command(command, **fields)
+        return Daemon(config_path, token_file).command(command, **fields)
     except Failure as failure:
         if failure.code != "not_running":
             raise

@@ -102,7 +102,7 @@ class Pipeline:
     # --- steps -----------------------------------------------------------------------------------------------------
 
     async def do(self, task: Task, position: int, kept: Mapping[str, Any]) -> dict[str, Any]:
-        """The step at `position` of the plan; {result, reason, kept, asked}."""
+        """The step at `position` of the plan. `undo` in the answer: whether there is a way back."""
         name = task.plan[position]
         table = self._steps.get(name)
         if table is None:
@@ -117,7 +117,10 @@ class Pipeline:
                 outcome = Outcome("skipped", outcome.reason, {}, outcome.tries, outcome.seconds)
         move, then = self._next(task, position, outcome)
         asked = await self._record(task, "do", name, position, outcome, move, then)
-        return {"result": outcome.result, "reason": outcome.reason, "kept": dict(outcome.kept), "asked": asked}
+        return {
+            "result": outcome.result, "reason": outcome.reason, "kept": dict(outcome.kept), "asked": asked,
+            "undo": table is not None and table.undo is not None,
+        }  # fmt: skip
 
     def _next(self, task: Task, position: int, outcome: Outcome) -> tuple[SaleMove | None, str | None]:
         if outcome.result in ("rejected", "failed"):

@@ -64,7 +64,7 @@ async def _carried(pipeline: Pipeline, task: Task) -> str:
         found = await DBOS.run_step_async({"name": name}, pipeline.do, task, position, kept)
         if found["kept"]:
             kept[name] = found["kept"]
-        if found["result"] in ("done", "failed"):
+        if found["result"] in ("done", "failed") and found["undo"]:
             begun.append(name)
         if found["result"] in ("rejected", "failed"):
             cause, reason = found["result"], found["reason"]

@@ -1,0 +1,104 @@
+"""Mistakes in `[sales]`, each with its line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.thirdparty.config import sales_table
+from dialer.config.load import ConfigErrors, load
+
+ROOT = Path(__file__).parents[2]
+PORTS = {"reservations": 1, "antifraud": 2, "gateway": 3, "mail": 4}
+GOOD = sales_table(PORTS)
+
+
+def mistakes(tmp_path: Path, table: str) -> list[str]:
+    """`line: message` of each mistake, the line counted in `table`."""
+    for name in ("contacts.csv", "do-not-call.txt"):
+        (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
+    path = tmp_path / "sales.toml"
+    head = f'base = "{ROOT}/examples/campaign.toml"\n'
+    path.write_text(head + table, encoding="utf-8")
+    try:
+        load(path, environ={"TOKEN": "x" * 20})
+    except ConfigErrors as errors:
+        return [f"{error.line - 1}: {error.message}" for error in errors.errors]
+    return []
+
+
+def test_the_pipeline_of_the_tests_is_sound(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('connector = "gateway"', 'connector = "gatway"', "did you mean 'gateway'"),
+        ('name = "payment"', 'name = "issue"', "another step is called 'issue'"),
+        ('allow = ["127.0.0.1"]', "", "private address"),
+        ('allow = ["127.0.0.1"]', 'allow = ["127.0.0.1/99"]', "allowed: '10.1.0.0/16'"),
+        ('"http://127.0.0.1:3"', '"http://user:secret@127.0.0.1:3"', "holds a password"),
+        ('"http://127.0.0.1:3"', '"ftp://127.0.0.1:3"', "no http URL"),
+        ('"http://127.0.0.1:3"', '"http://{{ sale.id }}/"', "fixed host"),
+        ('"smtp://127.0.0.1:4"', '"http://127.0.0.1:4"', "no smtp URL"),
+        ('sender = "Tickets <tickets@example.com>"', "", "sender is needed"),
+        ('do.path = "/charges"', 'do.path = "/charges{{"', "the template does not hold"),
+        ('do.path = "/charges"', "do.path = \"{% include 'x' %}\"", "includes are not allowed"),
+        (
+            'do.path = "/charges"',
+            'do.path = "/charges"\ndo.statement = "SELECT 1"',
+            "no meaning for a connector of kind",
+        ),
+        ('do.path = "/charges"', 'do.path = "/charges"\ndo.unknown = ["x"]', "only `status` can say that"),
+        ('do.reason = "$.reason"', 'do.reason = "$reason"', "not a path"),
+        ('do.accepted = ["paid"]', 'do.accepted = ["paid", "declined"]', "cannot mean two things"),
+        ('do.to = "{{ sale.fields.email }}"', "", "to is needed"),
+        ('name = "sorry"', 'name = "payment"', "is called 'payment'"),
+        ('kind = "smtp"', 'kind = "smtp"\ncall = "a:b"', "no meaning for kind 'smtp'"),
+        ('kind = "smtp"', 'kind = "smtp"\npause = 99', "longer than pause_most"),
+        ('kind = "smtp"', 'kind = "smtp"\nsecret_env = "NO_SUCH"', "NO_SUCH is not set"),
+        ('connector = "antifraud"', 'connector = "antifraud"\ncampaigns = ["sprng"]', "did you mean 'spring'"),
+        ('connector = "antifraud"', 'connector = "antifraud"\npatince = 3', "patience"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    table = GOOD.replace(old, new, 1)
+    found = mistakes(tmp_path, table)
+    assert any(message in mistake for mistake in found), found
+    assert "secret@" not in repr(found)
+    if new and old != 'allow = ["127.0.0.1"]':
+        lines = [n for n, text in enumerate(table.splitlines(), 1) if new.splitlines()[-1] in text]
+        near = [int(mistake.split(":")[0]) for mistake in found if message in mistake]
+        assert min(abs(n - line) for n in near for line in lines) <= 1, (lines, found)
+
+
+SQL = """
+[sales.connectors.crm]
+kind = "sql"
+url = "postgresql+psycopg://crm@db.example.com/crm"
+secret_env = "TOKEN"
+[[sales.steps]]
+name = "book"
+connector = "crm"
+do.statement = "INSERT INTO sold VALUES (:key, :number, 'a::b'::text)"
+do.values = { number = "{{ sale.number }}" }
+"""
+
+
+def test_sql_is_no_template_and_its_parameters_are_known(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, SQL) == []
+    assert "could change the statement" in mistakes(tmp_path, SQL.replace(":number,", "{{ sale.number }},"))[0]
+    assert ":numbr is not among" in mistakes(tmp_path, SQL.replace(":number,", ":numbr,"))[0]
+    assert "is needed" in mistakes(tmp_path, re.sub("do.statement.*\n", "", SQL))[0]
+    broken = SQL.replace('kind = "sql"', 'kind = "python"').replace("url =", "call =")
+    assert any("package.module:function" in mistake for mistake in mistakes(tmp_path, broken))
+
+
+def test_a_table_with_nothing_in_it_says_what_it_needs(tmp_path: Path) -> None:
+    found = mistakes(tmp_path, "[sales]\n")
+    assert any("connectors" in mistake for mistake in found)
+    assert any("steps" in mistake for mistake in found)
