@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRecorded
+from dialer.events import CallbackReminder, CallbackScheduled, CallEnded, CallEvent, DispositionRecorded
 from dialer.outcomes import consequences
 from dispositions import Applied, Disposition, NewAttempt, Outcome, Recovery, WriteTransaction
 
@@ -50,6 +50,10 @@ def tend(tx: WriteTransaction, at: float) -> list[CallEvent]:
         agent, fields = tx.attempt(applied.attempt_id).agent or "", _fields(tx, applied.attempt_id)
         events.append(_recorded(at, agent, UNDISPOSED, applied.state.value, applied.due_at, fields))
         events += consequences(applied, Disposition(applied.attempt_id, UNDISPOSED, agent, at), at, fields)
+    for card in tx.remind_callbacks(at):
+        owner = card.agent if card.personal else None
+        fields = _fields(tx, card.attempt_id)
+        events.append(CallbackReminder(at=at, due_at=card.due_at, agent=owner, **fields))
     tx.tend_leases(at)
     return events
 

@@ -13,7 +13,7 @@ from dialer.config.campaign_tables import CampaignTable
 from dialer.pacemaker import Pacemaker
 from dialer.roster import Roster
 from dialer.trunk import Trunk
-from dispositions import CampaignPolicy, ContactState, Jurisdiction
+from dispositions import CampaignPolicy, ContactState, Jurisdiction, Promises
 from pacing import Snapshot
 
 
@@ -67,6 +67,13 @@ class Campaign:
     contact_counts: Mapping[ContactState, int] = field(default_factory=dict)
     closed_contacts: int = 0
     """contacts that could be dialed but for their calling hours, at the last look; 0 while others can be"""
+    dry_at: float | None = None
+    """when its contacts run out at the present rate, epoch seconds; None: not soon, or nothing is dialed"""
+    call_rate: float = 0.0
+    """calls an open hour that the forecast was made with"""
+    due_next_hour: int = 0
+    promises: Promises | None = None
+    """callbacks of the last day: how many were due, and kept in time"""
     last_why: Mapping[str, float] = field(default_factory=dict)
     decide_seconds: float = 0.0
 

@@ -37,6 +37,7 @@ from dialer.metrics import Metrics
 from dialer.mqtt import BridgeConfig, MqttBridge
 from dialer.outbox import StoreOutbox
 from dialer.phone_book import REALM, PhoneBook
+from dialer.registers import RegisterWatch
 from dialer.reload import Reloader
 from dialer.resolve import ResolveError
 from dialer.sale_watch import SaleWatch
@@ -95,6 +96,7 @@ class Parts:
             asyncio.create_task(self.engine.run(), name="engine"),
             asyncio.create_task(self._observe(), name="gauges"),
             asyncio.create_task(self._keeper().run(), name="targets"),
+            asyncio.create_task(self._registers().run(), name="registers"),
         ]
 
     async def wait(self, *others: asyncio.Task[Any]) -> None:
@@ -113,6 +115,13 @@ class Parts:
     def _keeper(self) -> TargetKeeper:
         services = self.engine.services
         return TargetKeeper(self.engine.trunks, services.locator, services.clock, services.counters)
+
+    def _registers(self) -> RegisterWatch:
+        services = self.engine.services
+        config = self.reloader if self.reloader is not None else self
+        return RegisterWatch(
+            lambda: config.config.file.do_not_call, services.ledger.store, services.clock, services.stream
+        )
 
     async def _observe(self) -> None:
         while True:

@@ -147,6 +147,7 @@ class Engine:
             # the cap's figures of all campaigns first: they are cheap, and counting a long list is not
             looks = [partial(self.tend, unit) for unit in units]
             looks += [partial(self.census.look, unit.campaign) for unit in units]
+            looks += [partial(self.census.look_ahead, unit.campaign) for unit in units]
             for look in looks:
                 try:
                     await look()

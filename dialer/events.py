@@ -142,6 +142,16 @@ class CallbackScheduled(CallEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackReminder(CallEvent):
+    """A promised call is due soon, at `due_at`. `agent` is the owner of a personal one, None when shared. `call` is the
+    one in which it was promised."""
+
+    name: ClassVar[str] = "callback_reminder"
+    due_at: float
+    agent: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SaleQueued(CallEvent):
     """A sale is on disk, to be carried through."""
 

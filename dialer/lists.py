@@ -43,7 +43,7 @@ async def import_lists(built: Built, store: Store, clock: Clock, stream: EventSt
         path = Path(table.path)
         report = await asyncio.to_thread(
             import_do_not_call, store, name, path, clock.at(), region=table.region, column=table.column,
-            progress=_progress(path),
+            replaces=table.replaces, progress=_progress(path),
         )  # fmt: skip
         log.info("do-not-call file read", list=name, rows=report.rows, new=report.added, rejected=report.rejected)
     for campaign, spec in wanted_lists(built):

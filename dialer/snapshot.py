@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dialer.agent import AgentState
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
-from dispositions import ReadView, UnknownContact
+from dispositions import Promises, ReadView, UnknownContact
 
 if TYPE_CHECKING:
     from dialer.campaign import Campaign
@@ -84,9 +84,22 @@ def _campaign(campaign: Campaign) -> dict[str, Any]:
         },
         "queues": dict(campaign.queue_depths),
         "contacts": {state.value: count for state, count in campaign.contact_counts.items()},
+        "forecast": {
+            "dry_at": campaign.dry_at,
+            "calls_per_hour": round(campaign.call_rate, 1),
+            "due_next_hour": campaign.due_next_hour,
+        },
+        "callbacks": _promises(campaign.promises),
         "pacing": {key: float(value) for key, value in campaign.last_why.items()},
         "decide_seconds": campaign.decide_seconds,
     }
+
+
+def _promises(found: Promises | None) -> dict[str, Any]:
+    """Callbacks of the last day."""
+    if found is None:
+        return {}
+    return {"due": found.due, "in_time": found.in_time, "reached": found.reached, "share": found.share}
 
 
 def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
@@ -129,6 +142,9 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         abandonment={name: AbandonWindow(*c.budget, c.abandon_cap) for name, c in campaigns.items()},
         answer_probability=probability,
         campaigns={name: c.state.value for name, c in campaigns.items()},
+        dry_in={n: max(0.0, c.dry_at - services.clock.at()) for n, c in campaigns.items() if c.dry_at is not None},
+        due_next_hour={name: c.due_next_hour for name, c in campaigns.items()},
+        promises={n: c.promises.share for n, c in campaigns.items() if c.promises and c.promises.share is not None},
         outbox=outbox,
         degraded={"store": services.ledger.locked, "media": not services.media.stats().alive},
         sip_drops={**services.switch.udp.drops, **services.switch.udp.errors},

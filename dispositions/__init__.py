@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dispositions.attempt import (
         StandingCall as StandingCall,
     )
+    from dispositions.callbacks import Promises as Promises
     from dispositions.changes import Change as Change
     from dispositions.consent import Consent as Consent
     from dispositions.consent import ConsentRule as ConsentRule
@@ -137,7 +138,6 @@ if TYPE_CHECKING:
     from dispositions.importer import ImportReport as ImportReport
     from dispositions.importer import ListSpec as ListSpec
     from dispositions.importer import import_csv as import_csv
-    from dispositions.importer import import_do_not_call as import_do_not_call
     from dispositions.importer import read_head as read_head
     from dispositions.jurisdiction import Jurisdiction as Jurisdiction
     from dispositions.jurisdiction import jurisdictions as jurisdictions
@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from dispositions.policy import AttemptCap as AttemptCap
     from dispositions.policy import CampaignPolicy as CampaignPolicy
     from dispositions.policy import ListPolicy as ListPolicy
+    from dispositions.register import import_do_not_call as import_do_not_call
     from dispositions.state import ContactState as ContactState
     from dispositions.store import Store as Store
     from dispositions.table import NextState as NextState
@@ -171,13 +172,15 @@ _HOME = {
         "SyncError", "UnderWay", "UnknownAttempt",
         "UnknownCallback", "UnknownCampaign", "UnknownCode", "UnknownContact",
     ),
+    "callbacks": ("Promises",),
     "changes": ("Change",),
     "consent": ("Consent", "ConsentRule"),
     "erasing": ("Erased",),
     "expression": ("Filter", "parse_filter"),
     "fields": ("FieldSpec",),
     "hours": ("CallingRules", "week"),
-    "importer": ("Head", "ImportReport", "ListSpec", "import_csv", "import_do_not_call", "read_head"),
+    "importer": ("Head", "ImportReport", "ListSpec", "import_csv", "read_head"),
+    "register": ("import_do_not_call",),
     "jurisdiction": ("Jurisdiction", "jurisdictions", "load_jurisdiction"),
     "number": ("Number", "normalise"),
     "outcome": ("Outcome",),

@@ -60,6 +60,17 @@ def _add(tx: WriteTransaction, digits: list[int], name: str, source: str, at: fl
     return _ADD.many(tx.connection, rows)
 
 
+def remove_do_not_call(tx: WriteTransaction, numbers: Iterable[int], source: str) -> int:
+    """See `WriteTransaction.remove_do_not_call`."""
+    digits = list(numbers)
+    rows = [{"digits": number, "list": source, "source": source} for number in digits]
+    removed = _TAKE_BACK.many(tx.connection, rows)
+    if removed:
+        tx.store.counter(REMOVED, tx.connection)
+        tx.allowed.append((source, digits))
+    return removed
+
+
 def _withdraw(tx: WriteTransaction, policy: CampaignPolicy, digits: list[int], at: float) -> None:
     campaign_id = tx.store.campaign_id(policy.name)
     given = {"campaign_id": campaign_id}

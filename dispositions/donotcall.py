@@ -90,6 +90,10 @@ class DoNotCall:
         else:
             self._registers[name] = numbers
 
+    def numbers(self, name: str) -> BitMap64:
+        """A copy of one list, as far as it is known here."""
+        return BitMap64(self._sets.get(name, BitMap64()))
+
     def blocked(self, digits: int, lists: Sequence[str] | None = None) -> str | None:
         """The name of a list that holds the number, among `lists` (all when None)."""
         for name in (*self._sets, *self._registers) if lists is None else lists:

@@ -28,7 +28,7 @@ from dispositions.work import Contact
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
 
-SALE_ENDED = frozenset({"withdrawn", "done", "completed", "rejected", "undone", "failed", "cancelled"})
+SALE_ENDED = frozenset({"withdrawn", "done", "completed", "rejected", "undone", "compensated", "failed", "cancelled"})
 """States in which a sale is not carried on."""
 
 _n, _sale = schema.number.c, schema.sale.c

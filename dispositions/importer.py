@@ -85,7 +85,7 @@ class Head:
 def read_head(spec: ListSpec) -> Head:
     """Look at the file without importing it. Raises `ImportFileError`."""
     form = detect(spec.path, spec.encoding, spec.delimiter)
-    _, columns = _header(spec.path, iter(CsvFile(spec.path, form)))
+    _, columns = header(spec.path, iter(CsvFile(spec.path, form)))
     return Head(columns, _missing(spec, columns), form)
 
 
@@ -101,7 +101,7 @@ def import_csv(
     form = detect(spec.path, spec.encoding, spec.delimiter)
     file = CsvFile(spec.path, form)
     records = iter(file)
-    _, columns = _header(spec.path, records)
+    _, columns = header(spec.path, records)
     missing = _missing(spec, columns)
     if missing:
         raise ImportFileError(str(spec.path), 1, f"no column {missing[0]!r}; there are: {', '.join(columns)[:500]}")
@@ -109,8 +109,8 @@ def import_csv(
     reasons: Counter[str] = Counter()
     rows = 0
     target = spec.rejects or spec.path.with_name(f"{spec.path.name}.rejects.csv")
-    with _Rejects(target) as rejects:
-        for chunk in _chunks(records, CHUNK):
+    with Rejects(target) as rejects:
+        for chunk in chunks(records, CHUNK):
             reader = RowReader(spec, policy, columns)
             good: list[tuple[Record, NewContact]] = []
             for item in chunk:
@@ -169,7 +169,7 @@ def _add(
         return tx.add_contacts(campaign, spec.name, [contact for _, contact in good], at)
 
 
-def _chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Record | Fault]]:
+def chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Record | Fault]]:
     chunk: list[Record | Fault] = []
     for item in records:
         chunk.append(item)
@@ -179,7 +179,7 @@ def _chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Recor
     yield chunk
 
 
-def _header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[str, ...]]:
+def header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[str, ...]]:
     first = next(records, None)
     if first is None:
         raise ImportFileError(str(path), None, "the file is empty")
@@ -263,7 +263,7 @@ class RowReader:
         return NewContact(numbers, external, fields, priority, zone, ground)
 
 
-class _Rejects:
+class Rejects:
     """The rejects file, made when the first row is refused, put in place when the import ends."""
 
     def __init__(self, path: Path) -> None:
@@ -271,7 +271,7 @@ class _Rejects:
         self._part = path.with_name(f"{path.name}.part")
         self._file: TextIO | None = None
 
-    def __enter__(self) -> _Rejects:
+    def __enter__(self) -> Rejects:
         return self
 
     def write(self, fault: Fault) -> None:
@@ -295,63 +295,3 @@ class _Rejects:
         self._file.close()
         if kind is None:
             self._part.replace(self._path)
-
-
-def import_do_not_call(
-    store: Store,
-    name: str,
-    path: Path,
-    at: float,
-    *,
-    region: str | None = None,
-    column: str | None = None,
-    progress: Progress | None = None,
-) -> ImportReport:
-    """Put a file's numbers on the do-not-call list `name`: one number a line (no header), or a CSV's `column`. Any
-    possible number is taken but premium ones, which are never dialed anyway. Raises `ImportFileError`,
-    `StoreUnavailable`."""
-    started = time.perf_counter()
-    form = detect(path)
-    file = CsvFile(path, form)
-    records = iter(file)
-    position = 0
-    if column is not None:
-        line, columns = _header(path, records)
-        if column not in columns:
-            raise ImportFileError(str(path), line, f"no column {column!r}; there are: {', '.join(columns)[:500]}")
-        position = columns.index(column)
-    reasons: Counter[str] = Counter()
-    rows = added = marked = 0
-    target = path.with_name(f"{path.name}.rejects.csv")
-    with _Rejects(target) as rejects:
-        for chunk in _chunks(records, CHUNK):
-            digits: list[str | int] = []
-            for item in chunk:
-                rows += 1
-                made = _digits(item, position, region)
-                if isinstance(made, Fault):
-                    reasons[made.reason] += 1
-                    rejects.write(made)
-                else:
-                    digits.append(made)
-            if digits:
-                with store.write() as tx:
-                    added += tx.add_do_not_call(digits, name, at)
-            marked += len(digits)
-            if progress is not None:
-                progress(rows, file.bytes_done, form.bytes)
-    return ImportReport(
-        rows, added, marked - added, 0, sum(reasons.values()), dict(reasons), target if reasons else None,
-        time.perf_counter() - started, form.encoding, form.delimiter,
-    )  # fmt: skip
-
-
-def _digits(item: Record | Fault, position: int, region: str | None) -> int | Fault:
-    if isinstance(item, Fault):
-        return item
-    if len(item.cells) <= position or not item.cells[position].strip():
-        return Fault(item.line, "empty", item.text)
-    try:
-        return normalise(item.cells[position], region, validity="possible", default_zone="UTC").digits
-    except NumberError as error:
-        return Fault(item.line, error.reason, item.text)

@@ -1,224 +1,97 @@
-"""A do-not-call register of any size: a file of numbers, compiled into a bitmap that is loaded in a second.
-
-A national register has hundreds of millions of lines and is replaced as a whole every month. Its numbers are no rows
-of the store: the file is the truth, `compile_register` reads it once (best in a process of its own) and writes the
-compiled form beside it, and `Register.load` takes that in piece by piece, so that while a fresh copy replaces the old
-one no more than the two are in memory.
-
-The compiled form: one line of JSON (`Stamp`), then pieces, each a length of 8 bytes and a CRC-32 of 4 (big-endian) and
-a serialised 64-bit roaring bitmap.
-"""
+"""Do-not-call files: into the list of their name, and what a register has lost off it again."""
 
 from __future__ import annotations
 
-import json
-import os
-import struct
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections import Counter
 from pathlib import Path
-from typing import BinaryIO
-from zlib import crc32
 
 from pyroaring import BitMap64
 
+from dispositions.csvfile import CsvFile, Fault, Record, detect
 from dispositions.errors import ImportFileError, NumberError
+from dispositions.importer import CHUNK, ImportReport, Progress, Rejects, chunks, header
 from dispositions.number import normalise
-from dispositions.plainlines import read_plain
+from dispositions.store import Store
 
-_VERSION = 1
-_BLOCK = 1 << 24
-_PIECE = 1 << 27
-"""numbers between the first and the last of a piece: at most 16 MB"""
-_HEAD = struct.Struct(">QI")
-_LONGEST_PIECE = 1 << 26
-_LONGEST_LINE = 1000
-
-Progress = Callable[[int, int, int], None]
-"""Called now and then with (lines done, bytes done, bytes of the file)."""
+FEW = 100
+"""So many numbers a register may lose at once whatever its size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a compiled register was made from. `size` and `mtime_ns`: of the file then."""
-
-    version: int
-    size: int
-    mtime_ns: int
-    region: str
-    numbers: int
-    lines: int
-    refused: int
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterReport:
-    """What compiling did. `refused`: lines that are no numbers, the first of them in `examples` as (line, text)."""
-
-    lines: int
-    numbers: int
-    refused: int
-    examples: tuple[tuple[int, str], ...]
-    seconds: float
-
-
-def compiled_path(path: Path) -> Path:
-    """Where the compiled form of the file at `path` is kept."""
-    return path.with_name(f"{path.name}.numbers")
-
-
-def is_stale(path: Path, region: str | None, compiled: Path | None = None) -> bool:
-    """Whether the compiled form is not that of the file as it is now. Raises ImportFileError when there is no file."""
-    stamp = read_stamp(compiled or compiled_path(path))
-    status = _status(path)
-    return stamp is None or (stamp.version, stamp.size, stamp.mtime_ns, stamp.region) != (
-        _VERSION, status.st_size, status.st_mtime_ns, region or "",
+def import_do_not_call(
+    store: Store,
+    name: str,
+    path: Path,
+    at: float,
+    *,
+    region: str | None = None,
+    column: str | None = None,
+    replaces: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Put a file's numbers on the do-not-call list `name`: one number a line (no header), or a CSV's `column`. Any
+    possible number is taken but premium ones, which are never dialed anyway. `replaces`: the file is the whole
+    register, and what it has no more is taken off the list once all of it was read; until then the list only grows, so
+    that nobody is called because of an import. A file that would empty the list by more than half is refused: it is
+    more likely cut off than right. Raises `ImportFileError`, `StoreUnavailable`."""
+    started = time.perf_counter()
+    form = detect(path)
+    file = CsvFile(path, form)
+    records = iter(file)
+    position = 0
+    if column is not None:
+        line, columns = header(path, records)
+        if column not in columns:
+            raise ImportFileError(str(path), line, f"no column {column!r}; there are: {', '.join(columns)[:500]}")
+        position = columns.index(column)
+    reasons: Counter[str] = Counter()
+    rows = added = marked = 0
+    seen = BitMap64()
+    target = path.with_name(f"{path.name}.rejects.csv")
+    with Rejects(target) as rejects:
+        for chunk in chunks(records, CHUNK):
+            digits: list[str | int] = []
+            for item in chunk:
+                rows += 1
+                made = _digits(item, position, region)
+                if isinstance(made, Fault):
+                    reasons[made.reason] += 1
+                    rejects.write(made)
+                else:
+                    digits.append(made)
+            if digits:
+                with store.write() as tx:
+                    added += tx.add_do_not_call(digits, name, at)
+                if replaces:
+                    seen.update(int(number) for number in digits)
+            marked += len(digits)
+            if progress is not None:
+                progress(rows, file.bytes_done, form.bytes)
+    if replaces:
+        _take_off(store, name, path, seen)
+    return ImportReport(
+        rows, added, marked - added, 0, sum(reasons.values()), dict(reasons), target if reasons else None,
+        time.perf_counter() - started, form.encoding, form.delimiter,
     )  # fmt: skip
 
 
-def read_stamp(compiled: Path) -> Stamp | None:
-    """The stamp of a compiled register; None when there is none, or it is of another program."""
+def _take_off(store: Store, name: str, path: Path, seen: BitMap64) -> None:
+    store.refresh_do_not_call()
+    gone = store.do_not_call.numbers(name) - seen
+    if len(gone) > FEW and len(gone) > len(seen):
+        problem = f"would take {len(gone)} numbers off list {name!r} and leave {len(seen)}: is the file cut off?"
+        raise ImportFileError(str(path), None, problem)
+    if gone:
+        with store.write() as tx:  # at once: whoever keeps the list in memory reads all of it again after this
+            tx.remove_do_not_call(gone, name)
+
+
+def _digits(item: Record | Fault, position: int, region: str | None) -> int | Fault:
+    if isinstance(item, Fault):
+        return item
+    if len(item.cells) <= position or not item.cells[position].strip():
+        return Fault(item.line, "empty", item.text)
     try:
-        with compiled.open("rb") as file:
-            return Stamp(**json.loads(file.readline(_LONGEST_LINE)))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def compile_register(
-    path: Path, region: str | None, compiled: Path | None = None, progress: Progress | None = None
-) -> RegisterReport:
-    """Read the file (one number a line; `region`: of numbers without a country code) and write its compiled form, whole
-    or not at all. Lines that are no numbers are counted, not taken. Raises ImportFileError."""
-    began = time.perf_counter()
-    target = compiled or compiled_path(path)
-    status = _status(path)
-    numbers, lines, refused = BitMap64(), 0, 0
-    examples: list[tuple[int, str]] = []
-    for block, done in _blocks(path):
-        plain, others = read_plain(block, region)
-        if len(plain):
-            plain.sort()  # three times as fast to take in
-            numbers.update(plain.tolist())
-        for index, text in others:
-            read = _read(text, region)
-            if read is None:
-                refused += 1
-                if len(examples) < 10:
-                    examples.append((lines + index + 1, text[:80].decode("utf-8", "replace")))
-            else:
-                numbers.add(read)
-        lines += block.count(b"\n")
-        if progress is not None:
-            progress(lines, done, status.st_size)
-    if not len(numbers):
-        raise ImportFileError(str(path), None, "there is not one number in it; is it the right file?")
-    stamp = Stamp(_VERSION, status.st_size, status.st_mtime_ns, region or "", len(numbers), lines, refused)
-    part = target.with_name(f"{target.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(json.dumps(asdict(stamp)).encode() + b"\n")
-            for piece in _pieces(numbers):
-                data = piece.serialize()
-                file.write(_HEAD.pack(len(data), crc32(data)) + data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    except OSError as error:
-        raise ImportFileError(str(target), None, error.strerror or "cannot be written") from error
-    return RegisterReport(lines, len(numbers), refused, tuple(examples), time.perf_counter() - began)
-
-
-class Register:
-    """The numbers of a compiled register, in memory."""
-
-    def __init__(self, stamp: Stamp, numbers: BitMap64) -> None:
-        self.stamp = stamp
-        self.numbers = numbers
-
-    def __contains__(self, digits: int) -> bool:
-        return digits in self.numbers
-
-    def __len__(self) -> int:
-        return self.stamp.numbers
-
-    @classmethod
-    def load(cls, compiled: Path) -> Register:
-        """Raises ImportFileError when it is not there, cut short, or not what it says."""
-        stamp = read_stamp(compiled)
-        if stamp is None or stamp.version != _VERSION:
-            raise ImportFileError(str(compiled), None, "no compiled register of this version")
-        numbers = BitMap64()
-        try:
-            with compiled.open("rb") as file:
-                file.readline(_LONGEST_LINE)
-                while head := file.read(_HEAD.size):
-                    length, check = _HEAD.unpack(head)
-                    data = file.read(min(length, _LONGEST_PIECE))
-                    if len(data) != length or crc32(data) != check:
-                        raise ImportFileError(str(compiled), None, "is spoilt; remove it, it is made again")
-                    numbers |= BitMap64.deserialize(data)
-        except (OSError, ValueError, struct.error) as error:
-            raise ImportFileError(
-                str(compiled), None, f"cannot be read: {error}; remove it, it is made again"
-            ) from error
-        if len(numbers) != stamp.numbers:
-            raise ImportFileError(str(compiled), None, "holds other numbers than it says; remove it, it is made again")
-        return cls(stamp, numbers)
-
-
-def _status(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise ImportFileError(str(path), None, error.strerror or "cannot be read") from error
-
-
-def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The file in whole lines, some megabytes at a time, each with the bytes read so far."""
-    try:
-        with path.open("rb") as file:
-            rest, done = _without_mark(file), 0
-            while data := file.read(_BLOCK):
-                done += len(data)
-                cut = data.rfind(b"\n") + 1
-                if cut:
-                    yield rest + data[:cut], done
-                    rest = data[cut:]
-                elif len(rest) + len(data) > 4 * _BLOCK:
-                    raise ImportFileError(str(path), None, "has no lines; is it a text file?")
-                else:
-                    rest += data
-            if rest:
-                yield rest + b"\n", done
-    except OSError as error:
-        raise ImportFileError(str(path), None, error.strerror or "cannot be read") from error
-
-
-def _without_mark(file: BinaryIO) -> bytes:
-    """The first bytes, without UTF-8's byte-order mark."""
-    head = file.read(3)
-    return b"" if head == b"\xef\xbb\xbf" else head
-
-
-def _read(text: bytes, region: str | None) -> int | None:
-    line = text.decode("utf-8", "replace").strip().strip('"')
-    try:
-        return normalise(line, region, validity="possible", default_zone="UTC").digits
-    except NumberError:
-        return None
-
-
-def _pieces(numbers: BitMap64) -> Iterator[BitMap64]:
-    start = numbers.min()
-    while True:
-        piece = BitMap64()
-        piece.add_range(start, start + _PIECE)
-        piece &= numbers
-        if len(piece):
-            yield piece
-        try:
-            start = numbers.next_set_bit(start + _PIECE)
-        except ValueError:
-            return
+        return normalise(item.cells[position], region, validity="possible", default_zone="UTC").digits
+    except NumberError as error:
+        return Fault(item.line, error.reason, item.text)

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from dispositions import (
     adding,
     blocking,
+    callbacks,
     claiming,
     disposing,
     erasing,
@@ -115,6 +116,11 @@ class WriteTransaction:
         number, in every registered campaign that the list binds. The number of those that were not on it. Raises
         `NumberError`."""
         return blocking.add_do_not_call(self, numbers, source, at)
+
+    def remove_do_not_call(self, numbers: Iterable[int], source: str) -> int:
+        """Take numbers (digits) that a register has lost off its list; how many. Marks of agents are on another list,
+        and contacts that were withdrawn stay so."""
+        return blocking.remove_do_not_call(self, numbers, source)
 
     @_spoiling
     def correct(self, contact_id: int, fields: Mapping[str, Any], numbers: Sequence[str], who: str, at: float) -> int:
@@ -251,6 +257,11 @@ class WriteTransaction:
     def tend_callbacks(self, at: float) -> list[CallbackCard]:
         """Personal callbacks past their grace become shared, expired ones close; those that changed."""
         return recovery.tend_callbacks(self, at)
+
+    def remind_callbacks(self, at: float) -> list[CallbackCard]:
+        """Open callbacks that are due within their campaign's reminder, each once."""
+        self.flush()
+        return callbacks.remind(self, at)
 
     @_spoiling
     def tend_reviews(self, at: float) -> list[Applied]:

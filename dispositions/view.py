@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from dispositions import changes, consent, outlook, quality, recovery, schema, settle, verdict
+from dispositions import callbacks, changes, consent, outlook, quality, recovery, schema, settle, verdict
 from dispositions.attempt import CallbackCard, OutboxMessage, SaleCard
+from dispositions.callbacks import Promises
 from dispositions.contact import AttemptCard, ContactCard, NumberCard, Verdict
 from dispositions.errors import UnknownContact
 from dispositions.forecast import DEFAULT_DAYS, Forecast
@@ -304,6 +305,10 @@ class ReadView:
         if list_name is not None:
             query = query.where(_c.list == list_name)
         return [row[0] for row in self.connection.execute(query)]
+
+    def promises(self, campaign: str, since: float, at: float) -> Promises:
+        """How well callbacks that were due from `since` to `at` were kept."""
+        return callbacks.promises(self, campaign, since, at)
 
     # --- queues ------------------------------------------------------------------------------------------------------
 

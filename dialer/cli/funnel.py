@@ -17,7 +17,8 @@ from dialer.config.build import BuiltCampaign, list_spec
 from dialer.config.load import Config
 from dialer.config.store_url import sqlite_file
 from dispositions import ImportFileError, Store
-from dispositions.importer import ImportReport, import_csv, import_do_not_call, read_head
+from dispositions.importer import ImportReport, import_csv, read_head
+from dispositions.register import import_do_not_call
 
 #: A larger store is counted where it is, without the lists' new rows: a copy would take too long.
 LARGEST_COPY = 512 * 1024 * 1024
@@ -100,7 +101,9 @@ def _read_lists(
         alias = scratch / f"do-not-call-{name}"
         alias.symlink_to(Path(marks.path).absolute())
         with progress(f"do not call: {name}", quiet) as tell:
-            import_do_not_call(store, name, alias, at, region=marks.region, column=marks.column, progress=tell)
+            import_do_not_call(
+                store, name, alias, at, region=marks.region, column=marks.column, replaces=marks.replaces, progress=tell
+            )
     for campaign, unit in campaigns.items():
         for name in unit.table.lists:
             spec = list_spec(name, config.file.lists[name])

@@ -33,7 +33,8 @@ def import_list(config_path: str, file: str | None, list_name: str | None, as_js
     from dialer.cli.stores import opened
     from dialer.config.build import build_campaigns
     from dialer.config.load import load
-    from dispositions.importer import import_csv, import_do_not_call
+    from dispositions.importer import import_csv
+    from dispositions.register import import_do_not_call
 
     config = load(config_path, outside=False)
     campaigns = build_campaigns(config)
@@ -45,7 +46,8 @@ def import_list(config_path: str, file: str | None, list_name: str | None, as_js
         for name, marks in config.file.do_not_call.items() if file is None and list_name is None else ():
             with progress(f"do not call: {name}", as_json) as tell:
                 done = import_do_not_call(
-                    store, name, Path(marks.path), at, region=marks.region, column=marks.column, progress=tell
+                    store, name, Path(marks.path), at, region=marks.region, column=marks.column,
+                    replaces=marks.replaces, progress=tell,
                 )
             reports.append(("(do not call)", name, done))
         for campaign, spec in wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -22,7 +23,7 @@ def status(config_path: str, token_file: str | None, as_json: bool) -> None:
         print_json(snapshot)
         return
     campaigns: dict[str, dict[str, Any]] = snapshot.get("campaigns", {})
-    show(_campaigns(campaigns), _budget(campaigns), _queues(campaigns))
+    show(_campaigns(campaigns), _budget(campaigns), _queues(campaigns), _outlook(campaigns))
     show(_agents(snapshot.get("agents", [])), _trunks(snapshot.get("trunks", {})))
     store = snapshot.get("store", {})
     if store.get("locked"):
@@ -54,6 +55,19 @@ def _queues(campaigns: dict[str, dict[str, Any]]) -> Any:
         (name, *(campaign.get("queues", {}).get(queue, 0) for queue in names)) for name, campaign in campaigns.items()
     ]
     return table("Queues", ("campaign", *(f"{queue} #" for queue in names)), rows)
+
+
+def _outlook(campaigns: dict[str, dict[str, Any]]) -> Any:
+    """What is ahead: when the contacts run out, and how promised callbacks are kept."""
+    rows = []
+    for name, campaign in campaigns.items():
+        ahead, kept = campaign.get("forecast", {}), campaign.get("callbacks", {})
+        left = None if ahead.get("dry_at") is None else max(0.0, ahead["dry_at"] - time.time())
+        share = "" if kept.get("share") is None else f"{100 * kept['share']:.0f} % of {kept['due']}"
+        dry = "not within a week" if left is None else f"in {seconds(left)}"
+        rows.append((name, ahead.get("calls_per_hour"), dry, ahead.get("due_next_hour"), share))
+    columns = ("campaign", "calls/h #", "contacts run out", "due next hour #", "callbacks in time (24 h)")
+    return table("Ahead", columns, rows)
 
 
 def _agents(agents: list[dict[str, Any]]) -> Any:

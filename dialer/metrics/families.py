@@ -61,6 +61,7 @@ class Families:
         # outcomes and queues
         self.dispositions = counter("dispositions_total", "Agents' codes on disk", "campaign", "code")
         self.callbacks = counter("callbacks_scheduled_total", "Promised callbacks", "campaign", "kind")
+        self.reminders = counter("callback_reminders_total", "Callbacks due soon, told", "campaign", "kind")
         self.sales = counter("sales_total", "Sales on disk", "campaign")
         self.sales_by_state = gauge("sales_by_state", "Sales by state", "campaign", "state")
         self.sale_oldest = gauge(
@@ -79,6 +80,11 @@ class Families:
         self.contacts_refused = counter("contacts_refused_total", "Contacts refused on arrival", "campaign", "list")
         self.contacts = gauge("contacts", "Contacts by state", "campaign", "state")
         self.dialable = gauge("contacts_dialable", "Contacts that could be dialed now", "campaign")
+        self.dry = gauge("list_dry_seconds", "Until the contacts run out at the present rate of calls", "campaign")
+        self.due_next_hour = gauge("contacts_due_next_hour", "Retries and callbacks due within the hour", "campaign")
+        self.promises = gauge(
+            "callbacks_in_time_ratio", "Of the last day's callbacks, called within 5 minutes of being due", "campaign"
+        )
         self.queues = gauge("queue_depth", "Entries of a queue", "campaign", "queue")
         self.incoming = counter("incoming_calls_total", "Calls that came in", "campaign", "trunk", "taken")
         # agents

@@ -36,6 +36,9 @@ class Gauges:
     answer_probability   campaign -> the pacer's present estimate that a placed call is answered
     campaigns     campaign -> running, paused, closed, no_agents, no_contacts, stopped
     phones_registered  agents whose phone is registered with us
+    dry_in        campaign -> seconds until its contacts run out at the present rate; not there: not within a week
+    due_next_hour campaign -> retries and callbacks that come due within the hour
+    promises      campaign -> share of the last day's callbacks whose call left within 5 minutes of being due
     outbox        outcomes on disk that the broker has not acknowledged yet
     degraded      part -> whether it is degraded now; parts: store, broker, media
     sip_drops     reason -> running total of SIP input that was dropped (since start, never falling)
@@ -60,6 +63,9 @@ class Gauges:
     answer_probability: Mapping[str, float] | None = None
     campaigns: Mapping[str, str] | None = None
     phones_registered: int | None = None
+    dry_in: Mapping[str, float] | None = None
+    due_next_hour: Mapping[str, int] | None = None
+    promises: Mapping[str, float] | None = None
     outbox: int | None = None
     degraded: Mapping[str, bool] = field(default_factory=dict)
     sip_drops: Mapping[str, int] = field(default_factory=dict)

@@ -72,6 +72,7 @@ class Metrics:
             events.CallEnded: self._ended,
             events.DispositionRecorded: self._disposition,
             events.CallbackScheduled: self._callback,
+            events.CallbackReminder: self._reminder,
             events.SaleQueued: self._sale,
             events.SaleChanged: self._sale_changed,
             events.SaleStepEnded: self._sale_step,
@@ -126,6 +127,9 @@ class Metrics:
 
     def _callback(self, event: events.CallbackScheduled) -> None:
         self._all.callbacks.at(event.campaign, "shared" if event.agent is None else "personal").inc()
+
+    def _reminder(self, event: events.CallbackReminder) -> None:
+        self._all.reminders.at(event.campaign, "shared" if event.agent is None else "personal").inc()
 
     def _sale(self, event: events.SaleQueued) -> None:
         self._all.sales.at(event.campaign).inc()
@@ -229,6 +233,9 @@ class Metrics:
             (families.trunk_congestion, gauges.congestion),
             (families.trunk_registered, gauges.registered),
             (families.dialable, gauges.dialable),
+            (families.dry, gauges.dry_in),
+            (families.due_next_hour, gauges.due_next_hour),
+            (families.promises, gauges.promises),
             (families.answer_probability, gauges.answer_probability),
         ):
             if singles is not None:

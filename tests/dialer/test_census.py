@@ -29,3 +29,23 @@ def test_a_dear_count_is_not_repeated_soon(stage, monkeypatch):
         assert len(asked) == 2
 
     stage(play, numbers=3, dial=False, log_in=False)
+
+
+def test_a_list_that_runs_dry_is_told_once(stage, party):
+    async def play(floor):
+        floor.carrier.default = party.status(486)
+        await floor.ended(3)
+        campaign = floor.unit.campaign
+        now, told = [0.0], []
+        clock = SimpleNamespace(now=lambda: now[0], at=floor.clock.at)
+        services = SimpleNamespace(clock=clock, ledger=floor.ledger, stream=SimpleNamespace(publish=told.append))
+        census = Census(services)
+        for _ in range(3):
+            await census.look_ahead(campaign)
+            now[0] += 10_000.0
+        assert campaign.call_rate > 0
+        assert campaign.dry_at is not None
+        assert [event.alert for event in told] == ["list_dry_soon"]
+        assert campaign.promises.due == 0
+
+    stage(play, numbers=3)

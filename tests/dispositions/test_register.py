@@ -1,83 +1,48 @@
-"""A register is compiled once, loaded whole, and never half."""
+"""Registers that are swapped in whole."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from dispositions import ImportFileError
-from dispositions.register import Register, compile_register, compiled_path, is_stale
+from dispositions import CampaignPolicy, ImportFileError, Store, import_do_not_call
 
-LINES = "2015550123\n+12015550124\r\n(917) 555-0100\n\nnobody\n2015550123\n"
+
+def numbers(first: int, last: int) -> str:
+    return "".join(f"+1212555{n:04d}\n" for n in range(first, last))
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "national.txt"
-    path.write_bytes(LINES.encode())
+def register(store: Store, tmp_path: Path) -> Path:
+    store.register(CampaignPolicy("c", region="US", dnc_lists=("state",)))
+    path = tmp_path / "state.txt"
+    path.write_text(numbers(0, 1000))
+    import_do_not_call(store, "state", path, 1.0, replaces=True)
     return path
 
 
-def test_every_spelling_of_a_number_is_taken_once(file: Path) -> None:
-    report = compile_register(file, "US")
-    assert (report.lines, report.numbers, report.refused) == (6, 3, 1)
-    assert report.examples == ((5, "nobody"),)
-    register = Register.load(compiled_path(file))
-    assert sorted(register.numbers) == [12015550123, 12015550124, 19175550100]
-    assert 12015550123 in register
-    assert 12015550125 not in register
-    assert len(register) == 3
+def test_what_the_register_lost_may_be_called_again(store: Store, register: Path) -> None:
+    with store.write() as tx:
+        tx.add_do_not_call(["+12125550001"], "own", 2.0)
+    register.write_text(numbers(100, 1100))
+    report = import_do_not_call(store, "state", register, 3.0, replaces=True)
+    assert (report.rows, report.added) == (1000, 100)
+    assert not store.is_do_not_call("+12125550002", "c")
+    assert store.is_do_not_call("+12125550001", "c")  # this one asked an agent
+    assert store.is_do_not_call("+12125551099", "c")
+    store.refresh_do_not_call()
+    assert not store.is_do_not_call("+12125550002", "c")
 
 
-def test_a_changed_file_and_another_region_are_noticed(file: Path) -> None:
-    assert is_stale(file, "US")
-    compile_register(file, "US")
-    assert not is_stale(file, "US")
-    assert is_stale(file, "CA")
-    file.write_bytes(b"2015550199\n")
-    os.utime(file, ns=(1, 1))
-    assert is_stale(file, "US")
+def test_without_replaces_a_list_only_grows(store: Store, register: Path) -> None:
+    register.write_text(numbers(2000, 2001))
+    import_do_not_call(store, "state", register, 3.0)
+    assert store.is_do_not_call("+12125550002", "c")
 
 
-def test_a_byte_order_mark_and_a_missing_last_newline(tmp_path: Path) -> None:
-    path = tmp_path / "list.txt"
-    path.write_bytes(b"\xef\xbb\xbf2015550123\n2015550124")
-    assert compile_register(path, "US").numbers == 2
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"\n\n", b"\x00\x01\x02", b"name\nvalue\n"], ids=["empty", "lines", "nul", "words"]
-)
-def test_a_file_without_numbers_replaces_nothing(file: Path, data: bytes) -> None:
-    compile_register(file, "US")
-    before = compiled_path(file).read_bytes()
-    file.write_bytes(data)
-    with pytest.raises(ImportFileError, match="not one number"):
-        compile_register(file, "US")
-    assert compiled_path(file).read_bytes() == before
-
-
-@given(cut=st.integers(0, 200), flipped=st.integers(0, 200))
-def test_a_spoilt_compiled_file_is_refused_in_one_line(
-    tmp_path_factory: pytest.TempPathFactory, cut: int, flipped: int
-) -> None:
-    path = tmp_path_factory.mktemp("register") / "list.txt"
-    path.write_text("\n".join(str(2015550000 + 7 * n) for n in range(40)))
-    compile_register(path, "US")
-    target = compiled_path(path)
-    whole = target.read_bytes()
-    target.write_bytes(whole[: min(cut, len(whole) - 1)])
-    with pytest.raises(ImportFileError):
-        Register.load(target)
-    spoilt = bytearray(whole)
-    spoilt[flipped % len(whole)] ^= 0xFF
-    target.write_bytes(bytes(spoilt))
-    try:
-        register = Register.load(target)
-    except ImportFileError:
-        return
-    assert sorted(register.numbers) == [12015550000 + 7 * n for n in range(40)], "only the stamp's dates were spoilt"
+def test_a_register_cut_off_is_refused(store: Store, register: Path) -> None:
+    register.write_text(numbers(0, 10))
+    with pytest.raises(ImportFileError, match="cut off"):
+        import_do_not_call(store, "state", register, 3.0, replaces=True)
+    assert store.is_do_not_call("+12125550500", "c")
