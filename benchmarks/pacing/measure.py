@@ -73,7 +73,7 @@ def measure(cell: Cell, runs: int | None = None, *, only_ours: bool = False, onl
             occupancy, nearest = power_at(cell, k, ours.abandoned, seeds)
             line = row(cell, rival.name, rival.kind, nearest, best)
             found.rows.append(line)
-            found.verdicts.append(against_power(cell, ours, occupancy))
+            found.verdicts.append(against_power(cell, ours, occupancy, best))
         else:
             found.rows.append(row(cell, rival.name, rival.kind, run(rival.cell, rival.make, seeds), best))
     for rival in exact(cell, solved) if solved is not None else ():
@@ -125,10 +125,12 @@ def against_shipped(
             yield Verdict(cell.name, text, gap > 0 and own.abandoned <= tally.abandoned * 1.05)
 
 
-def against_power(cell: Cell, ours: Tally, occupancy: float) -> Verdict:
+def against_power(cell: Cell, ours: Tally, occupancy: float, best: float = math.nan) -> Verdict:
     """Against the best hindsight-tuned power dialing at our share abandoned."""
     n = cell.agents
     wanted = 3.0 if n <= 5 else 1.0 if n <= 12 else -0.5
     gap = 100 * (ours.occupancy - occupancy)
     text = f"{gap:+.2f} points against the best power dialing at the same share abandoned (>= {wanted:+.1f})"
+    if not math.isnan(best):
+        text += f"; the exact optimum, at the whole cap: {100 * (best - occupancy):+.2f}"
     return Verdict(cell.name, text, gap >= wanted)
