@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.authority import Authority
+from benchmarks.rig.name_server import NameServer
+from dialer.locate import Locator, Place
 from dialer.sip import (
     Answered,
     Credentials,
@@ -34,6 +36,7 @@ from dialer.sip import (
     Unregistered,
     sdp,
 )
+from dialer.targets import Targets
 from dialer.transport import TlsProfile, Transports
 
 pytestmark = pytest.mark.peer
@@ -51,6 +54,7 @@ class Carrier:
     tcp: Flow
     tls: Flow
     authority: Authority
+    process: subprocess.Popen[bytes]
 
 
 def free_port() -> int:
@@ -60,38 +64,54 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def carrier(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Carrier]:
+def start(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Callable[[str], Carrier]]:
+    """`start("one")` starts a Kamailio with a folder of its own; all trust one authority, and end with the test."""
     program = need("kamailio")
     need("openssl")
     if not glob.glob(TLS_MODULE):
         message = "Kamailio's TLS is not installed: apt-get install --no-install-recommends kamailio-tls-modules"
         pytest.fail(message, pytrace=False) if os.environ.get("CI") else pytest.skip(message)
     authority = Authority(tmp_path)
-    shown = authority.issue("kamailio", f"DNS:{NAME}")
-    tcp, tls = free_port(), free_port()
-    text = CONFIG.read_text()
-    values = {
-        "TCP_PORT": tcp,
-        "TLS_PORT": tls,
-        "SHOWN": shown.certificate,
-        "PRIVATE": shown.key,
-        "AUTHORITY": authority.ca_file,
-    }
-    for word, value in values.items():
-        text = text.replace(word, str(value))
-    config = tmp_path / "streams.cfg"
-    config.write_text(text)
-    with (tmp_path / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(tmp_path)], stdout=log, stderr=log
-        )
-    yield Carrier(Flow(HOST, tcp, "tcp"), Flow(HOST, tls, "tls", "trunk"), authority)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def run(name: str) -> Carrier:
+        folder = tmp_path / name
+        folder.mkdir()
+        shown = authority.issue(name, f"DNS:{NAME}")
+        tcp, tls = free_port(), free_port()
+        values = {
+            "TCP_PORT": tcp, "TLS_PORT": tls, "SHOWN": shown.certificate, "PRIVATE": shown.key,
+            "AUTHORITY": authority.ca_file,
+        }  # fmt: skip
+        text = CONFIG.read_text()
+        for word, value in values.items():
+            text = text.replace(word, str(value))
+        config = folder / "streams.cfg"
+        config.write_text(text)
+        with (folder / "kamailio.log").open("wb") as log:
+            process = subprocess.Popen(
+                [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(folder)], stdout=log, stderr=log
+            )
+        started.append(process)
+        return Carrier(Flow(HOST, tcp, "tcp"), Flow(HOST, tls, "tls", "trunk"), authority, process)
+
+    yield run
+    for process in started:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def carrier(start: Callable[[str], Carrier]) -> Carrier:
+    return start("kamailio")
 
 
 class Phone:
@@ -232,3 +252,55 @@ def test_a_carrier_that_wants_a_certificate_takes_nobody_without(carrier: Carrie
         phone.transports.close()
 
     asyncio.run(play())
+
+
+def test_rfc3263_4_3_of_two_kamailios_by_srv_the_second_takes_over(start: Callable[[str], Carrier]) -> None:
+    one, two = start("one"), start("two")
+    records = {
+        (f"_sips._tcp.{NAME}", "SRV"): [f"1 0 {one.tls.port} host.{NAME}.", f"2 0 {two.tls.port} host.{NAME}."],
+        (f"host.{NAME}", "A"): [HOST],
+    }
+
+    async def play(server: NameServer) -> None:
+        located = await Locator([server.address]).locate(Place(NAME, None, "tls", "trunk"))
+        servers = [target.addresses[0] for target in located.targets]
+        assert servers == [one.tls, two.tls]
+        caller, callee = await Phone.start(one, "caller"), await Phone.start(one, "callee")
+        for there in (one.tls, two.tls):
+            await until_up(caller, there)
+        uri = f"sip:callee@{NAME}"
+        keys = Credentials("callee", "s3cret")
+        callee.transports.register(f"sip:{NAME}", uri, servers, expires=60, credentials=keys)
+        assert (await callee.expect(Registered)).destination == one.tls
+        await asyncio.to_thread(stop, one.process)
+        callee.transports.register(f"sip:{NAME}", uri, servers, expires=60, credentials=keys)
+        assert (await callee.expect(Registered)).destination == two.tls
+
+        targets = Targets(located)
+        plan = caller.transports.plan_invite(
+            f"sip:callee@{HOST}:{two.tls.port}",
+            from_uri=f"sip:caller@{NAME}",
+            destination=targets.pick(0.0),
+            sdp=OFFER,
+            credentials=Credentials("caller", "s3cret"),
+        )
+        assert plan.destination == one.tls
+        caller.transports.invite(plan)
+        assert (await caller.expect(Failed)).kind == "transport"
+        assert targets.failed(one.tls, 0.0, 30.0)
+        again = caller.transports.retarget(
+            plan, targets.pick(1.0), plan.to_uri, credentials=Credentials("caller", "s3cret")
+        )
+        assert again.destination == two.tls
+        leg = caller.transports.invite(again)
+        await callee.expect(IncomingCall)
+        callee.transports.answer(leg, ANSWER)
+        await caller.expect(Answered)
+        caller.transports.bye(leg)
+        await caller.expect(Ended)
+        await callee.expect(Ended)
+        for phone in (caller, callee):
+            phone.transports.close()
+
+    with NameServer(records) as server:
+        asyncio.run(play(server))
