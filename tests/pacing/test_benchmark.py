@@ -126,8 +126,8 @@ def test_cells_have_names_of_their_own_and_real_talk_times() -> None:
 
 
 def test_shared_agents_are_busier_with_the_allocator() -> None:
-    units = campaigns(1.5)
-    fixed, moved = (share(units, 12, 1.5, 1, config) for config in (None, AllocatorConfig()))
+    units = campaigns(2.0)
+    fixed, moved = (share(units, 12, 2.0, 1, config) for config in (None, AllocatorConfig()))
     assert moved.occupancy > fixed.occupancy + 0.01
     assert moved.abandoned <= 0.03
     assert fixed.moves == 0.0
