@@ -65,6 +65,8 @@ class Campaign:
     """answered and abandoned in the legal window, at the last look"""
     queue_depths: Mapping[str, int] = field(default_factory=dict)
     contact_counts: Mapping[ContactState, int] = field(default_factory=dict)
+    dialable_contacts: int | None = None
+    """contacts that could be dialed at the last look; None before it"""
     closed_contacts: int = 0
     """contacts that could be dialed but for their calling hours, at the last look; 0 while others can be"""
     dry_at: float | None = None

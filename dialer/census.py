@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
-from dialer.campaign import Campaign, CampaignState
+from dialer.campaign import Campaign
 from dialer.events import ServiceAlert
 from dialer.services import Services
 from dispositions import ContactState, Promises, ReadView
@@ -39,12 +39,13 @@ class _Outlook:
 class _Count:
     states: Mapping[ContactState, int]
     queues: Mapping[str, int]
-    closed: int | None
+    dialable: int
+    closed: int
     seconds: float
 
 
 class Census:
-    """Keeps the counts of all campaigns: `contact_counts`, `queue_depths`, `closed_contacts`."""
+    """Keeps the counts of all campaigns: `contact_counts`, `queue_depths`, `dialable_contacts`, `closed_contacts`."""
 
     def __init__(self, services: Services, timer: Callable[[], float] = perf_counter) -> None:
         self._services = services
@@ -59,11 +60,9 @@ class Census:
         if clock.now() < self._next.get(campaign.name, 0.0):
             return
         at = clock.at()
-        idle = campaign.state in (CampaignState.NO_CONTACTS, CampaignState.CLOSED)
-        count = await self._services.ledger.read(lambda view: self._count(view, campaign.name, at, idle))
+        count = await self._services.ledger.read(lambda view: self._count(view, campaign.name, at))
         campaign.contact_counts, campaign.queue_depths = count.states, count.queues
-        if count.closed is not None:
-            campaign.closed_contacts = count.closed
+        campaign.dialable_contacts, campaign.closed_contacts = count.dialable, count.closed
         self._next[campaign.name] = clock.now() + max(AT_LEAST, REST * count.seconds)
 
     async def look_ahead(self, campaign: Campaign) -> None:
@@ -97,13 +96,11 @@ class Census:
         promises = view.promises(name, at - PROMISES, at)
         return _Outlook(ahead, due, promises, self._timer() - began)
 
-    def _count(self, view: ReadView, name: str, at: float, idle: bool) -> _Count:
+    def _count(self, view: ReadView, name: str, at: float) -> _Count:
         """In the reader's thread, on one snapshot."""
         began = self._timer()
         states = view.counts(name)
         queues = view.queue_depths(name, states)
-        closed = None
-        if idle:
-            funnel = view.funnel(name, at, states)
-            closed = 0 if funnel["dialable"] else funnel.get("closed", 0)
-        return _Count(states, queues, closed, self._timer() - began)
+        funnel = view.funnel(name, at, states)
+        dialable = funnel["dialable"]
+        return _Count(states, queues, dialable, 0 if dialable else funnel.get("closed", 0), self._timer() - began)

@@ -204,6 +204,10 @@ class Placing:
         if call.state is not CallState.PLACED:
             return  # given up before it left
         services, clock = self.services, self.services.clock
+        wait = call.trunk.turn(clock.now(), call.id)
+        if wait > 0:
+            services.timer(call.timers, "turn", wait, lambda: self._send(call))
+            return
         call.placed, call.placed_at = clock.now(), clock.at()
         if self._may_leave(call) and self._invite(call):
             self.campaign.totals["placed"] += 1

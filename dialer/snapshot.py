@@ -139,6 +139,7 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         contacts={
             (name, state.value): count for name, c in campaigns.items() for state, count in c.contact_counts.items()
         },
+        dialable={name: c.dialable_contacts for name, c in campaigns.items() if c.dialable_contacts is not None},
         abandonment={name: AbandonWindow(*c.budget, c.abandon_cap) for name, c in campaigns.items()},
         answer_probability=probability,
         campaigns={name: c.state.value for name, c in campaigns.items()},
@@ -149,6 +150,7 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         degraded={"store": services.ledger.locked, "media": not services.media.stats().alive},
         sip_drops={**services.switch.udp.drops, **services.switch.udp.errors},
         engine_refusals=dict(services.counters),
+        sip_messages=dict(services.switch.udp.endpoint.messages),
     )
 
 

@@ -44,6 +44,11 @@ class SignOn:
     credentials: Credentials | None
 
 
+#: A call is begun at most so long before the limit lets its INVITE leave, seconds; and what one call's way to disk
+#: weighs in the mean.
+LONGEST_LAG, LAG_WEIGHT = 0.25, 0.1
+
+
 @dataclass(slots=True)
 class Trunk:
     """A trunk at work. Times are monotonic seconds."""
@@ -71,8 +76,10 @@ class Trunk:
     _tokens_at: float = field(default=0.0)
     _left: deque[float] = field(default_factory=deque)
     """when the INVITEs of the last second left"""
-    _leaving: set[str] = field(default_factory=set)
-    """calls whose attempt is on its way to disk and whose INVITE is about to leave"""
+    _leaving: dict[str, float | None] = field(default_factory=dict)
+    """calls whose attempt is on its way to disk and whose INVITE is about to leave: since when, until it is there"""
+    _lag: float = 0.0
+    """how long that way takes, seconds, smoothed: so much ahead of its turn a call is begun"""
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.table.breaker)
@@ -181,9 +188,12 @@ class Trunk:
             self._left.popleft()
 
     def starts(self, now: float) -> int:
-        """INVITEs that may leave right now: the tokens there are, and never more than the limit within any second."""
+        """Calls that may be begun right now: the tokens there are, and as many as the limit will let leave when their
+        attempts are on disk. Whose turn has not come then waits for it: see `turn`.
+        """
         self._refill(now)
-        left = math.ceil(self.table.calls_per_second) - len(self._left) - len(self._leaving)
+        recent = sum(1 for at in self._left if at > now - 1.0 + self._lag)
+        left = math.ceil(self.table.calls_per_second) - recent - len(self._leaving)
         return max(0, min(int(self._tokens + 1e-9), left))
 
     def next_start(self, now: float) -> float:
@@ -191,25 +201,38 @@ class Trunk:
         self._refill(now)
         token = now + max(0.0, 1.0 - self._tokens) / self.table.calls_per_second
         if len(self._left) + len(self._leaving) >= math.ceil(self.table.calls_per_second):
-            return max(token, (self._left[0] if self._left else now) + 1.0)
+            return max(token, (self._left[0] if self._left else now) + 1.0 - self._lag)
         return token
 
     def seize(self, now: float, call: str) -> None:
         """Take a line and a start of the calls-per-second limit for `call`, whose INVITE follows or does not."""
         self._refill(now)
         self._tokens -= 1.0
-        self._leaving.add(call)
+        self._leaving[call] = now
         self.breaker.began(call)
         self.lines_in_use += 1
 
+    def turn(self, now: float, call: str) -> float:
+        """Seconds until the INVITE of `call`, whose attempt is on disk, may leave: no second sees more
+        than the limit.
+        """
+        self._refill(now)
+        since = self._leaving.get(call)
+        if since is not None:
+            self._leaving[call] = None
+            self._lag += LAG_WEIGHT * (min(now - since, LONGEST_LAG) - self._lag)
+        if len(self._left) < math.ceil(self.table.calls_per_second):
+            return 0.0
+        return self._left[0] + 1.0 - now
+
     def left(self, now: float, call: str) -> None:
         """The INVITE of `call` leaves now. The limit counts from here: a commit lies between, and it may take long."""
-        self._leaving.discard(call)
+        self._leaving.pop(call, None)
         self._left.append(now)
 
     def free(self, call: str) -> None:
         """Give back the line of `call`; if its INVITE has not left, it does not count."""
-        self._leaving.discard(call)
+        self._leaving.pop(call, None)
         self.breaker.gone(call)
         self.lines_in_use -= 1
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dialer.cli.funnel import Funnel
     from dialer.config.build import BuiltCampaign
     from dialer.config.load import Config
+    from dialer.config.model import ConfigFile
     from dispositions import OutcomeTable, Rule
     from dispositions.importer import ImportReport
 
@@ -56,8 +57,8 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
         print_json(_json(config, built.campaigns, lists, trunks, counted, problems, at))
     else:
         _show(config, built.campaigns, lists, trunks, counted, at)
-        for problem in problems:
-            click.echo(problem, err=True)
+        for line in (*warnings(config.file), *problems):
+            click.echo(line, err=True)
         if not problems:
             show(f"{config_path}: fit to run")
     return 1 if problems else 0
@@ -75,6 +76,7 @@ def _json(
     return {
         "ok": not problems,
         "problems": problems,
+        "warnings": warnings(config.file),
         "files": [str(file) for file in config.files],
         "lists": {name: {**head, **_became(counted.read.get(name))} for name, head in lists.items()},
         "trunks": {
@@ -124,6 +126,19 @@ def _show(
             if number
         ]
         show(table("Contacts now", ("campaign", "contacts #", "state", ""), funnel or [("none", 0, "", "")]))
+
+
+def warnings(file: ConfigFile) -> list[str]:
+    """What can be run, but not with all that it asks for."""
+    media = file.media
+    pairs = (media.port_max - media.port_min - media.port_min % 2 + 1) // 2
+    lines, agents = sum(trunk.lines for trunk in file.trunks.values()), len(file.agents)
+    if lines + agents <= pairs:
+        return []
+    return [
+        f"warning: {lines} lines and {agents} agents need {lines + agents} pairs of RTP ports, and {media.port_min} to"
+        f" {media.port_max} are {pairs}: calls beyond them wait; see media.port_min and port_max"
+    ]
 
 
 def _became(report: ImportReport | None) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class MediaTable(Table):
     port_min: int = Field(
         default=20000, ge=1024, le=65534, description="first RTP port; two are used per line in the air"
     )
-    port_max: int = Field(default=20999, ge=1025, le=65535, description="last RTP port")
+    port_max: int = Field(default=29999, ge=1025, le=65535, description="last RTP port")
 
 
 class RouteTable(Table):

@@ -59,6 +59,7 @@ class Core:
         "events",
         "flows",
         "locals",
+        "messages",
         "outbox",
         "sent_by",
         "server",
@@ -78,6 +79,7 @@ class Core:
         self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
+        self.messages: Counter[tuple[str, str]] = Counter()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.strays: set[tuple[str, str]] = set()

@@ -30,6 +30,7 @@ from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
+from dialer.sip.kind import kind_of
 from dialer.sip.leg import Leg
 from dialer.sip.orphan import adopt
 from dialer.sip.outgoing import OutgoingLeg
@@ -70,6 +71,7 @@ class Endpoint:
         """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
         if self._core.tap is not None:
             self._core.tap(False, data, addr)
+        self._core.messages["in", kind_of(data)] += 1
         self._receiver.receive(data, addr, now)
 
     def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
@@ -86,6 +88,8 @@ class Endpoint:
         """What is to be sent since the last call, in order, each with its destination."""
         core = self._core
         out, core.outbox = core.outbox, []
+        for data, _ in out:
+            core.messages["out", kind_of(data)] += 1
         if core.tap is not None:
             for data, addr in out:
                 core.tap(True, data, addr)
@@ -119,6 +123,11 @@ class Endpoint:
     def drops(self) -> Counter[str]:
         """How many messages (and hopes) were given up, by reason."""
         return self._core.drops
+
+    @property
+    def messages(self) -> Counter[tuple[str, str]]:
+        """How many messages came and went: by `in` or `out` and `kind_of`."""
+        return self._core.messages
 
     @property
     def legs(self) -> int:

@@ -196,3 +196,13 @@ def test_the_examples_are_fit_to_run(name: str, contacts: int, dialer: Dialer) -
     assert sum(found["campaigns"]["spring"]["contacts"].values()) == contacts
     assert found["campaigns"]["spring"]["abandon_cap"] == 0.02
     assert not (ROOT / "examples" / "var").exists()
+
+
+def test_check_warns_of_lines_without_ports(dialer: Dialer, config: Path) -> None:
+    with config.open("a", encoding="utf-8") as stream:
+        stream.write("\n[media]\nport_min = 20001\nport_max = 20004\n")
+    said = dialer("check", config, "--no-lists")
+    assert said.code == 0
+    assert "20001 to 20004 are 1: calls beyond them wait" in said.err
+    assert said.err.count("\n") == 1
+    assert dialer("check", config, "--no-lists", "--json").json["warnings"] == [said.err.strip()]

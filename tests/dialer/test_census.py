@@ -21,6 +21,7 @@ def test_a_dear_count_is_not_repeated_soon(stage, monkeypatch):
         await census.look(campaign)
         assert campaign.queue_depths["ready"] == campaign.contact_counts["ready"] == 3
         assert len(asked) == 1, "the queues take the states' counts"
+        assert (campaign.dialable_contacts, campaign.closed_contacts) == (3, 0)
         for now[0] in (AT_LEAST, REST * took - 0.1):
             await census.look(campaign)
         assert len(asked) == 1

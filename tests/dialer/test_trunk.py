@@ -171,3 +171,25 @@ def test_the_cheapest_is_sought_among_the_well_ones():
     assert routing.choose([cheap, dear], "+34910000000", 0.0) is dear
     cheap.rest(0.0, 10.0)
     assert routing.choose([cheap, dear], "+34600000000", 1.0) is dear
+
+
+def test_slow_commits_cost_nothing_of_the_limit_and_no_second_has_more():
+    """The attempts take 0.2 s to disk: calls are begun so much ahead, and those that are early wait for their turn."""
+    one = trunk(lines=1000, calls_per_second=10)
+    way, held, left = [], [], []
+    for step in range(1000):
+        now = step * 0.01
+        while one.starts(now) > 0:
+            call = f"{step}.{len(way)}"
+            one.seize(now, call)
+            way.append((now + 0.2, call))
+        held += [call for ready, call in way if ready <= now]
+        way = [(ready, call) for ready, call in way if ready > now]
+        for call in list(held):
+            if one.turn(now, call) <= 0:
+                one.left(now, call)
+                held.remove(call)
+                left.append(now)
+    assert max(sum(at <= other < at + 0.999 for other in left) for at in left) <= 10
+    assert sum(at >= 5.0 for at in left) >= 48  # of 50; without the lag it would be 42
+    assert len(held) <= 2
