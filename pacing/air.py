@@ -1,6 +1,6 @@
 """The calls in the air and what is to be expected of them.
 
-Calls are counted per segment and placing time (the bins of the ring law), so a decision costs the same with
+Calls are counted per segment and age (the bins of the ring law), so a decision costs the same with
 5 ringing calls or 5,000. Outcomes reach the level estimates in the order of placing: calls placed
 together are counted together, or the quick ones (answers) would bias the level. Calls not yet
 counted enter each decision by their posterior (the E-step of the cure model).
@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pacing.ages import AgeCounts
 from pacing.answering import RingLaw
 from pacing.book import Call
+from pacing.change import Change
 from pacing.config import PacingConfig
 from pacing.decision import CallId, Segment
 from pacing.index import NODES
@@ -26,6 +28,7 @@ from pacing.level import Level, posterior
 Array = NDArray[np.float64]
 UNPROVEN = 8.0  # calls' worth of evidence that open calls may give before any was counted
 SEGMENT_CALLS = 40.0  # what the common level is worth against a segment's own evidence
+RESTART_CALLS = 8.0  # what the past is worth after a jump, at least
 
 
 @dataclass(slots=True)
@@ -61,6 +64,9 @@ class Air:
         self.level = Level(config.memory)
         self.segments: dict[Segment, Level] = {}
         self._bins: dict[Segment, dict[int, dict[CallId, Call]]] = {}
+        self._ages: dict[Segment, AgeCounts] = {}
+        self._all = AgeCounts(self.ring.width, self.ring.bins)
+        self.change = Change(self.ring.width, self.ring.bins)
         self._queue: deque[Trial] = deque()
         self._open_answers = 0.0  # of trials resolved but not yet counted
         self._open_trials = 0.0
@@ -72,25 +78,40 @@ class Air:
     def clear(self) -> None:
         """Forget the live calls, not what was learned."""
         self._bins = {}
+        self._ages = {}
+        self._all = AgeCounts(self.ring.width, self.ring.bins)
+        self.change.clear()
         self._queue.clear()
         self._open_answers = self._open_trials = 0.0
 
     def placed(self, call: CallId, record: Call, segment: Segment) -> None:
         """A call is in the air since `record.placed_at`."""
-        trial = record.trial = Trial(record.placed_at, segment)
-        bins = self._bins.setdefault(segment, {})
-        bins.setdefault(int(record.placed_at // self.ring.width), {})[call] = record
+        at = record.placed_at
+        trial = record.trial = Trial(at, segment)
+        ages = self._ages.get(segment)
+        if ages is None:
+            ages = self._ages[segment] = AgeCounts(self.ring.width, self.ring.bins)
+            self._bins[segment] = {}
+        self._bins[segment].setdefault(ages.key(at), {})[call] = record
+        ages.add(at, at)
+        self._all.add(at, at)
+        self.change.placed(at, at)
         self._queue.append(trial)
 
     def ended(self, call: CallId, record: Call, now: float, end: str) -> None:
         """It was answered, failed, given_up (by us), or lost (says nothing about people)."""
         trial: Trial = record.trial
+        at = trial.placed_at
         bins = self._bins[trial.segment]
-        key = int(trial.placed_at // self.ring.width)
+        key = self._all.key(at)
         del bins[key][call]
         if not bins[key]:
             del bins[key]
-        age = now - trial.placed_at
+        self._all.add(at, now, -1.0)
+        self._ages[trial.segment].add(at, now, -1.0)
+        if not bins:
+            del self._bins[trial.segment], self._ages[trial.segment]
+        age = now - at
         if end == "answered":
             result = 1.0
         elif end == "failed":
@@ -105,7 +126,8 @@ class Air:
             result = math.nan
         self.ring.observe(age, end if end in ("answered", "failed") else "censored")
         if self.ring.stale:
-            self.ring.fit(self._every_age(now))
+            self.ring.fit(self._all.seen(now))
+        self._compare(trial, now, end, age)
         if trial.counted:
             return
         trial.result = result
@@ -114,10 +136,33 @@ class Air:
             self._open_trials += 1.0
         self._count(now)
 
-    def not_a_person(self, call: Call) -> None:
+    def _compare(self, trial: Trial, now: float, end: str, age: float) -> None:
+        """Look for a jump of the answer rate in the latest calls."""
+        change = self.change
+        if end == "answered":
+            change.answered(trial.placed_at, now)
+        elif end != "failed":
+            change.cut(trial.placed_at, now, float(self.ring.survive_answered[self._age_bin(age)]))
+        if not change.due(end == "answered"):
+            return
+        spent = 1.0 - self.ring.survive_answered
+        jump = change.test(now, spent, *self.level.evidence())
+        if jump is None:
+            return
+        rate, exposure, _ = jump
+        answered, failed = self.level.evidence()
+        ratio = rate * (answered + failed) / max(answered, 0.5)
+        # what the suffix tells and the level will not be told again
+        counted = exposure - self._open_trials - float(self._all.seen(now) @ spent)
+        self.level.restart(ratio, max(RESTART_CALLS, counted))
+        for level in self.segments.values():
+            level.restart(ratio, RESTART_CALLS)
+
+    def not_a_person(self, call: Call, now: float) -> None:
         """An answer was a machine: correct the counts."""
         trial = call.trial
         assert call.answered_at is not None
+        self.change.answered(trial.placed_at, now, -1.0)
         self.ring.take_back(call.answered_at - call.placed_at)
         if trial.counted:
             self.level.take_back()
@@ -150,17 +195,6 @@ class Air:
     def _age_bin(self, age: float) -> int:
         return min(int(age / self.ring.width), self.ring.bins - 1)
 
-    def _ages(self, bins: dict[int, dict[CallId, Call]], now: float) -> Array:
-        """Calls by age bin, shape (ring.bins,)."""
-        placed = np.fromiter(bins.keys(), dtype=np.float64, count=len(bins))
-        count = np.fromiter(map(len, bins.values()), dtype=np.float64, count=len(bins))
-        age = np.minimum(np.maximum(now / self.ring.width - 0.5 - placed, 0.0), self.ring.bins - 1.0).astype(np.int64)
-        return np.asarray(np.bincount(age, weights=count, minlength=self.ring.bins))
-
-    def _every_age(self, now: float) -> Array:
-        """All calls in the air by age bin."""
-        return sum((self._ages(b, now) for b in self._bins.values() if b), np.zeros(self.ring.bins))
-
     def _rate(self, ages: Array) -> tuple[float, float, bool]:
         """Answer rate of a fresh call, calls in the air included; its coefficient of variation; proven."""
         answered, failed = self.level.evidence()
@@ -176,30 +210,33 @@ class Air:
             bold, _ = self._expected_rate(answered, failed, open_answers, open_trials, ages, 1.0)
             p = max(p, bold)
         weight += trust * told
-        return p, math.sqrt((1.0 - p) / (p * (weight + 1.0))), trust >= 1.0
+        variance = p * (1.0 - p) / (weight + 1.0)
+        more = self.change.rate - p
+        if more > 0.0:  # perhaps the rate has just jumped up
+            doubt = self.change.weight
+            p += doubt * more
+            variance += doubt * (1.0 - doubt) * more * more
+        return p, math.sqrt(variance) / p, trust >= 1.0
 
     def _expected_rate(
         self, answered: float, failed: float, open_answers: float, open_trials: float, ages: Array, trust: float
     ) -> tuple[float, float]:
         """Answer rate by expectation-maximisation over the calls in the air, and its weight in calls."""
         c = self._config
-        answered += trust * open_answers
-        failed += trust * (open_trials - open_answers)
-        p, _ = posterior(answered, failed, c.prior_answer_rate, c.prior_answer_calls)
+        a = answered + trust * open_answers + c.prior_answer_rate * c.prior_answer_calls
+        n = answered + failed + trust * open_trials + c.prior_answer_calls
         calls = float(ages.sum())
-        for _ in range(12 if calls > 0.5 else 0):
-            expected = trust * float(ages @ self.ring.still_to_answer(p))
-            after, _ = posterior(
-                answered + expected,
-                failed + trust * calls - expected,
-                c.prior_answer_rate,
-                c.prior_answer_calls,
-            )
-            close = abs(after - p) < 0.01 * p
-            p = after
-            if close:
-                break
-        return p, answered + failed + c.prior_answer_calls
+        p = a / n
+        if calls > 0.5:
+            against = self.ring.against
+            weighed, rest = trust * ages, 1.0 - against
+            whole = n + trust * calls
+            for _ in range(12):
+                before = p
+                p = (a + p * float((weighed / (against + p * rest)).sum())) / whole
+                if abs(p - before) < 0.01 * p:
+                    break
+        return p, answered + failed + trust * open_trials + c.prior_answer_calls
 
     def nodes(self) -> tuple[list[float], list[float]]:
         """(ring times T_j of a fresh answered call, P(answered until T_j)); each NODES long."""
@@ -212,27 +249,31 @@ class Air:
     def outlook(self, now: float) -> Outlook:
         """What to expect of the calls in the air, and of a fresh one."""
         self.nodes()
-        ages = {s: self._ages(b, now) for s, b in self._bins.items() if b}
-        every = sum(ages.values(), np.zeros(self.ring.bins))
-        p, spread, proven = self._rate(every)
-        weighted = np.zeros(self.ring.bins)
-        for segment, count in ages.items():
-            weighted += count * self.ring.still_to_answer(self._own(segment, p))
+        p, spread, proven = self._rate(self._all.seen(now))
+        weighted = self._to_answer(now, p)
         return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist(), proven)
+
+    def _to_answer(self, now: float, p: float) -> Array:
+        """Answers to come by age bin, shape (bins,); `p`: answer rate of the whole."""
+        if not any(segment in self.segments for segment in self._ages):
+            return self._all.seen(now) * self.ring.still_to_answer(p)
+        weighted = np.zeros(self.ring.bins)
+        for segment, ages in self._ages.items():
+            weighted += ages.seen(now) * self.ring.still_to_answer(self._own(segment, p))
+        return weighted
 
     def answers_within(self, now: float, horizon: float) -> tuple[float, float, int]:
         """Mean and variance of the answers of calls now in the air until now + horizon, and their number."""
-        every = self._every_age(now)
+        every = self._all.seen(now)
         p, spread, _ = self._rate(every)
         mean = variance = 0.0
-        for segment, bins in self._bins.items():
-            if not bins:
-                continue
-            ages = self._ages(bins, now)
-            chance = self.ring.still_to_answer(self._own(segment, p)) * self.ring.answered_within(horizon)
-            mean += float(ages @ chance)
-            variance += float(ages @ (chance * (1.0 - chance)))
-        return mean, variance + (mean * spread) ** 2, round(float(every.sum()))
+        within = self.ring.answered_within(horizon)
+        for segment, ages in self._ages.items():
+            chance = self.ring.still_to_answer(self._own(segment, p)) * within
+            seen = ages.seen(now)
+            mean += float(seen @ chance)
+            variance += float(seen @ (chance * (1.0 - chance)))
+        return mean, variance + (mean * spread) ** 2, round(self._all.total)
 
     def _own(self, segment: Segment, p: float) -> float:
         """The answer rate of a segment, `p` being that of the whole."""

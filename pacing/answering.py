@@ -8,16 +8,25 @@ proper before there is evidence. The level p moves faster than the laws and has 
 (`pacing.level`), in which calls still ringing count by their posterior: counting resolved calls only
 is biased, because answers come sooner than no-answers.
 
+Does the age of a call tell anything? In practice much (no-answers ring until the timeout), under
+exponential times nothing. A few calls cannot settle a law by its bins, but they can settle this: each
+end is predicted as answer or failure by the hazards of its age and by the plain share, before it is learned
+from, and the ratio of the two likelihoods (Dawid's prequential Bayes factor, even odds at first) weighs the two
+answers. Without this a cold start writes calls off at an age that only the prior knows to be old.
+
 Truncation. Ages beyond the last bin (1.5 x ring_timeout) are put into it.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+AROUND = 2.0  # s on either side that predict an end
+MOST_SURE = 8.0  # bound on the logarithm of the Bayes factor, so that a change of the law can turn it
 BIN = 0.5  # s; finer where ring_timeout is short, so that scaled-down time is paced alike
 Array = NDArray[np.float64]
 
@@ -55,6 +64,8 @@ class RingLaw:
         self._answers = prior_calls * answer
         self._fails = prior_calls * fail
         self._weight = 1.0
+        self._around = max(1, round(AROUND / BIN))
+        self._age_tells = 0.0  # logarithm of the odds that it does
         self._stale = 0
         self.version = 0  # grows when the laws are fitted anew
         self.resolved = 0
@@ -69,6 +80,8 @@ class RingLaw:
     def observe(self, age: float, end: str) -> None:
         """A call ended at `age` s: `end` is answered, failed or censored (given up, congestion)."""
         k = min(int(age / self.width), self.bins - 1)
+        if end != "censored":
+            self._predict(k, end == "answered")
         w = self._weight
         if end == "censored":
             self._alive[:k] += w  # not at risk in the bin where it left
@@ -82,6 +95,16 @@ class RingLaw:
             self._weight = 1.0
         self.resolved += 1
         self._stale += 1
+
+    def _predict(self, k: int, answered: bool) -> None:
+        """Which told the end in bin k better: the hazards about that age, or the share of all calls?"""
+        near = slice(max(0, k - self._around), k + self._around + 1)
+        share = self.answered_share
+        a = float(self._density[near].sum()) + 0.01 * share
+        f = float(self._fails_density[near].sum()) + 0.01 * (1.0 - share)
+        by_age = a / (a + f)
+        gain = math.log(by_age / share) if answered else math.log((1.0 - by_age) / max(1.0 - share, 1e-9))
+        self._age_tells = min(MOST_SURE, max(-MOST_SURE, self._age_tells + gain))
 
     @property
     def stale(self) -> bool:
@@ -113,7 +136,7 @@ class RingLaw:
         a, f, total = a / over, f / over, total / over
         survive = np.concatenate(([1.0], np.cumprod(1.0 - total)[:-1]))
         self._density = survive * a
-        fails = survive * f
+        fails = self._fails_density = survive * f
         answered = float(self._density.sum())
         self.answered_share = max(answered, 1e-9)
         failed = max(1.0 - answered, 1e-9)
@@ -121,7 +144,9 @@ class RingLaw:
         self.survive_answered = self._reversed_sum(self._density) / self.answered_share
         self.survive_failed = np.clip(1.0 - (np.cumsum(fails) - fails) / failed, 1e-9, 1.0)
         # how much less likely an answered call is to have rung so long than a failing one
-        self._against = np.minimum(self.survive_failed / np.maximum(self.survive_answered, 1e-12), 1e9)
+        likelier = self.survive_answered / self.survive_failed
+        tells = 1.0 / (1.0 + math.exp(-self._age_tells))
+        self.against = 1.0 / np.maximum(1.0 + tells * (likelier - 1.0), 1e-9)
         middle = (np.arange(self.bins) + 0.5) * self.width
         self.mean_ring = float((self._density * middle).sum()) / self.answered_share
         self.mean_square_ring = float((self._density * middle**2).sum()) / self.answered_share
@@ -130,7 +155,7 @@ class RingLaw:
 
     def still_to_answer(self, p: float) -> Array:
         """P(a call alive at the start of bin k will be answered by a person), shape (bins,)."""
-        return np.asarray(p / (p + (1.0 - p) * self._against))
+        return np.asarray(p / (p + (1.0 - p) * self.against))
 
     def answered_within(self, horizon: float) -> Array:
         """P(answered within `horizon` s | alive at bin k and will be answered), shape (bins,)."""
@@ -156,6 +181,7 @@ class RingLaw:
             "fails": (self._fails / self._weight).tolist(),
             "alive": (self._alive / self._weight).tolist(),
             "resolved": self.resolved,
+            "age_tells": self._age_tells,
             "width": self.width,
         }
 
@@ -167,4 +193,5 @@ class RingLaw:
         self._answers, self._fails, self._alive = parts
         self._weight = 1.0
         self.resolved = int(state["resolved"])
+        self._age_tells = float(state.get("age_tells", 0.0))
         self.fit()

@@ -13,10 +13,13 @@ import math
 from statistics import NormalDist
 from typing import Any
 
+from pacing.peak import Peak
+
 GAIN, GAIN_UNSETTLED, SETTLED_AFTER = 0.07, 0.15, 100.0
 LOWEST, HIGHEST = -3.0, 2.5
 # without a window: the aim repays a surplus over so many calls, within these factors of the plain aim
 REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.1
+REPAY_SOONEST = 80.0  # but at the start, when the first guess may be wrong, over as few as these
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 80.0
 
@@ -24,8 +27,11 @@ EARLY, EARLY_CALLS = 0.4, 80.0
 class Budget:
     """Counts of answered and abandoned calls, the aim and the trim (see the module)."""
 
-    def __init__(self, cap: float, margin: float, overrun_chance: float, boldness: float = 1.0) -> None:
+    def __init__(
+        self, cap: float, margin: float, overrun_chance: float, boldness: float = 1.0, peak: Peak | None = None
+    ) -> None:
         self.cap = cap
+        self._peak = peak
         self._boldness = boldness  # factor on the first guess of the index
         self.margin = margin
         self._z = NormalDist().inv_cdf(1.0 - overrun_chance)
@@ -46,6 +52,8 @@ class Budget:
         self.abandoned += abandoned
         gain = GAIN + GAIN_UNSETTLED / (1.0 + self._settled / SETTLED_AFTER)
         self._settled += 1
+        if self._peak is not None:
+            self._peak.observe(abandoned, now)
         self.trim = min(HIGHEST, max(LOWEST, self.trim + gain * (aim - (1.0 if abandoned else 0.0))))
 
     def unsettle(self) -> None:
@@ -63,7 +71,8 @@ class Budget:
         if self._window is None or now >= self._window[2]:
             # what was overspent so far is saved over the next calls, what was saved is spent
             surplus = self.abandoned - self.cap * (1.0 - self.margin) * self.answered
-            return min(RICHEST * plain, max(POOREST * plain, plain - surplus / REPAY_CALLS))
+            repay = min(REPAY_CALLS, REPAY_SOONEST + self.answered)
+            return min(RICHEST * plain, max(POOREST * plain, plain - surplus / repay))
         before, lost, end = self._window
         answered, abandoned = before + self.answered, lost + self.abandoned
         to_come = max(1.0, (end - now) * answered_per_second)
@@ -74,16 +83,19 @@ class Budget:
         root = 0.5 * (math.sqrt(self._z * self._z + 4.0 * slack) - self._z)
         return min(plain, root * root / to_come)
 
-    def index(self, now: float, answered_per_second: float, agents: int, freed_per_ring: float) -> float:
+    def index(self, now: float, aim: float, answered_per_second: float, agents: int, freed_per_ring: float) -> float:
         """The index tau for `pacing.index`, in (0, 0.6).
 
-        agents: logged in; freed_per_ring: agents x mean ring / handle. The first guess is fitted to
-        the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
+        aim: that of `aim`; agents: logged in; freed_per_ring: agents x mean ring / handle. The first guess is
+        fitted to the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
         """
-        aim = self.aim(now, answered_per_second)
         base = 0.019 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
         few = 1.0 + 2.0 / max(1, agents) ** 2
         return float(min(0.6, base * few * math.exp(self.trim)))
+
+    def calm(self, now: float, answered_per_second: float) -> float:
+        """What to multiply the index by so that no stretch becomes a peak, in (0, 1]."""
+        return 1.0 if self._peak is None else self._peak.factor(now, answered_per_second)
 
     def state(self) -> dict[str, Any]:
         """JSON-able; the window is not kept: the store tells it again."""

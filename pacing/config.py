@@ -25,6 +25,8 @@ class PacingConfig:
     ring_floor      s that a call must ring before the pacer may give it up
     ring_timeout    s of ringing after which the engine ends the call
     margin          share of the cap that is kept in reserve in the long run
+    peak            times the cap that may be abandoned in any `peak_window` s, as far as it can be steered
+    peak_window     s of such a stretch; see `pacing.peak`
     overrun_chance  chance of ending a legal window over the cap that is accepted (`set_budget`)
     most_per_agent  calls in the air per logged-in agent that are never exceeded: a broken trunk looks
                     like an answer rate of nil
@@ -45,6 +47,8 @@ class PacingConfig:
     ring_floor: float = 15.0
     ring_timeout: float = 25.0
     margin: float = 0.06
+    peak: float = 3.0
+    peak_window: float = 600.0
     overrun_chance: float = 0.005
     most_per_agent: float = 25.0
     cancel: bool = True
@@ -68,6 +72,8 @@ class PacingConfig:
             "ring_floor": (0.0, 180.0),
             "ring_timeout": (1.0, 180.0),
             "margin": (0.0, 0.9),
+            "peak": (1.0, 1e6),
+            "peak_window": (1.0, 86_400.0),
             "overrun_chance": (1e-6, 0.5),
             "most_per_agent": (1.0, 1000.0),
             "prior_answer_rate": (0.001, 0.999),

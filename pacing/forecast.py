@@ -52,6 +52,11 @@ class HandleLaw:
         if ended:
             self._ends[int(np.searchsorted(self._edges, seconds, side="right")) - 1] += 1.0
 
+    def fade(self, keep: float) -> None:
+        """The handle times have changed: what was seen is worth the share `keep` of what it was."""
+        self._ends *= keep
+        self._seconds *= keep
+
     def ends_within(self, lasted: Array, horizon: float, mean: float) -> Array:
         """P(each ends within `horizon` s), for handle times that have lasted `lasted` s so far.
 

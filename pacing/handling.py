@@ -8,9 +8,13 @@ consistent for the mean. A gamma prior holds it in place before there is evidenc
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 MEMORY = 600.0
+SHORT = 60.0  # memory that a jump is looked for in, calls
+Z = 3.5
+KEPT = 0.1  # of what the shape of the law was learned from, after a jump
 
 
 class HandleTime:
@@ -25,13 +29,28 @@ class HandleTime:
         self._last = 0.0
         self.seconds = 0.0
         self.calls = 0.0
+        self._recent_seconds = 0.0
+        self._recent_calls = 0.0
 
-    def observe(self, total: float) -> None:
-        """One call was completed when the occupied time was `total`."""
-        keep = 1.0 - 1.0 / MEMORY
-        self.seconds = self.seconds * keep + (total - self._last)
+    def observe(self, total: float) -> bool:
+        """One call was completed when the occupied time was `total`. True: the mean has jumped, and what
+        was learned before has been dropped (the test takes handle times as no more variable than exponential)."""
+        keep, fast = 1.0 - 1.0 / MEMORY, 1.0 - 1.0 / SHORT
+        spent = total - self._last
+        self.seconds = self.seconds * keep + spent
         self.calls = self.calls * keep + 1.0
+        self._recent_seconds = self._recent_seconds * fast + spent
+        self._recent_calls = self._recent_calls * fast + 1.0
         self._last = total
+        recent, calls = self._recent_calls, self.calls
+        if recent < 0.4 * SHORT or calls < 2.0 * recent or self._recent_seconds <= 0.0:
+            return False
+        apart = math.log(self._recent_seconds / recent * calls / self.seconds)
+        # the mean of a discounted memory m has the variance of one of 2 m calls
+        if apart * apart < Z * Z * 0.5 * (1.0 / recent + 1.0 / calls):
+            return False
+        self.seconds, self.calls = self._recent_seconds, recent
+        return True
 
     def skip_to(self, total: float) -> None:
         """The clock was set anew (a gap): what passed meanwhile does not count."""

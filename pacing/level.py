@@ -40,6 +40,16 @@ class Level:
             self.answered[i] -= moved
             self.failed[i] += moved
 
+    def restart(self, ratio: float, weight: float) -> None:
+        """The rate has changed by the factor `ratio`; the past is worth `weight` calls at most from here on."""
+        for i, (answered, failed) in enumerate(zip(self.answered, self.failed, strict=True)):
+            calls = answered + failed
+            if calls > 0.0:
+                p = min(0.98, answered / calls * ratio)
+                kept = min(calls, weight)
+                self.answered[i], self.failed[i] = kept * p, kept * (1.0 - p)
+        self.jumps += 1
+
     def _reconcile(self) -> None:
         a, f = self.answered, self.failed
         for short in range(len(a) - 1):

@@ -20,8 +20,9 @@ from pacing.config import PacingConfig
 from pacing.decision import AgentId, CallId, Decision, Segment, Snapshot
 from pacing.errors import InvalidValueError, TimeBackwardsError
 from pacing.forecast import Forecast, HandleLaw, counted, poisson_binomial
-from pacing.handling import HandleTime
+from pacing.handling import KEPT, HandleTime
 from pacing.limits import Limits
+from pacing.peak import Peak
 from pacing.predictive import Predictive, floor_passed
 
 CAUSES: dict[str, str] = {
@@ -62,7 +63,8 @@ class Pacer:
         self._handle_law = HandleLaw()
         # who may give calls up can bear more of them: measured, see docs/design/pacing.md
         bold = 1.6 if c.cancel and c.ring_floor < 0.8 * c.ring_timeout else 1.0
-        self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance, bold)
+        peak = Peak(c.peak * c.abandon_cap, c.peak_window)
+        self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance, bold, peak)
         self._rule = Predictive(c, self._air, self._handle, self._budget)
 
     # -- agents ------------------------------------------------------------------------------
@@ -79,7 +81,8 @@ class Pacer:
             return
         self._handle_law.observe(now - known.since, ended=True)
         self._book.move_agent(agent, "available", now)
-        self._handle.observe(self._book.occupied(now))
+        if self._handle.observe(self._book.occupied(now)):
+            self._handle_law.fade(KEPT)
 
     def agent_leaving(self, agent: AgentId, at: float, now: float) -> None:
         """Announced: will be unavailable from `at`."""
@@ -204,7 +207,7 @@ class Pacer:
             self._budget.take_back(record.state == "abandoned")
         record.state = after
         self._book.remember(call, record)
-        self._air.not_a_person(record)
+        self._air.not_a_person(record, now)
 
     def _end_in_air(self, call: CallId, record: Call, now: float, end: str) -> None:
         jumps = self._air.level.jumps

@@ -44,32 +44,35 @@ class Predictive:
         nodes, within = self._air.nodes()
         handle = self._handle.mean(book.occupied(now))
         per_second = busy / handle
-        answered_per_second = self.answered_per_second(now, book)
-        tau = self._budget.index(
-            now, answered_per_second, len(book.agents), len(book.agents) * self._air.ring.mean_ring / handle
-        )
+        ring = self._air.ring.mean_ring
+        agents = len(book.agents)
+        answered_per_second = max(1, agents) / handle
+        aim = self._budget.aim(now, answered_per_second)
+        tau = self._budget.index(now, aim, answered_per_second, agents, agents * ring / handle)
+        # a bad stretch tightens what is placed; it is no reason to give up what rings: that costs more
+        bearable = GIVE_UP * tau
+        tau *= self._budget.calm(now, answered_per_second)
         rule = IndexRule(
             idle, [per_second * (t + config.patience) for t in nodes], view.until, within,
             view.p, view.spread,
         )  # fmt: skip
         loss = rule.loss(0.0)
-        freed = per_second * (self._air.ring.mean_ring + config.patience)
-        most = math.floor(config.most_per_agent * len(book.agents)) - len(book.in_air)
+        freed = per_second * (ring + config.patience)
+        most = math.floor(config.most_per_agent * agents) - len(book.in_air)
         if not view.proven:
             # first calls of a shift: bear even an answer rate at the upper end of what is believed
             high = min(1.0, view.p * (1.0 + UPPER * view.spread))
             most = min(most, max(1, math.floor((idle + freed) / high)) - len(book.in_air))
-        wish = min(most, rule.place(tau, max(1, most)))
+        wish = min(most, rule.place(tau, max(1, most)) if loss <= tau else 0)
         why.update(
             answers_to_come=view.to_come, answer_rate=view.p, answer_rate_cv=view.spread,
             handle=handle, freed=freed,
-            index=tau, loss=loss, ring=self._air.ring.mean_ring,
-            abandoned=self._budget.abandoned, answered=self._budget.answered,
-            aim=self._budget.aim(now, answered_per_second),
+            index=tau, loss=loss, ring=ring,
+            abandoned=self._budget.abandoned, answered=self._budget.answered, aim=aim,
         )  # fmt: skip
-        if wish > 0 or not config.cancel or loss <= GIVE_UP * tau:
+        if wish > 0 or not config.cancel or loss <= bearable:
             return wish, ()
-        return 0, self._give_up(now, rule, GIVE_UP * tau, view.p, why)
+        return 0, self._give_up(now, rule, bearable, view.p, why)
 
     def _give_up(self, now: float, rule: IndexRule, tau: float, p: float, why: dict[str, float]) -> tuple[CallId, ...]:
         """Calls past the floor to give up, likeliest answers first, until the loss is borne."""

@@ -164,3 +164,34 @@ def test_a_ring_law_of_another_time_scale_is_not_taken_over() -> None:
     other.restore(law.state())
     assert same.mean_ring == pytest.approx(law.mean_ring)
     assert other.mean_ring < 1.25
+
+
+@pytest.mark.parametrize("exponential", [True, False])
+def test_whether_age_tells_anything_is_settled_by_a_few_calls(exponential: bool) -> None:
+    """Under exponential times an old call is worth a fresh one; where no-answers ring out it is worth little."""
+    rng = np.random.default_rng(9)
+    law = RingLaw(60.0, 10.0, 0.3, 5.0)
+    for _ in range(60):
+        answers = rng.random() < 0.25
+        if exponential:
+            end = min(59.0, rng.exponential(10.0))
+        else:
+            end = 3.0 + rng.gamma(2.0, 4.0) if answers else 60.0
+        law.observe(end, "answered" if answers else "failed")
+    law.fit()
+    old = float(law.still_to_answer(0.25)[int(25.0 / law.width)])
+    assert (old > 0.2) if exponential else (old < 0.06)
+
+
+def test_a_longer_handle_time_is_believed_within_a_few_dozen_calls() -> None:
+    rng = np.random.default_rng(10)
+    handle = HandleTime(60.0, 2.0)
+    total, jumps = 0.0, 0
+    for _ in range(800):
+        total += rng.exponential(100.0)
+        jumps += handle.observe(total)
+    assert jumps <= 1
+    for _ in range(150):
+        total += rng.exponential(200.0)
+        handle.observe(total)
+    assert handle.mean(total) == pytest.approx(200.0, rel=0.25)
