@@ -11,19 +11,22 @@ a serialised 64-bit roaring bitmap.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import struct
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 from zlib import crc32
 
 from pyroaring import BitMap64
 
+from dispositions.csvfile import CsvFile, Fault, detect
 from dispositions.errors import ImportFileError, NumberError
+from dispositions.importer import CHUNK, Progress, Rejects, chunks, header
 from dispositions.number import normalise
 from dispositions.plainlines import read_plain
 
@@ -34,9 +37,9 @@ _PIECE = 1 << 27
 _HEAD = struct.Struct(">QI")
 _LONGEST_PIECE = 1 << 26
 _LONGEST_LINE = 1000
-
-Progress = Callable[[int, int, int], None]
-"""Called now and then with (lines done, bytes done, bytes of the file)."""
+MOST_REJECTS = 100_000
+FEW = 100
+"""So many numbers a register may lose at once whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +50,11 @@ class Stamp:
     size: int
     mtime_ns: int
     region: str
+    column: str
     numbers: int
     lines: int
     refused: int
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterReport:
-    """What compiling did. `refused`: lines that are no numbers, the first of them in `examples` as (line, text)."""
-
-    lines: int
-    numbers: int
-    refused: int
-    examples: tuple[tuple[int, str], ...]
-    seconds: float
+    """lines that are no numbers; they are told in the file's rejects"""
 
 
 def compiled_path(path: Path) -> Path:
@@ -68,12 +62,11 @@ def compiled_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.numbers")
 
 
-def is_stale(path: Path, region: str | None, compiled: Path | None = None) -> bool:
+def is_stale(path: Path, compiled: Path, region: str | None, column: str | None = None) -> bool:
     """Whether the compiled form is not that of the file as it is now. Raises ImportFileError when there is no file."""
-    stamp = read_stamp(compiled or compiled_path(path))
-    status = _status(path)
-    return stamp is None or (stamp.version, stamp.size, stamp.mtime_ns, stamp.region) != (
-        _VERSION, status.st_size, status.st_mtime_ns, region or "",
+    stamp, status = read_stamp(compiled), _status(path)
+    return stamp is None or (stamp.version, stamp.size, stamp.mtime_ns, stamp.region, stamp.column) != (
+        _VERSION, status.st_size, status.st_mtime_ns, region or "", column or "",
     )  # fmt: skip
 
 
@@ -87,35 +80,42 @@ def read_stamp(compiled: Path) -> Stamp | None:
 
 
 def compile_register(
-    path: Path, region: str | None, compiled: Path | None = None, progress: Progress | None = None
-) -> RegisterReport:
-    """Read the file (one number a line; `region`: of numbers without a country code) and write its compiled form, whole
-    or not at all. Lines that are no numbers are counted, not taken. Raises ImportFileError."""
-    began = time.perf_counter()
-    target = compiled or compiled_path(path)
-    status = _status(path)
+    path: Path,
+    compiled: Path,
+    region: str | None,
+    column: str | None = None,
+    progress: Progress | None = None,
+) -> Stamp:
+    """Read the file (one number a line, or a CSV's `column`; `region`: of numbers without a country code) and write its
+    compiled form, whole or not at all. Lines that are no numbers go to the rejects, `PATH.rejects.csv`. A file with
+    less than half of the numbers that the compiled form holds is refused: it is more likely cut off than right. Raises
+    ImportFileError."""
+    status, before = _status(path), read_stamp(compiled)
     numbers, lines, refused = BitMap64(), 0, 0
-    examples: list[tuple[int, str]] = []
-    for block, done in _blocks(path):
-        plain, others = read_plain(block, region)
-        if len(plain):
-            plain.sort()  # three times as fast to take in
-            numbers.update(plain.tolist())
-        for index, text in others:
-            read = _read(text, region)
-            if read is None:
-                refused += 1
-                if len(examples) < 10:
-                    examples.append((lines + index + 1, text[:80].decode("utf-8", "replace")))
-            else:
-                numbers.add(read)
-        lines += block.count(b"\n")
-        if progress is not None:
-            progress(lines, done, status.st_size)
-    if not len(numbers):
-        raise ImportFileError(str(path), None, "there is not one number in it; is it the right file?")
-    stamp = Stamp(_VERSION, status.st_size, status.st_mtime_ns, region or "", len(numbers), lines, refused)
-    part = target.with_name(f"{target.name}.part")
+    with Rejects(path.with_name(f"{path.name}.rejects.csv")) as rejects:
+        for found, faults, count, done in _blocks(path, region) if column is None else _records(path, region, column):
+            numbers.update(found)
+            for fault in faults[: max(0, MOST_REJECTS - refused)]:
+                rejects.write(replace(fault, line=lines + fault.line) if column is None else fault)
+            refused += len(faults)
+            lines += count
+            if progress is not None:
+                progress(lines, done, status.st_size)
+        if not len(numbers):
+            raise ImportFileError(str(path), None, "there is not one number in it; is it the right file?")
+        if before is not None and before.numbers - len(numbers) > max(FEW, len(numbers)):
+            fewer = f"holds {len(numbers)} numbers, and {before.numbers} before: is it cut off?"
+            problem = f"{fewer} If it is right, remove {compiled.name} and take it again"
+            raise ImportFileError(str(path), None, problem)
+    stamp = Stamp(
+        _VERSION, status.st_size, status.st_mtime_ns, region or "", column or "", len(numbers), lines, refused
+    )
+    _write(compiled, stamp, numbers)
+    return stamp
+
+
+def _write(compiled: Path, stamp: Stamp, numbers: BitMap64) -> None:
+    part = compiled.with_name(f"{compiled.name}.part")
     try:
         with part.open("wb") as file:
             file.write(json.dumps(asdict(stamp)).encode() + b"\n")
@@ -124,10 +124,9 @@ def compile_register(
                 file.write(_HEAD.pack(len(data), crc32(data)) + data)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(target)
+        part.replace(compiled)
     except OSError as error:
-        raise ImportFileError(str(target), None, error.strerror or "cannot be written") from error
-    return RegisterReport(lines, len(numbers), refused, tuple(examples), time.perf_counter() - began)
+        raise ImportFileError(str(compiled), None, error.strerror or "cannot be written") from error
 
 
 class Register:
@@ -175,7 +174,59 @@ def _status(path: Path) -> os.stat_result:
         raise ImportFileError(str(path), None, error.strerror or "cannot be read") from error
 
 
-def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
+#: numbers, lines that are none, lines in all, bytes of the file read so far
+_Part = tuple[list[int], list[Fault], int, int]
+
+
+def _blocks(path: Path, region: str | None) -> Iterator[_Part]:
+    """A file of plain lines, some megabytes at a time; the line of a Fault counts from the block's first."""
+    for block, done in _whole_lines(path):
+        plain, others = read_plain(block, region)
+        plain.sort()  # three times as fast to take in
+        found: list[int] = plain.tolist()
+        faults = []
+        for index, text in others:
+            line = text.decode("utf-8", "replace").strip().strip('"')
+            made = _digits(line, index + 1, line, region)
+            if isinstance(made, Fault):
+                faults.append(made)
+            else:
+                found.append(made)
+        yield found, faults, block.count(b"\n"), done
+
+
+def _records(path: Path, region: str | None, column: str) -> Iterator[_Part]:
+    """A CSV file, some thousand records at a time."""
+    file = CsvFile(path, detect(path))
+    records = iter(file)
+    line, columns = header(path, records)
+    if column not in columns:
+        raise ImportFileError(str(path), line, f"no column {column!r}; there are: {', '.join(columns)[:500]}")
+    position = columns.index(column)
+    for chunk in chunks(records, CHUNK):
+        found: list[int] = []
+        faults: list[Fault] = []
+        for item in chunk:
+            if isinstance(item, Fault):
+                faults.append(item)
+                continue
+            text = item.cells[position] if position < len(item.cells) else ""
+            made = _digits(text, item.line, item.text, region)
+            if isinstance(made, Fault):
+                faults.append(made)
+            else:
+                found.append(made)
+        yield found, faults, len(chunk), file.bytes_done
+
+
+def _digits(text: str, line: int, row: str, region: str | None) -> int | Fault:
+    try:
+        return normalise(text, region, validity="possible", default_zone="UTC").digits
+    except NumberError as error:
+        return Fault(line, error.reason, row)
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[bytes, int]]:
     """The file in whole lines, some megabytes at a time, each with the bytes read so far."""
     try:
         with path.open("rb") as file:
@@ -202,14 +253,6 @@ def _without_mark(file: BinaryIO) -> bytes:
     return b"" if head == b"\xef\xbb\xbf" else head
 
 
-def _read(text: bytes, region: str | None) -> int | None:
-    line = text.decode("utf-8", "replace").strip().strip('"')
-    try:
-        return normalise(line, region, validity="possible", default_zone="UTC").digits
-    except NumberError:
-        return None
-
-
 def _pieces(numbers: BitMap64) -> Iterator[BitMap64]:
     start = numbers.min()
     while True:
@@ -222,3 +265,26 @@ def _pieces(numbers: BitMap64) -> Iterator[BitMap64]:
             start = numbers.next_set_bit(start + _PIECE)
         except ValueError:
             return
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m dispositions.compiled_register FILE COMPILED [--region ES] [--column NAME]`: compile in a process of
+    its own, which leaves the caller's memory and its other threads alone. Prints the stamp as JSON; a file that
+    cannot be taken is one line on standard error and 1."""
+    parser = argparse.ArgumentParser(prog="python -m dispositions.compiled_register", description=main.__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("compiled", type=Path)
+    parser.add_argument("--region")
+    parser.add_argument("--column")
+    given = parser.parse_args(arguments)
+    try:
+        stamp = compile_register(given.file, given.compiled, given.region, given.column)
+    except ImportFileError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(json.dumps(asdict(stamp)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

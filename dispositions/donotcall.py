@@ -90,8 +90,12 @@ class DoNotCall:
         else:
             self._registers[name] = numbers
 
+    def register(self, name: str) -> BitMap64:
+        """What was put last for `name`; empty when nothing was."""
+        return self._registers.get(name) or BitMap64()
+
     def numbers(self, name: str) -> BitMap64:
-        """A copy of one list, as far as it is known here."""
+        """A copy of what the table holds of one list, as far as it is known here."""
         return BitMap64(self._sets.get(name, BitMap64()))
 
     def blocked(self, digits: int, lists: Sequence[str] | None = None) -> str | None:

@@ -35,12 +35,25 @@ _KEYS = {
         "abandonment",
         "attempts",
         "consent",
+        "evidence",
     },
     "holidays": {"country", "subdivision", "treat_as"},
     "abandonment": {"cap", "window", "denominator", "ring_floor", "message_within", "redial_delay"},
     "attempts": {"caps", "per_day"},
     "consent": {"bases", "lifetime"},
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What stands behind a rule: `words`: what was looked for; `read`: where, on `day`. Not `verified`: it was written
+    from memory, and no text was found that says so."""
+
+    rule: str
+    words: str
+    read: str
+    day: date
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,12 @@ class Jurisdiction:
     caps: tuple[AttemptCap, ...]
     attempts_per_day: int | None
     consent: ConsentRule | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What could not be verified, in words."""
+        return tuple(f"{one.rule}: {one.words}" for one in self.evidence if not one.verified)
 
 
 def jurisdictions() -> tuple[str, ...]:
@@ -131,6 +150,10 @@ def _build(name: str, data: Mapping[str, Any]) -> Jurisdiction:
         caps=tuple(AttemptCap(cap["attempts"], cap["window"]) for cap in attempts.get("caps", ())),
         attempts_per_day=attempts.get("per_day"),
         consent=_consent(data.get("consent")),
+        evidence=tuple(
+            Evidence(one["rule"], one["words"], one["read"], one["on"], one["verified"])
+            for one in data.get("evidence", ())
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""Do-not-call files: into the list of their name, and what a register has lost off it again."""
+"""Do-not-call files: added to the list of their name, or in place of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pyroaring import BitMap64
-
+from dispositions.compiled_register import Register, compile_register, compiled_path, is_stale
 from dispositions.csvfile import CsvFile, Fault, Record, detect
 from dispositions.errors import ImportFileError, NumberError
 from dispositions.importer import CHUNK, ImportReport, Progress, Rejects, chunks, header
 from dispositions.number import normalise
 from dispositions.store import Store
-
-FEW = 100
-"""So many numbers a register may lose at once whatever its size."""
 
 
 def import_do_not_call(
@@ -31,10 +27,10 @@ def import_do_not_call(
 ) -> ImportReport:
     """Put a file's numbers on the do-not-call list `name`: one number a line (no header), or a CSV's `column`. Any
     possible number is taken but premium ones, which are never dialed anyway. `replaces`: the file is the whole
-    register, and what it has no more is taken off the list once all of it was read; until then the list only grows, so
-    that nobody is called because of an import. A file that would empty the list by more than half is refused: it is
-    more likely cut off than right. Raises `ImportFileError`, `StoreUnavailable`."""
+    register, of any size: see `take_register`. Raises `ImportFileError`, `StoreUnavailable`."""
     started = time.perf_counter()
+    if replaces:
+        return take_register(store, name, path, region=region, column=column, progress=progress)
     form = detect(path)
     file = CsvFile(path, form)
     records = iter(file)
@@ -46,7 +42,6 @@ def import_do_not_call(
         position = columns.index(column)
     reasons: Counter[str] = Counter()
     rows = added = marked = 0
-    seen = BitMap64()
     target = path.with_name(f"{path.name}.rejects.csv")
     with Rejects(target) as rejects:
         for chunk in chunks(records, CHUNK):
@@ -62,28 +57,48 @@ def import_do_not_call(
             if digits:
                 with store.write() as tx:
                     added += tx.add_do_not_call(digits, name, at)
-                if replaces:
-                    seen.update(int(number) for number in digits)
             marked += len(digits)
             if progress is not None:
                 progress(rows, file.bytes_done, form.bytes)
-    if replaces:
-        _take_off(store, name, path, seen)
     return ImportReport(
         rows, added, marked - added, 0, sum(reasons.values()), dict(reasons), target if reasons else None,
         time.perf_counter() - started, form.encoding, form.delimiter,
     )  # fmt: skip
 
 
-def _take_off(store: Store, name: str, path: Path, seen: BitMap64) -> None:
+def take_register(
+    store: Store,
+    name: str,
+    path: Path,
+    *,
+    region: str | None = None,
+    column: str | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Make the file's numbers the do-not-call list `name`, in place of all that it held, in one step: no row of the
+    store, so that it may have hundreds of millions. The compiled form is made first where it is not that of the file
+    (`FILE.numbers`; in a process of its own by `python -m dispositions.compiled_register`, for those who cannot wait).
+    Raises `ImportFileError`, and then the list stays what it was, and `StoreUnavailable`."""
+    started = time.perf_counter()
+    compiled = compiled_path(path.resolve())
+    if is_stale(path, compiled, region, column):
+        compiled = compiled_path(path)
+        compile_register(path, compiled, region, column, progress)
+    register = Register.load(compiled)
+    stamp, before = register.stamp, store.do_not_call.register(name)
+    store.do_not_call.put_register(name, register.numbers)
     store.refresh_do_not_call()
-    gone = store.do_not_call.numbers(name) - seen
-    if len(gone) > FEW and len(gone) > len(seen):
-        problem = f"would take {len(gone)} numbers off list {name!r} and leave {len(seen)}: is the file cut off?"
-        raise ImportFileError(str(path), None, problem)
-    if gone:
-        with store.write() as tx:  # at once: whoever keeps the list in memory reads all of it again after this
-            tx.remove_do_not_call(gone, name)
+    new = register.numbers.difference_cardinality(before)
+    rows = store.do_not_call.numbers(name)
+    if rows:  # what an import without `replaces` left
+        with store.write() as tx:
+            tx.remove_do_not_call(rows, name)
+    return ImportReport(
+        stamp.lines, new, max(0, stamp.lines - stamp.refused - new), 0, stamp.refused,
+        {"not_a_number": stamp.refused} if stamp.refused else {},
+        path.with_name(f"{path.name}.rejects.csv") if stamp.refused else None,
+        time.perf_counter() - started, "utf-8", "",
+    )  # fmt: skip
 
 
 def _digits(item: Record | Fault, position: int, region: str | None) -> int | Fault:

@@ -86,6 +86,7 @@ def _json(
         "campaigns": {
             name: {
                 "jurisdiction": campaign.jurisdiction.name,
+                "not_verified": list(campaign.jurisdiction.doubts),
                 "abandon_cap": campaign.abandon_cap,
                 "window": campaign.window,
                 "opens_at": _opens(campaign, at),
@@ -196,12 +197,14 @@ def _rules(campaign: BuiltCampaign, at: float) -> list[str]:
     if policy.attempts_per_day:
         caps.append(f"{policy.attempts_per_day} a day")
     caps.append(f"{policy.max_attempts} in all")
+    doubts = [f"  not verified: {doubt}" for doubt in place.doubts]
     return [
         f"  rules: {place.title} (version {place.version}, {place.date}); {hours} in {zone}",
         f"  abandoned: at most {100 * campaign.abandon_cap:g} % per {campaign.window}; ring at least"
         f" {seconds(campaign.ring_floor)}; patience {seconds(campaign.table.pacing.patience)}",
         f"  attempts: {', '.join(caps)}; again after {seconds(policy.redial_delay)},"
         f" after an abandoned call {seconds(policy.abandoned_redial_delay)}",
+        *doubts,
     ]
 
 

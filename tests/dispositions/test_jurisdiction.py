@@ -77,6 +77,8 @@ def test_a_year_never_calls_outside_a_rule(name: str) -> None:
         (HEAD + "[abandonment]\ncap = 0.03\n", "go together"),
         (HEAD + '[hours]\nmon = ["9-5"]\n', "08:00-21:00"),
         (HEAD + "[[attempts.caps]]\nattempts = 0\nwindow = 5\n", "at least one attempt"),
+        (HEAD + '[consent]\nbases = ["because"]\n', "consent.bases"),
+        (HEAD + "[consent]\nlifetime = -1\n", "consent.lifetime"),
         (HEAD + '[holidays]\ncountry = "ES"\ntreat_as = "fiesta"\n', "treat_as"),
         ('title = "T"\nversion = 1\ndate = 2026-01-01\nsources = []\n', "sources and date"),
         ('title = "T"\nversion = 1\ndate = 2026-01-01\n', "sources"),
@@ -85,6 +87,29 @@ def test_a_year_never_calls_outside_a_rule(name: str) -> None:
 def test_faulty_files_say_what_is_wrong(text: str, what: str) -> None:
     with pytest.raises(RulesError, match=what):
         parse_jurisdiction("x", text)
+
+
+def test_every_rule_says_what_stands_behind_it() -> None:
+    for name in set(jurisdictions()) - {"none"}:
+        place = load_jurisdiction(name)
+        behind = {one.rule for one in place.evidence}
+        assert "hours" in behind, name
+        assert ("abandonment" in behind) or place.abandon_cap is None, name
+        assert ("attempts" in behind) or not (place.caps or place.attempts_per_day), name
+        assert ("consent" in behind) or place.consent is None, name
+        for one in place.evidence:
+            assert one.day.year >= 2026
+            assert one.read.startswith("http") or not one.verified or "guide" in one.read
+    assert any("two years" in doubt for doubt in load_jurisdiction("es").doubts)
+
+
+def test_who_asks_for_consent() -> None:
+    spain, france = load_jurisdiction("es").consent, load_jurisdiction("fr").consent
+    assert spain is not None
+    assert spain.lifetime == 2 * 365 * 86400
+    assert france is not None
+    assert "legitimate_interest" not in france.bases
+    assert load_jurisdiction("us").consent is None
 
 
 def test_unknown_place() -> None:
