@@ -18,7 +18,7 @@ from dialer.locate import Locator, Place
 from dialer.pacemaker import Pacemaker
 from dialer.resolve import ResolveError
 from dialer.roster import Roster
-from dialer.sip import Credentials
+from dialer.sip import Credentials, Destination
 from dialer.targets import Targets
 from dialer.trunk import SignOn, Trunk, parse_address
 from pacing import Pacer, PacingError
@@ -56,18 +56,17 @@ async def make_trunk(built: Built, name: str, locator: Locator | None = None) ->
 
 
 async def _sign_on(trunk: Trunk, wanted: RegistrationTable, locator: Locator) -> SignOn:
-    table, destinations = trunk.table, []
+    table, destinations = trunk.table, list[Destination]()
     for registrar in wanted.registrars or [table.address]:
         place = replace(Place.of_uri(registrar), transport=table.transport, profile=trunk.name)
         try:
-            destinations.append((await locator.locate(place)).first)
+            located = await locator.locate(place)
         except ResolveError as error:
             raise ResolveError(f"trunk {trunk.name}: registrar {error}") from None
+        destinations += [address for target in located.targets for address in target.addresses]
     domain = wanted.domain or table.domain or table.address
     user = wanted.user or table.username
-    return SignOn(
-        f"sip:{domain}", f"sip:{user}@{domain}", tuple(destinations), int(wanted.expires), trunk.credentials
-    )
+    return SignOn(f"sip:{domain}", f"sip:{user}@{domain}", tuple(destinations), int(wanted.expires), trunk.credentials)
 
 
 def place_of_trunk(name: str, table: TrunkTable) -> Place:

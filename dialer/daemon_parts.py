@@ -97,6 +97,7 @@ class Parts:
             asyncio.create_task(self._observe(), name="gauges"),
             asyncio.create_task(self._keeper().run(), name="targets"),
             asyncio.create_task(self._registers().run(), name="registers"),
+            asyncio.create_task(self._keep_phones(), name="phones"),
         ]
 
     async def wait(self, *others: asyncio.Task[Any]) -> None:
@@ -122,6 +123,12 @@ class Parts:
         return RegisterWatch(
             lambda: config.config.file.do_not_call, services.ledger.store, services.clock, services.stream
         )
+
+    async def _keep_phones(self) -> None:
+        services = self.engine.services
+        if services.phones is not None:
+            await services.phones.run(services.switch, self.config.file.sip.phone_keepalive)
+        await asyncio.Event().wait()  # it ends with the others
 
     async def _observe(self) -> None:
         while True:

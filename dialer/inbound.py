@@ -1,6 +1,7 @@
 """Calls that come in: from whom, for which campaign; told to everybody, and refused unless somebody takes them.
 
-Who calls is believed by the address that the INVITE came from: one of a trunk's. Anybody else hears 403, and is counted.
+Who calls is believed by the address that the INVITE came from: one of a trunk's. Anybody else hears 403, and is
+counted.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,14 @@ import structlog
 
 from dialer.config.sip_tables import REGISTER
 from dialer.events import AgentAlert, AgentPhoneChanged
-from dialer.sip import Bound, RegisterRefused, Registrar, Unbound
+from dialer.sip import Bound, OptionsAnswered, OptionsFailed, RegisterRefused, Registrar, Unbound
 from dialer.sip.flow import Destination
 
 if TYPE_CHECKING:
     from dialer.agent import Agent
     from dialer.clock import Clock
     from dialer.events import EventStream
+    from dialer.switchboard import Switchboard
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,24 @@ class PhoneBook:
         self.registrar = registrar
         self.stream = stream
         self.clock = clock
+        self.pings_lost = 0
+
+    async def run(self, switch: Switchboard, interval: float) -> None:
+        """Keep the ways to the phones open, until cancelled. `interval`: seconds; 0: they do it themselves."""
+        while interval > 0:
+            await asyncio.sleep(interval)
+            self.beat(switch)
+
+    def beat(self, switch: Switchboard) -> None:
+        """OPTIONS to each registered phone: a router between forgets a way that nothing has gone for half a minute."""
+        for binding in self.registrar.bindings:
+            if switch.ping(binding.uri, binding.destination, self) is None:
+                switch.counters["phone_ping_refused"] += 1
+
+    def on_pong(self, event: OptionsAnswered | OptionsFailed) -> None:
+        """Any answer will do; the registration alone says whether a phone is there."""
+        if isinstance(event, OptionsFailed):
+            self.pings_lost += 1
 
     def find(self, agent: str) -> tuple[str, Destination] | None:
         """(URI, where to send) of the agent's phone; None while it is not registered."""

@@ -41,6 +41,11 @@ class SipTable(Table):
         le=86400.0,
         description="a call or an agent's line whose far end has vanished is noticed after this at the latest (RFC 4028); at least 90 s, 0 turns it off",
     )
+    phone_keepalive: Duration = Field(
+        default=25.0,
+        le=3600.0,
+        description="OPTIONS to each registered phone, so that the way back to it stays open in routers; 0 turns it off",
+    )
     phone_digest: list[Literal["SHA-256", "MD5"]] = Field(
         default=["SHA-256", "MD5"],
         min_length=1,

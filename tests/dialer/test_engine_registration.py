@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from dialer.sip import Credentials
@@ -147,6 +149,19 @@ def test_a_phone_registers_and_is_called_where_it_is(stage, party):
         assert floor.agent().state.value == "available"  # the leg that stands needs no registration
 
     stage(play, phones_register=True, log_in=False)
+
+
+def test_the_way_to_a_registered_phone_is_kept_open(stage, party):
+    async def play(floor):
+        register(floor)
+        await floor.until(lambda: floor.named("agent_phone", registered=True))
+        keeping = asyncio.create_task(floor.engine.services.phones.run(floor.switch, 0.05))
+        await floor.until(lambda: [r for r in floor.phones.requests if r[1] == "OPTIONS"])
+        floor.phones.answers_options = False
+        await floor.until(lambda: floor.engine.services.phones.pings_lost)
+        keeping.cancel()
+
+    stage(play, phones_register=True, log_in=False, numbers=0)
 
 
 def test_a_wrong_password_registers_nobody_and_too_many_are_told(stage, party):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dialer import trunk_guard
+
 TWO = {"main": "", "spare": "reserve = true"}
 
 
@@ -325,4 +327,26 @@ def test_what_is_shown_is_the_trunks_and_the_prefixs_and_changes_with_the_trunk(
         },
         campaign='caller_name = "Example Ltd"\ncaller_ids = [{ prefix = "+346", number = "+34911111111" }]',
         sip={"session_expires": 1800},
+    )
+
+
+def test_a_trunk_that_does_not_answer_when_asked_rests_twice_as_long(stage, party, monkeypatch):
+    monkeypatch.setattr(trunk_guard, "PROBE_TIMEOUT", 0.1)
+
+    async def play(floor):
+        main, trunk = floor.carriers["main"], floor.trunks["main"]
+        main.default = party.status(503, retry_after=1)
+        await floor.talking()
+        main.answers_options = False
+        main.default = party.answers
+        await floor.until(lambda: floor.counters["trunk_probe_lost"])
+        assert trunk.breaker.state.value == "open"
+        assert 1.5 < trunk.breaker.until - floor.clock.now() <= 2.0
+        assert len(main.lines) == 1
+        await floor.do("hangup", 0)
+
+    stage(
+        play,
+        trunks={"main": "options_interval = 60", "spare": "reserve = true"},
+        quiet=("trunk_probe_lost", "options_lost"),
     )
