@@ -156,6 +156,8 @@ class Call:
     """since when the customer waits for an agent"""
     cause: int | None = None
     """Q.850 cause that came with the final response"""
+    moved_to: str | None = None
+    """the number that the network announced instead of this one"""
     announced: bool = False
     """its trunk has played early media and has not said that it rings"""
     cancel_outcome: Outcome | None = None

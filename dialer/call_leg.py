@@ -45,7 +45,7 @@ class CallLegOwner:
     def on_failed(self, event: Failed) -> None:
         call = self.call
         call.status = 0 if event.kind == "timeout" else event.status
-        call.cause = event.cause
+        call.cause, call.moved_to = event.cause, event.moved_to
         call.leg_open = False
         if not self.fail_over.take(call, event):
             self.control.fire(call, CallTrigger.FAIL)

@@ -15,7 +15,7 @@ from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRe
 from dialer.mqtt.outbox import outcome_message
 from dialer.services import Services
 from dialer.sip import DialogState
-from dispositions import Applied, Disposition, Outcome, WriteTransaction
+from dispositions import Applied, Disposition, Finish, Outcome, WriteTransaction
 
 #: Key of the saved SIP state of a leg that outlives its attempt's outcome, so that a restart can end it.
 STANDING_KEY = "standing_leg/"
@@ -85,9 +85,10 @@ class OutcomeDesk:
         attempt, status, cause, dialog = call.id, call.status, call.cause, call.dialog
         agent = call.agent.name if call.agent is not None else None
         fields = call_fields(call)
+        end = Finish(attempt, outcome, at, _cause(status, cause), talk, call.moved_to)
 
         def operation(tx: WriteTransaction) -> list[CallEvent]:
-            applied = tx.finish_attempt(attempt, outcome, at, cause=_cause(status, cause), talk_seconds=talk)
+            applied = tx.finish_attempts([end])[0]
             if standing and dialog is not None:
                 tx.save_state(f"{STANDING_KEY}{attempt}", {**dialog.to_dict(), "trunk": fields["trunk"], "at": at})
             ended = CallEnded(

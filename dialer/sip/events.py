@@ -75,6 +75,8 @@ class Failed:
     retry_after: float | None = None
     cause: int | None = None
     kind: Literal["response", "timeout", "cancelled", "transport"] = "response"
+    moved_to: str | None = None
+    """the number that the called one has changed to, where the network says so"""
 
 
 @dataclass(frozen=True, slots=True)

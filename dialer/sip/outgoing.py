@@ -15,7 +15,7 @@ from dialer.sip.grammar import tag_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
-from dialer.sip.reason import q850_cause, reason_line, retry_after
+from dialer.sip.reason import moved_to, q850_cause, reason_line, retry_after
 from dialer.sip.reliable import EarlyDialog, rseq_of
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
@@ -156,6 +156,7 @@ class OutgoingLeg(Leg):
                 retry_after(response),
                 q850_cause(response),
                 "cancelled" if cancelled else "response",
+                moved_to(response),
             )
             self.fire("refused", now)
 
