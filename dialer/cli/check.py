@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 @config_argument
 @click.option("--options", "ask", is_flag=True, help="Also send OPTIONS to every trunk and show the round trip.")
 @click.option("--no-lists", is_flag=True, help="Do not read the contact lists.")
+@click.option("--diagram", is_flag=True, help="Only draw what becomes of contacts, as Mermaid flow charts.")
 @json_option
-def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
+def check(config_path: str, ask: bool, no_lists: bool, diagram: bool, as_json: bool) -> int:
     """Check CONFIG and everything that it points at, and say what would be dialable now and what not, and why.
 
     Nothing is changed: lists that are not imported yet are read into a temporary store. Ends with 0 when all is well,
@@ -37,6 +39,8 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
 
     config = load(config_path)
     built = build(config)
+    if diagram:
+        return _draw(built.campaigns, as_json)
     problems: list[str] = []
     lists = heads(config, problems)
     trunks = probe(built.file) if ask else {}
@@ -62,6 +66,17 @@ def check(config_path: str, ask: bool, no_lists: bool, as_json: bool) -> int:
         if not problems:
             show(f"{config_path}: fit to run")
     return 1 if problems else 0
+
+
+def _draw(campaigns: Mapping[str, BuiltCampaign], as_json: bool) -> int:
+    """Each campaign's table of outcomes and codes, drawn; paste it wherever Mermaid is understood."""
+    drawn = {name: campaign.policy.table.diagram() for name, campaign in campaigns.items()}
+    if as_json:
+        print_json(drawn)
+        return 0
+    for name, text in drawn.items():
+        click.echo(f"%% campaign {name}\n{text}")
+    return 0
 
 
 def _json(
@@ -177,6 +192,8 @@ _MEANING = {
     "do_not_call": "on a do-not-call list",
     "bad_number": "no such number",
     "exhausted": "tried as often as allowed",
+    "no_consent": "no lawful basis on record, or one that has expired",
+    "filtered": "not what the campaign's filter asks for",
 }
 
 

@@ -68,6 +68,14 @@ def test_sync(dialer: Dialer, nobody: Path, tmp_path: Path, monkeypatch: pytest.
     assert "promo" in dialer("list", "sync", nobody, "--list", "spring").out
 
 
+def test_the_table_is_drawn(dialer: Dialer, nobody: Path) -> None:
+    said = dialer("check", nobody, "--diagram")
+    assert said.code == 0
+    assert said.out.startswith("%% campaign promo\nflowchart LR\n")
+    assert '["sold"]' in said.out
+    assert dialer("check", nobody, "--diagram", "--json").json["promo"].startswith("flowchart LR")
+
+
 def test_erase_keeps_the_mark(dialer: Dialer, nobody: Path) -> None:
     dialer("import", nobody)
     said = dialer("contact", nobody, "+447700900101", "--erase", "--yes")
