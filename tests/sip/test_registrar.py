@@ -14,6 +14,7 @@ from dialer.sip import (
     Credentials,
     Endpoint,
     EndpointConfig,
+    Flow,
     Registered,
     RegisterRefused,
     Registrar,
@@ -364,6 +365,26 @@ def test_other_accounts_end_the_bindings_of_who_is_gone_or_has_another_password(
     assert office.registrar.reach("ben") is not None
     assert status(office.register(CONTACT)) == 401
     assert status(office.register(CONTACT, password="new")) == 200
+
+
+def test_a_phone_that_registers_over_tcp_is_called_over_its_connection() -> None:
+    office, flow = Office(), Flow("192.0.2.7", 40000, "tcp")
+    office.endpoint = Endpoint(EndpointConfig(*HERE, tcp_port=5060, registrar=office.registrar), seed=b"r")
+
+    def over_tcp(text: str) -> str:
+        return office.send(text.replace("SIP/2.0/UDP", "SIP/2.0/TCP"), flow)
+
+    challenge = office.challenge(over_tcp(office.request()))
+    contact = "Contact: <sip:ana@10.0.0.9:5062;transport=tcp>\r\n"
+    assert status(over_tcp(office.request(office.keys(challenge) + contact))) == 200
+    found = office.registrar.reach("ana")
+    assert found is not None
+    assert found.destination == flow
+    plan = office.endpoint.plan_invite(found.uri, from_uri=SERVER, destination=found.destination)
+    office.endpoint.invite(plan, office.now)
+    ((data, where),) = office.endpoint.datagrams_to_send()
+    assert where == flow
+    assert data.startswith(b"INVITE sip:ana@10.0.0.9:5062;transport=tcp SIP/2.0\r\n")
 
 
 def test_without_accounts_register_is_not_allowed() -> None:
