@@ -1,6 +1,7 @@
 """Writes a campaign's files: the TOML and the CSV that a run starts from.
 
-The numbers are +1 AAA 555 01NN, which no telephone company assigns to anybody: 100 in each of many area codes.
+The numbers are +1 AAA 555 01NN, which no telephone company assigns to anybody: 100 in each of many area codes; beyond
+them 555 02NN to 09NN, of an exchange that has no subscribers. All peers are on loopback.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ CODES = ("satisfied", "callback", "own_callback", "sale", "not_interested", "do_
 
 
 def numbers(count: int) -> list[str]:
-    """`count` different E.164 numbers reserved for fiction. Raises ValueError beyond what there are."""
-    if count > 100 * len(AREA_CODES):
-        raise ValueError(f"there are only {100 * len(AREA_CODES)} such numbers")
-    return [f"+1{AREA_CODES[index // 100]}55501{index % 100:02d}" for index in range(count)]
+    """`count` different E.164 numbers that are nobody's. Raises ValueError beyond what there are."""
+    block = 100 * len(AREA_CODES)
+    if count > 9 * block:
+        raise ValueError(f"there are only {9 * block} such numbers")
+    return [
+        f"+1{AREA_CODES[index % block // 100]}5550{1 + index // block}{index % 100:02d}" for index in range(count)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
