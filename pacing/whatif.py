@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pacing.config import PacingConfig
+from pacing.decision import Decision
 from pacing.errors import InvalidValueError
 from pacing.history import History
 from pacing.laws import Draw, Laws, empirical, lifelike, lognormal, mixture, scaled
@@ -103,7 +104,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Day:
     """One simulated day of `agents` agents. occupancy by hour of dialing; over: the window's share was over the cap at
-    the end of the day; times in s."""
+    the end of the day; held: share of the decisions that lines or calls per second cut short; times in s."""
 
     agents: int
     number: int
@@ -115,6 +116,7 @@ class Day:
     machines: int
     billed: float
     over: bool
+    held: float
     by_hour: tuple[float, ...]
 
 
@@ -127,9 +129,15 @@ def block(plan: Plan, first: int, count: int) -> Iterator[Day]:
     for number in range(first, first + count):
         start = number * DAY + plan.opens
         pacer = Pacer(plan.config) if state is None else Pacer.restore(state, start, plan.config)
+        held = 0
+
+        def look(_: float, decision: Decision) -> None:
+            nonlocal held
+            held += decision.why["wish"] > decision.why["room"]
+
         out = simulate(
             pacer, laws, full_time(plan.agents, seconds, start), seconds, plan.seed * 100_000 + number,
-            start=start, by_minute=True, trunk=trunk, window=plan.legal_window, history=history,
+            each=look, start=start, by_minute=True, trunk=trunk, window=plan.legal_window, history=history,
         )  # fmt: skip
         state = pacer.state()
         end = start + seconds
@@ -137,7 +145,8 @@ def block(plan: Plan, first: int, count: int) -> Iterator[Day]:
         answered, abandoned = history.since(since, end)
         yield Day(
             plan.agents, number, out.occupied, out.logged_in, out.placed, out.connected + out.abandoned, out.abandoned,
-            out.machines, out.billed, abandoned > plan.config.abandon_cap * answered, _by_hour(out, start, seconds),
+            out.machines, out.billed, abandoned > plan.config.abandon_cap * answered,
+            held / max(1, out.decided), _by_hour(out, start, seconds),
         )  # fmt: skip
 
 
@@ -156,7 +165,7 @@ class Expectation:
     """The days of one team added up. Shares as fractions, times in s, counts a day.
 
     occupancy_error: half of the 95 % interval of the mean over days; idle: s between two calls of an agent; over: share
-    of days that end over the cap; over_upper: its 95 % upper bound."""
+    of days that end over the cap; over_upper: its 95 % upper bound; held: as in `Day`."""
 
     agents: int
     days: int
@@ -171,6 +180,7 @@ class Expectation:
     connected: float
     machines: float
     billed: float
+    held: float
     by_hour: tuple[float, ...]
 
 
@@ -192,6 +202,7 @@ def expectation(days: list[Day]) -> Expectation:
         abandoned / max(1, answered), max(day.abandoned / max(1, day.answered) for day in days),
         over / count, _upper(over, count), sum(day.placed for day in days) / count, (answered - abandoned) / count,
         sum(day.machines for day in days) / count, sum(day.billed for day in days) / count,
+        sum(day.held for day in days) / count,
         tuple(sum(hour) / count for hour in hours),
     )  # fmt: skip
 

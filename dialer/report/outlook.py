@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: A chance of ending a day over the cap that is no reason for a warning.
 RARE: Final = 0.01
+#: A share of decisions that the trunks cut short, and that a manager should know of.
+HELD: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,11 @@ class Outlook:
             f"{percent(own.over)} of the simulated days end over {self.limit} abandoned ({at_most});"
             f" window: {self.plan.window}."
         )
+        if own.held > HELD:
+            said.append(
+                f"Lines or calls per second hold the pacer back at {percent(own.held)} of its decisions:"
+                " more of them would keep the agents busier."
+            )
         more = self.one_more()
         if more is not None:
             cost = f", {more['cost']:+,.2f} cost" if "cost" in more else ""

@@ -10,7 +10,7 @@ from pacing.whatif import Day, Plan, block, expectation
 
 
 def day(number: int, occupied: float = 80.0, answered: int = 100, abandoned: int = 2, over: bool = False) -> Day:
-    return Day(3, number, occupied, 100.0, 500, answered, abandoned, 0, 6000.0, over, (occupied / 100.0,))
+    return Day(3, number, occupied, 100.0, 500, answered, abandoned, 0, 6000.0, over, 0.0, (occupied / 100.0,))
 
 
 def test_days_are_added_up_not_averaged() -> None:
@@ -54,6 +54,13 @@ def test_a_block_is_a_row_of_days_and_repeats() -> None:
     assert found == list(block(plan, 2, 2))
     assert found != list(block(replace(plan, seed=2), 2, 2))
     assert all(one.machines > 0 and len(one.by_hour) == 1 for one in found)
+
+
+def test_too_few_lines_are_noticed() -> None:
+    plenty, few = (next(iter(block(Plan(5, hours=0.5, lines=lines), 0, 1))) for lines in (100, 5))
+    assert plenty.held < 0.02
+    assert few.held > 0.1
+    assert few.occupied < plenty.occupied
 
 
 def test_given_talk_times_are_drawn() -> None:
