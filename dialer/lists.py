@@ -15,7 +15,8 @@ import structlog
 from dialer.clock import Clock
 from dialer.config.build import Built, list_spec
 from dialer.events import ContactsAdded, EventStream
-from dispositions import ImportReport, ListSpec, Store, import_csv, import_do_not_call
+from dialer.registers import take_file
+from dispositions import ImportReport, ListSpec, Store, import_csv
 from dispositions.withholding import review_campaign
 
 log = structlog.get_logger("lists")
@@ -40,11 +41,7 @@ async def import_lists(built: Built, store: Store, clock: Clock, stream: EventSt
         if moved:
             log.info("filter or consent rule changed", campaign=name, contacts_moved=moved)
     for name, table in built.file.do_not_call.items():
-        path = Path(table.path)
-        report = await asyncio.to_thread(
-            import_do_not_call, store, name, path, clock.at(), region=table.region, column=table.column,
-            replaces=table.replaces, progress=_progress(path),
-        )  # fmt: skip
+        report = await take_file(store, name, table, clock.at(), _progress(Path(table.path)))
         log.info("do-not-call file read", list=name, rows=report.rows, new=report.added, rejected=report.rejected)
     for campaign, spec in wanted_lists(built):
         report = await asyncio.to_thread(import_csv, store, campaign, spec, clock.at(), _progress(spec.path))

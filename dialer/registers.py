@@ -1,8 +1,13 @@
-"""Do-not-call files that are kept up to date while the dialer runs: a file that has changed is read again by itself."""
+"""Do-not-call files: read at the start, and again by themselves when they change while the dialer runs.
+
+A register (`replaces`) may have hundreds of millions of numbers: it is compiled in a process of its own, so that
+neither the calls nor this process's memory feel it, and swapped in whole.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,7 +16,9 @@ import structlog
 from dialer.clock import Clock
 from dialer.config.list_tables import DoNotCallTable
 from dialer.events import EventStream, ServiceAlert
-from dispositions import DispositionsError, Store, import_do_not_call
+from dispositions import DispositionsError, ImportFileError, ImportReport, Store, import_do_not_call
+from dispositions.compiled_register import Register, compiled_path, is_stale
+from dispositions.importer import Progress
 
 log = structlog.get_logger("registers")
 
@@ -20,6 +27,49 @@ LOOK_EVERY = 15.0
 
 #: What tells a file from what it was: when it was written, its length, which file it is.
 Stamp = tuple[int, int, int]
+
+
+async def take_file(
+    store: Store, name: str, table: DoNotCallTable, at: float, progress: Progress | None = None
+) -> ImportReport:
+    """Bring the file into the list `name`. Raises DispositionsErrors; the list then stays as it was."""
+    path = Path(table.path)
+    if table.replaces:
+        await _compile(path, table)
+    return await asyncio.to_thread(
+        import_do_not_call, store, name, path, at, region=table.region, column=table.column,
+        replaces=table.replaces, progress=progress,
+    )  # fmt: skip
+
+
+def put_compiled(store: Store, tables: Mapping[str, DoNotCallTable]) -> None:
+    """The registers as a dialer left them compiled, for a command that only looks. Raises ImportFileError."""
+    for name, table in tables.items():
+        compiled = compiled_path(Path(table.path).resolve())
+        if table.replaces and compiled.is_file():
+            store.do_not_call.put_register(name, Register.load(compiled).numbers)
+
+
+async def _compile(path: Path, table: DoNotCallTable) -> None:
+    compiled = compiled_path(path.resolve())
+    if not await asyncio.to_thread(is_stale, path, compiled, table.region, table.column):
+        return
+    column = [] if table.column is None else ["--column", table.column]
+    log.info("compiling a register", file=str(path), bytes=path.stat().st_size)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "dispositions.compiled_register", str(path), str(compiled),
+        "--region", table.region, *column,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        _, said = await child.communicate()
+    except asyncio.CancelledError:
+        child.kill()
+        await child.wait()
+        raise
+    if child.returncode:
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise ImportFileError(str(path), None, last[0].removeprefix(f"{path}: ") if last else "could not be compiled")
 
 
 class RegisterWatch:
@@ -55,17 +105,14 @@ class RegisterWatch:
                 self._read[key] = now
             elif now is not None and now != self._read[key] and now == before:
                 self._read[key] = now  # a file that cannot be read is tried again when it changes again
-                if await self._take(name, table, path):
+                if await self._take(name, table):
                     done.append(name)
         return done
 
-    async def _take(self, name: str, table: DoNotCallTable, path: Path) -> bool:
+    async def _take(self, name: str, table: DoNotCallTable) -> bool:
         at = self._clock.at()
         try:
-            report = await asyncio.to_thread(
-                import_do_not_call, self._store, name, path, at, region=table.region, column=table.column,
-                replaces=table.replaces,
-            )  # fmt: skip
+            report = await take_file(self._store, name, table, at)
         except DispositionsError as error:
             log.error("do-not-call file not taken: the list stays as it was", list=name, problem=str(error))
             self._tell("do_not_call_rejected", str(error))

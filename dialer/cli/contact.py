@@ -82,12 +82,14 @@ def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
     from dialer.cli.stores import opened
     from dialer.config.build import build_campaigns
     from dialer.config.load import load
+    from dialer.registers import put_compiled
     from dialer.snapshot import contact_card
     from dispositions.errors import NumberError
 
     config = load(config_path, outside=False)
     campaigns = build_campaigns(config)
     with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.read() as view:
+        put_compiled(store, config.file.do_not_call)
         at = time.time()
         try:
             found = [

@@ -16,6 +16,7 @@ from dialer.cli.stores import opened
 from dialer.config.build import BuiltCampaign, list_spec
 from dialer.config.load import Config
 from dialer.config.store_url import sqlite_file
+from dialer.registers import put_compiled
 from dispositions import ImportFileError, Store
 from dispositions.importer import ImportReport, import_csv, read_head
 from dispositions.register import import_do_not_call
@@ -65,6 +66,7 @@ def count(config: Config, campaigns: Mapping[str, BuiltCampaign], at: float, *, 
     exists = file is None or file.is_file()
     if exists and (file is None or file.stat().st_size > LARGEST_COPY):
         with opened(url, (c.policy for c in campaigns.values())) as store:
+            put_compiled(store, config.file.do_not_call)
             return Funnel(_count(store, campaigns, at), {})
     with tempfile.TemporaryDirectory(prefix="dialer-check-") as directory:
         copy = Path(directory) / "store.db"

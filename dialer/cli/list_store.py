@@ -10,6 +10,7 @@ from dialer.cli.output import Failure
 from dialer.cli.stores import opened
 from dialer.config.build import BuiltCampaign, build_campaigns
 from dialer.config.load import Config, load
+from dialer.registers import put_compiled
 from dispositions import Store
 
 
@@ -23,6 +24,7 @@ def campaigns_of(config_path: str, wanted: str | None) -> Iterator[tuple[Config,
         known = ", ".join(sorted(campaigns))
         raise Failure(f"{config_path} has no campaign {wanted!r}; it has {known}", code="unknown_campaign")
     with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store:
+        put_compiled(store, config.file.do_not_call)
         yield config, {n: c for n, c in campaigns.items() if wanted in (None, n)}, store
 
 

@@ -96,6 +96,7 @@ def _refuse_marked(built: Built, number: str) -> None:
     """A do-not-call mark holds for tests, too."""
     from dialer.cli.stores import opened
     from dialer.config.store_url import sqlite_file
+    from dialer.registers import put_compiled
 
     url = built.file.store.url
     file = sqlite_file(url)
@@ -103,6 +104,7 @@ def _refuse_marked(built: Built, number: str) -> None:
         return  # no dialer has run yet: there are no marks
     with opened(url, (campaign.policy for campaign in built.campaigns.values())) as store:
         store.refresh_do_not_call()
+        put_compiled(store, built.file.do_not_call)
         if any(store.is_do_not_call(number, name) for name in built.campaigns):
             raise Failure(f"{number} is marked do-not-call; it is not dialed", code="do_not_call")
 

@@ -11,8 +11,8 @@ import pytest
 from dialer.clock import Clock
 from dialer.config.list_tables import DoNotCallTable
 from dialer.events import EventStream, ServiceAlert
-from dialer.registers import RegisterWatch
-from dispositions import CampaignPolicy, Store, import_do_not_call
+from dialer.registers import RegisterWatch, put_compiled, take_file
+from dispositions import CampaignPolicy, ImportFileError, Store
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def store(tmp_path: Path) -> Store:
 def test_a_changed_file_is_swapped_in(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "state.txt"
     path.write_text("+12125550101\n+12125550102\n")
-    import_do_not_call(store, "state", path, 1.0)
     tables = {"state": DoNotCallTable(path=str(path), region="US", replaces=True)}
+    asyncio.run(take_file(store, "state", tables["state"], 1.0))
     stream, told = EventStream(), []
     stream.subscribe(told.append)
     watch = RegisterWatch(lambda: tables, store, Clock(), stream)
@@ -57,4 +57,25 @@ def test_a_changed_file_is_swapped_in(store: Store, tmp_path: Path) -> None:
     kinds = [event.alert for event in told if isinstance(event, ServiceAlert)]
     assert kinds == ["do_not_call_read", "do_not_call_rejected"]
     assert store.is_do_not_call("+12125550103", "c")
+    store.close()
+
+
+def test_a_register_is_compiled_in_a_process_of_its_own_and_found_by_commands_that_look(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.txt"
+    path.write_text("2125550101\n")
+    tables = {"state": DoNotCallTable(path=str(path), region="US", replaces=True)}
+    report = asyncio.run(take_file(store, "state", tables["state"], 1.0))
+    assert (report.rows, report.added) == (1, 1)
+    assert store.is_do_not_call("+12125550101", "c")
+    other = Store(tmp_path / "s.db")
+    other.register(CampaignPolicy("c", region="US", dnc_lists=("state",)))
+    put_compiled(other, tables)
+    assert other.is_do_not_call("+12125550101", "c")
+    path.write_text("nobody\n")
+    with pytest.raises(ImportFileError, match=r"state\.txt: there is not one number in it"):
+        asyncio.run(take_file(store, "state", tables["state"], 2.0))
+    assert store.is_do_not_call("+12125550101", "c")
+    other.close()
     store.close()
