@@ -98,6 +98,7 @@ class SaleService:
 
     async def run(self) -> None:
         """Pick up and look after, until cancelled."""
+        await self.look_after(at_start=True)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pick_up_for_ever(), name="pick up")
             group.create_task(self._look_after_for_ever(), name="look after")
@@ -153,9 +154,10 @@ class SaleService:
             await asyncio.sleep(LOOK_AFTER)
             await self.look_after()
 
-    async def look_after(self) -> None:
+    async def look_after(self, *, at_start: bool = False) -> None:
         """Sales that are started in the store and run nowhere: taken up again, or, when their workflow is over without
-        an end in the store, given to a person."""
+        an end in the store, given to a person. `at_start`: only those that never had a workflow, at once; DBOS takes
+        up its own."""
         now = time.monotonic()
         records = await self._read(sale.under_way)
         seen: dict[str, float] = {}
@@ -164,6 +166,8 @@ class SaleService:
             if name in self.active or name in self._starting:
                 continue
             seen[name] = self._astray.get(name, now)
+            if at_start and await DBOS.get_workflow_status_async(name) is None:
+                await self._start(record)
             if now - seen[name] >= ASTRAY:
                 await self._take_up(record, name)
         self._astray = seen

@@ -23,6 +23,15 @@ PASSAGES = {
     "undo-payment": 1, "undo-reservation": 1, "tell-sorry": 1,
 }  # fmt: skip
 POINTS = [(f"{side}:{what}", passage) for what, passage in PASSAGES.items() for side in ("before", "after")]
+#: Those at which something could be lost or doubled; the soak goes through all.
+WORST = [
+    (f"{side}:{what}", PASSAGES[what])
+    for what, sides in {
+        "commit-claim": "after", "commit-advance": "before", "commit-record": "before",
+        "ask-payment": "before after", "ask-issue": "after", "undo-payment": "after",
+    }.items()
+    for side in sides.split()
+]  # fmt: skip
 QUICK = 'timeout = 3\npause = "100ms"\npause_most = 1\nbreaker_rest = "500ms"'
 
 Make = Callable[..., SaleStage]
@@ -77,6 +86,11 @@ def make(tmp_path: Path, request: pytest.FixtureRequest) -> Make:
     return build
 
 
+def test_killed_at_the_worst_points(make: Make) -> None:
+    die_at_every_point(make(), WORST)
+
+
+@pytest.mark.soak
 def test_killed_at_every_point(make: Make) -> None:
     die_at_every_point(make(), POINTS)
 
@@ -90,6 +104,22 @@ def test_killed_at_random_instants_with_faults(make: Make) -> None:
 def test_killed_at_fifty_random_instants(make: Make) -> None:
     faults = {"error": 0.05, "lost": 0.05, "reset": 0.03, "hang": 0.03, "hang_seconds": 4.0}
     die_at_random(make(faults=faults, level="info"), 50, seed=4)
+
+
+def test_the_pipelines_own_records_lost(make: Make) -> None:
+    """Every sale under way begins again, under the same keys: the third parties have done it already."""
+    stage = make()
+    stage.sell(4, reservation="R1", amount=1, card="1")
+    process = stage.start([sys.executable, FAULTY, "after:ask-issue", "2"])
+    assert process.wait(60.0) == -signal.SIGKILL
+    charges = sum(trail.charges for trail in stage.parties.trails().values())
+    assert charges > 0
+    for file in stage.folder.glob("sales.db*"):
+        file.unlink()
+    stage.start()
+    stage.wait_ended(60.0)
+    assert stage.broken() == {}
+    assert set(stage.states().values()) == {"done"}
 
 
 def test_a_clean_end_leaves_nothing_half_done(make: Make) -> None:
