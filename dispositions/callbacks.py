@@ -12,8 +12,10 @@ from dispositions.attempt import CallbackCard
 from dispositions.statement import Statement
 
 if TYPE_CHECKING:
+    from dispositions.policy import CampaignPolicy
     from dispositions.transaction import WriteTransaction
     from dispositions.view import ReadView
+    from dispositions.work import Attempt, Contact
 
 IN_TIME = 300.0
 """A promise is kept when its call leaves no later than so many seconds after it was due."""
@@ -83,3 +85,35 @@ def remind(tx: WriteTransaction, at: float) -> list[CallbackCard]:
         _REMINDED.many(tx.connection, [{"key": row.id, "new_reminded_at": at} for row in rows])
         cards += [recovery.card(tx, row, number=f"+{row.number}") for row in rows]
     return cards
+
+
+def promise(
+    tx: WriteTransaction,
+    contact: Contact,
+    attempt: Attempt,
+    agent: str,
+    personal: bool,
+    due: float,
+    at: float,
+    policy: CampaignPolicy,
+    note: str | None,
+) -> int:
+    """See `WriteTransaction.promise`."""
+    key = tx.store.next_id("callback", tx.connection)
+    tx.work.callbacks[key] = {
+        "id": key,
+        "campaign_id": contact.campaign_id,
+        "contact_id": contact.id,
+        "attempt_id": attempt.id,
+        "agent": agent,
+        "personal": int(personal),
+        "due_at": due,
+        "expires_at": due + policy.callback_expiry,
+        "state": "open",
+        "note": note,
+        "created_at": at,
+        "closed_at": None,
+        "tried_at": None,
+        "reminded_at": None,
+    }
+    return key

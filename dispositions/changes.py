@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.engine import Connection
@@ -12,8 +12,19 @@ from sqlalchemy.engine import Connection
 from dispositions import schema
 from dispositions.statement import Statement
 
+if TYPE_CHECKING:
+    from dispositions.transaction import WriteTransaction
+
 ChangeKind = Literal[
-    "field", "number_added", "number_first", "number_retired", "number_moved", "consent", "consent_withdrawn", "erased"
+    "field",
+    "number_added",
+    "number_first",
+    "number_retired",
+    "number_moved",
+    "consent",
+    "consent_withdrawn",
+    "erased",
+    "withdrawn",
 ]
 KINDS: tuple[str, ...] = get_args(ChangeKind)
 
@@ -38,7 +49,7 @@ class Change:
     new: str | None = None
 
 
-def record(connection: Connection, campaign_id: int, changes: Sequence[Change]) -> None:
+def record(tx: WriteTransaction, campaign_id: int, changes: Sequence[Change]) -> None:
     """Write them down, in the transaction that makes them true."""
     rows: list[dict[str, Any]] = [
         {
@@ -53,7 +64,11 @@ def record(connection: Connection, campaign_id: int, changes: Sequence[Change]) 
         }
         for change in changes
     ]
-    _INSERT.many(connection, rows)
+    _INSERT.many(tx.connection, rows)
+    for contact_id in dict.fromkeys(change.contact_id for change in changes):
+        own = [change for change in changes if change.contact_id == contact_id]
+        told = [{"kind": c.kind, "subject": c.subject, "old": c.old, "new": c.new} for c in own]
+        tx.note(campaign_id, contact_id, "contact_changed", own[0].at, {"who": own[0].who, "changes": told})
 
 
 def of_contact(connection: Connection, contact_id: int) -> list[Change]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, select, update
 
-from dispositions import blocking, changes, consent, schema, settle
+from dispositions import blocking, changes, consent, journal, schema, settle
 from dispositions.changes import Change
 from dispositions.errors import UnderWay
 from dispositions.number import digits_of
@@ -92,7 +92,9 @@ def _forget(tx: WriteTransaction, contact: Contact, who: str, at: float, keep: C
         statement.many(tx.connection, [key])
     consent.forget(tx.connection, [contact.id])
     changes.forget(tx.connection, contact.id)
-    changes.record(tx.connection, contact.campaign_id, [Change(contact.id, at, "erased", who)])
+    journal.forget(tx.connection, contact.id)
+    tx.work.notes = [note for note in tx.work.notes if note["contact_id"] != contact.id]
+    changes.record(tx, contact.campaign_id, [Change(contact.id, at, "erased", who)])
     return forget_sales(tx, contact.id, keep)
 
 

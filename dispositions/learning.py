@@ -73,7 +73,7 @@ def _first(tx: WriteTransaction, contact: Contact, digits: int, at: float) -> No
     if rows and rows[0].digits != digits and any(row.digits == digits for row in rows):
         _PLACE.many(tx.connection, [_key(contact, digits) | {"new_position": rows[0].position - 1}])
         change = Change(contact.id, at, "number_first", "network", f"+{digits}", f"+{rows[0].digits}", f"+{digits}")
-        changes.record(tx.connection, contact.campaign_id, [change])
+        changes.record(tx, contact.campaign_id, [change])
 
 
 def invalid_in_a_row(tx: WriteTransaction, contact: Contact, digits: int) -> int:
@@ -124,7 +124,7 @@ def add_numbers(
     if instead_of is not None and instead_of != found[0].digits:
         settle.mark_number(tx, contact, instead_of, "bad")
         told.append(Change(contact.id, at, "number_moved", who, f"+{instead_of}", f"+{instead_of}", found[0].e164))
-    changes.record(tx.connection, contact.campaign_id, told)
+    changes.record(tx, contact.campaign_id, told)
     contact.number, contact.dirty = found[0].digits, True
     contact.zone_id = tx.store.zone_id(store_zones(found[0].zones), tx.connection)
     state = contact.place.state
@@ -194,7 +194,7 @@ def correct(
             Change(contact.id, at, "field", who, name, shown(before.get(name)), shown(value))
             for name, value in differing.items()
         ]
-        changes.record(tx.connection, contact.campaign_id, told)
+        changes.record(tx, contact.campaign_id, told)
     return len(differing) + len(numbers)
 
 

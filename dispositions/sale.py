@@ -186,6 +186,9 @@ _MOVE = Statement(
     )
 )
 _ASKED = Statement(select(_s.state, _s.starts, _s.asked).where(_s.id == bindparam("key")))
+_PLACE = Statement(
+    select(_s.campaign_id, _s.contact_id, _s.attempt_id, _s.state, _s.reason).where(_s.id == bindparam("key"))
+)
 _STEP = Statement(
     lambda dialect: upsert(schema.sale_step, ["sale_id", "run", "phase", "name"], dialect, **{
         name: (lambda new, n=name: getattr(new, n))
@@ -214,6 +217,8 @@ def claim(tx: WriteTransaction, limit: int, at: float) -> list[SaleRecord]:
     if not keys:
         return []
     _CLAIM.many(tx.connection, [{"key": key, "at": at} for key in keys])
+    for key in keys:
+        _tell(tx, key, at)
     return _read(tx.connection, _s.id.in_(keys))
 
 
@@ -253,7 +258,18 @@ def advance(
     }  # fmt: skip
     if state not in ENDED:
         _MOVE.many(tx.connection, [given])
+    if new is not state:
+        _tell(tx, sale_id, at)
     return bool(row.asked == "cancel")
+
+
+def _tell(tx: WriteTransaction, sale_id: int, at: float) -> None:
+    """Where the sale is now, into the journal."""
+    if not tx.store.journalling:
+        return
+    row = _PLACE.one(tx.connection, {"key": sale_id}).one()
+    body = {"sale": sale_id, "call": row.attempt_id, "state": row.state, "reason": row.reason}
+    tx.note(row.campaign_id, row.contact_id, "sale_changed", at, body)
 
 
 def _target(state: SaleState, move: SaleMove) -> SaleState:
@@ -268,6 +284,7 @@ def retry(tx: WriteTransaction, sale_id: int, at: float) -> SaleState:
     after(record.state, SaleMove.RETRY)
     how = "undo" if record.state is SaleState.FAILED else None
     _QUEUE_AGAIN.many(tx.connection, [{"key": sale_id, "old": str(record.state), "how": how, "at": at}])
+    _tell(tx, sale_id, at)
     return record.state
 
 
@@ -280,6 +297,7 @@ def cancel(tx: WriteTransaction, sale_id: int, at: float, reason: str = "cancell
         return SaleState.STARTED
     new = after(record.state, SaleMove.CANCEL)
     _CANCEL_QUEUED.many(tx.connection, [{"key": sale_id, "why": reason, "at": at}])
+    _tell(tx, sale_id, at)
     return new
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The alembic revision that this code expects in `dispositions_version`."""
 VERSION_TABLE = "dispositions_version"
 
@@ -303,6 +303,31 @@ outbox = Table(
     Column("payload", Text, nullable=False),
     Column("at", Float, nullable=False),
     sqlite_autoincrement=True,  # an id is never used again: a late outbox_done must not hit a new row
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("serial", _Big, primary_key=True),  # in the order of commits: dispositions.journal
+    Column("campaign_id", Integer, nullable=False),
+    Column("contact_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("kind", Text, nullable=False),  # dispositions.journal.KINDS
+    Column("body", Text, nullable=False),
+    Index("journal_campaign", "campaign_id", "serial"),
+    Index("journal_contact", "contact_id", "serial"),
+)
+
+delivery = Table(  # what a webhook could not deliver at once; its cursor is past these
+    "delivery",
+    metadata,
+    Column("webhook", Text, primary_key=True),
+    Column("serial", BigInteger, primary_key=True),
+    Column("contact_id", BigInteger, nullable=False),
+    Column("at", Float, nullable=False),  # of the entry
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Float, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 saved = Table(

@@ -191,7 +191,7 @@ def _retire(
     mark_number(tx, contact, attempt.number, "bad")
     who = "network" if attempt.outcome is not Outcome.ANSWERED else attempt.agent or "agent"
     change = Change(contact.id, at, "number_retired", who, f"+{attempt.number}", None, key)
-    changes.record(tx.connection, contact.campaign_id, [change])
+    changes.record(tx, contact.campaign_id, [change])
     if contact.number == attempt.number and not switch_number(tx, contact, policy):
         settle(contact, ContactState.BAD_NUMBER, at)
         return

@@ -27,6 +27,7 @@ class ContactState(StrEnum):
     EXHAUSTED = "exhausted"
     NO_CONSENT = "no_consent"
     FILTERED = "filtered"
+    WITHDRAWN = "withdrawn"
 
 
 SETTLED = frozenset(
@@ -36,6 +37,7 @@ SETTLED = frozenset(
         ContactState.DO_NOT_CALL,
         ContactState.BAD_NUMBER,
         ContactState.EXHAUSTED,
+        ContactState.WITHDRAWN,
     }
 )
 """The states that nobody dials again, until an agent's correction says otherwise."""
@@ -63,6 +65,7 @@ class Move(StrEnum):
     NO_CONSENT = "no_consent"
     FILTER = "filter"
     ADMIT = "admit"
+    WITHDRAW = "withdraw"
 
 
 _S, _M = ContactState, Move
@@ -108,6 +111,12 @@ MOVES: dict[tuple[ContactState, Move], ContactState] = (
         (_S.READY, _M.DO_NOT_CALL): _S.DO_NOT_CALL,
         (_S.READY, _M.BAD_NUMBER): _S.BAD_NUMBER,
         (_S.READY, _M.EXHAUST): _S.EXHAUSTED,
+        # the company takes it back
+        (_S.READY, _M.WITHDRAW): _S.WITHDRAWN,
+        (_S.WAITING, _M.WITHDRAW): _S.WITHDRAWN,
+        (_S.CALLBACK, _M.WITHDRAW): _S.WITHDRAWN,
+        (_S.NO_CONSENT, _M.WITHDRAW): _S.WITHDRAWN,
+        (_S.FILTERED, _M.WITHDRAW): _S.WITHDRAWN,
         # a correction of the last attempt after its contact came due again
         (_S.READY, _M.RETRY): _S.WAITING,
         (_S.READY, _M.CALLBACK): _S.CALLBACK,

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import bindparam, create_engine, event, exc, insert, select, update
 from sqlalchemy.engine import Connection, Engine, make_url
 
-from dispositions import adding, schema
+from dispositions import adding, journal, schema
 from dispositions.contact import NewContact
 from dispositions.donotcall import DoNotCall
 from dispositions.errors import SchemaError, StoreConflict, StoreError, StoreUnavailable, UnknownCampaign
@@ -80,6 +80,8 @@ class Store:
         self._zone_ids: dict[str, int] = {}
         self._blocks: dict[str, tuple[int, int]] = {}
         self.do_not_call = DoNotCall()
+        self.journalling = False
+        """whether transactions write down what becomes of contacts: `dispositions.journal`"""
 
     # --- schema --------------------------------------------------------------------------------------------------
 
@@ -187,6 +189,7 @@ class Store:
                 try:
                     yield work
                     work.flush()
+                    journal.write(work)
                     transaction.commit()
                 except BaseException:
                     # whatever it was, nothing of it may stay, nor what we remember of rows that now never were

@@ -18,6 +18,9 @@ UNDISPOSED = "undisposed"
 """The code that is written when no agent gave one in time."""
 
 
+_MAY_END = SETTLED - {ContactState.WITHDRAWN}
+
+
 class NextState(StrEnum):
     """What becomes of the contact."""
 
@@ -120,8 +123,8 @@ def _problems(where: str, rule: Rule) -> list[str]:
         problems.append(f"{where}: attempts must be 1 to 1000")
     if rule.next is NextState.CALLBACK and rule.after is None:
         problems.append(f"{where}: a callback needs `after`, for when the agent gives no time")
-    if rule.exhausted not in SETTLED:
-        problems.append(f"{where}: exhausted must be one of {', '.join(sorted(SETTLED))}")
+    if rule.exhausted not in _MAY_END:
+        problems.append(f"{where}: exhausted must be one of {', '.join(sorted(_MAY_END))}")
     return problems
 
 

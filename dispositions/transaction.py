@@ -21,10 +21,12 @@ from dispositions import (
     disposing,
     erasing,
     finishing,
+    journal,
     learning,
     recovery,
     schema,
     starting,
+    task,
     withholding,
 )
 from dispositions.attempt import (
@@ -44,6 +46,7 @@ from dispositions.number import Validity
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
+from dispositions.state import ContactState
 from dispositions.statement import Statement
 from dispositions.unsent import take_back
 from dispositions.work import Attempt, Contact, Work
@@ -127,6 +130,12 @@ class WriteTransaction:
         """Correct a contact's fields (None takes one out) and give it new numbers, to be dialed first; how many of
         both. `who` is written into its history. Raises `UnknownContact`, `ArgumentError`."""
         return learning.correct(self, self.contact(contact_id), fields, numbers, who, at)
+
+    @_spoiling
+    def withdraw(self, contact_id: int, who: str, at: float) -> bool:
+        """Not wanted any more: settled, its callback closed; False when it was settled already. Raises
+        `UnknownContact`, `UnderWay` while it is being called or awaits its disposition."""
+        return task.withdraw(self, self.contact(contact_id), who, at)
 
     @_spoiling
     def record_consent(self, contact_id: int, ground: Consent | None, who: str, at: float) -> None:
@@ -233,14 +242,13 @@ class WriteTransaction:
         fields: Mapping[str, Any] | None = None,
         numbers: Sequence[str] = (),
     ) -> Applied:
-        """The agent's code for a call, during it, after it, or again as a correction. Raises `UnknownAttempt`,
-        `UnknownCode`, `ArgumentError`."""
+        """One code: see `dispose_attempts`. Raises `UnknownAttempt`, `UnknownCode`, `ArgumentError`."""
         given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields, tuple(numbers))
         return self.dispose_attempts([given])[0]
 
     @_spoiling
     def dispose_attempts(self, given: Sequence[Disposition]) -> list[Applied]:
-        """Many at once: all are checked before the first is applied."""
+        """Agents' codes, during or after calls, or as corrections: all are checked before the first is applied."""
         self.work.load_attempts([one.attempt_id for one in given])
         checked = [disposing.check(self, one) for one in given]
         return [disposing.dispose(self, one, attempt) for one, attempt in zip(given, checked, strict=True)]
@@ -341,24 +349,7 @@ class WriteTransaction:
         note: str | None,
     ) -> int:
         """A callback row; its id."""
-        key = self.store.next_id("callback", self.connection)
-        self.work.callbacks[key] = {
-            "id": key,
-            "campaign_id": contact.campaign_id,
-            "contact_id": contact.id,
-            "attempt_id": attempt.id,
-            "agent": agent,
-            "personal": int(personal),
-            "due_at": due,
-            "expires_at": due + policy.callback_expiry,
-            "state": "open",
-            "note": note,
-            "created_at": at,
-            "closed_at": None,
-            "tried_at": None,
-            "reminded_at": None,
-        }
-        return key
+        return callbacks.promise(self, contact, attempt, agent, personal, due, at, policy, note)
 
     def sell(self, contact: Contact, attempt: Attempt, agent: str, fields: str, at: float) -> int:
         """A row of the sale queue, one an attempt; its id."""
@@ -369,10 +360,26 @@ class WriteTransaction:
         if self.spoilt is not None:
             raise self.spoilt
         self.work.flush()
+        self._note_settled()
+
+    def _note_settled(self) -> None:
+        ended, self.work.settled = self.work.settled, []
+        for contact in ended:
+            state = contact.place.state
+            kind: journal.EntryKind = "do_not_call" if state is ContactState.DO_NOT_CALL else "settled"
+            self.note(contact.campaign_id, contact.id, kind, contact.place.when, {"state": str(state)})
+
+    def note(
+        self, campaign_id: int, contact_id: int, kind: journal.EntryKind, at: float, body: Mapping[str, Any]
+    ) -> None:
+        """Into the journal, when the transaction commits; nothing where none is kept."""
+        if self.store.journalling:
+            self.work.notes.append(journal.note(campaign_id, contact_id, kind, at, dict(body)))
 
     def renew(self) -> None:
         """Write, and forget what was read: the next operation changes tables directly."""
         self.work.flush()
+        self._note_settled()
         self.work.contacts.clear()
         self.work.attempts.clear()
         self.work.unknown.clear()

@@ -34,6 +34,7 @@ _ENDED = {
     ContactState.BAD_NUMBER: "has no working number: {what}",
     ContactState.NO_CONSENT: "withheld: {what}",
     ContactState.FILTERED: "withheld: the campaign's filter does not let it through: {what}",
+    ContactState.WITHDRAWN: "withdrawn by the company",
     ContactState.EXHAUSTED: "attempts exhausted: {attempts} made, last {what}",
 }
 

@@ -132,7 +132,7 @@ def record_consent(tx: WriteTransaction, contact_id: int, ground: Consent | None
         change = Change(
             contact_id, at, "consent", who, ground.source, None if before is None else before.basis, ground.basis
         )
-    changes.record(tx.connection, contact.campaign_id, [change])
+    changes.record(tx, contact.campaign_id, [change])
     review(tx, contact, tx.policy_of(contact.campaign_id), ground, at)
 
 

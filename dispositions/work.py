@@ -145,6 +145,10 @@ class Work:
         self.sales: dict[str, dict[str, Any]] = {}
         self.withdrawn: dict[str, dict[str, Any]] = {}
         self.messages: list[dict[str, Any]] = []
+        self.notes: list[dict[str, Any]] = []
+        """for the journal; they get their serials at the end"""
+        self.settled: list[Contact] = []
+        """contacts that came to an end since the last flush"""
         self.tally: Counter[tuple[int, int, str]] = Counter()
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -273,6 +277,8 @@ class Work:
             if old is new:
                 continue
             contact.stored = new
+            if TABLE_OF[new.state] == "settled" and new.state is not old.state:
+                self.settled.append(contact)
             if old.state is ContactState.LEASED and new.state is ContactState.LEASED and old.kind == new.kind:
                 leases.append(
                     {
