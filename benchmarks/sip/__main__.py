@@ -1,6 +1,7 @@
 """CPU of the caller per whole call, ours beside SIPp's uac, both against SIPp's uas, one after the other.
 
     python -m benchmarks.sip                       # 500 and 1,000 calls/s, 10 s each
+    python -m benchmarks.sip --tcp --rate 500      # over one TCP connection
     python -m benchmarks.sip --rate 1000 --seconds 60 --json
     python -m benchmarks.sip --stacks              # beside other Python stacks, 200 calls/s, medians of 5
 
@@ -54,11 +55,12 @@ def uas(sipp: str, folder: Path, *scenario: str) -> Iterator[int]:
         process.wait()
 
 
-def sipp_uac(sipp: str, folder: Path, port: int, rate: float, calls: int) -> dict[str, Any]:
+def sipp_uac(sipp: str, folder: Path, port: int, rate: float, calls: int, *more: str) -> dict[str, Any]:
     """SIPp's own uac; its set-up times come from its -trace_rtt file."""
     command = [
         sipp, "-sn", "uac", f"{HOST}:{port}", "-i", HOST, "-p", str(free_port()), "-r", str(int(rate)),
         "-m", str(calls), "-d", "50", "-l", "10000", "-nostdin", "-trace_rtt", "-rtt_freq", "500",
+        *more,
     ]  # fmt: skip
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -99,7 +101,7 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -
     for _ in range(rounds):
         for who, runs in found.items():
             with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name), "-sf", str(CALLEE)) as port:
-                run = ours(port, rate, calls, False) if who == "ours" else python_stack(who, port, rate, calls)
+                run = ours(port, rate, calls, False, False) if who == "ours" else python_stack(who, port, rate, calls)
             if run is not None:
                 runs.append(run)
     rows = {
@@ -129,11 +131,13 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -
     return 1 if rows["ours"]["failures"] else 0
 
 
-def ours(port: int, rate: float, calls: int, plain: bool) -> dict[str, Any]:
+def ours(port: int, rate: float, calls: int, plain: bool, tcp: bool) -> dict[str, Any]:
     """Our caller in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.sip.client", str(port), "--rate", str(rate), "--calls", str(calls)]
     if plain:
         command.append("--asyncio")
+    if tcp:
+        command.append("--tcp")
     result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return result
 
@@ -144,6 +148,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, action="append", help="calls per second; may be repeated (500 and 1000)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each run")
     parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
+    parser.add_argument("--tcp", action="store_true", help="over one TCP connection instead of UDP")
     parser.add_argument("--stacks", action="store_true", help="beside other Python stacks instead of SIPp, 200 calls/s")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each stack, for their median")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
@@ -157,9 +162,10 @@ def main() -> int:
     results = []
     for rate in options.rate or [500.0, 1000.0]:
         calls = int(rate * options.seconds)
-        with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name)) as port:
-            theirs = sipp_uac(sipp, Path(name), port, rate, calls)
-            mine = ours(port, rate, calls, options.asyncio)
+        over = ("-t", "t1") if options.tcp else ()
+        with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name), "-sn", "uas", *over) as port:
+            theirs = sipp_uac(sipp, Path(name), port, rate, calls, *over)
+            mine = ours(port, rate, calls, options.asyncio, options.tcp)
         ratio = mine["cpu_us_per_call"] / theirs["cpu_us_per_call"]
         results.append({"rate": rate, "sipp": theirs, "ours": mine, "ratio": ratio})
     if options.json:

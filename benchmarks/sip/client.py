@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
-from dialer.sip import Answered, Ended, Event, Failed, sdp
+from dialer.sip import Answered, Destination, Ended, Event, Failed, Flow, sdp
+from dialer.transport import Transports
 from dialer.udp import UdpEndpoint
 
 TICK = 0.005
@@ -26,8 +27,8 @@ HOLD = 0.05
 class Caller:
     """Places calls, hangs each up after `HOLD` seconds, keeps the set-up times (seconds)."""
 
-    def __init__(self, target: tuple[str, int], rate: float, calls: int) -> None:
-        self.endpoint = UdpEndpoint.open("127.0.0.1", 0, self.on_event)
+    def __init__(self, target: Destination, rate: float, calls: int) -> None:
+        self.endpoint: UdpEndpoint
         self.target, self.rate, self.calls = target, rate, calls
         self.offer = sdp.audio("127.0.0.1", 40_000)
         self.placed: dict[str, float] = {}
@@ -38,6 +39,13 @@ class Caller:
         self.hang_up: asyncio.TimerHandle | None = None
         self.standing: list[tuple[float, str]] = []
         self.loop = asyncio.get_running_loop()
+
+    async def open(self) -> None:
+        """Have sockets: UDP alone, as the daemon of a small centre has, or TCP beside it."""
+        if isinstance(self.target, Flow):
+            self.endpoint = await Transports.start("127.0.0.1", 0, self.on_event, tcp=("127.0.0.1", 0))
+        else:
+            self.endpoint = UdpEndpoint.open("127.0.0.1", 0, self.on_event)
 
     def on_event(self, event: Event) -> None:
         """One step of one call."""
@@ -57,7 +65,7 @@ class Caller:
     async def run(self) -> None:
         """Until every call has ended."""
         began, count, gone = time.monotonic(), 0, 0
-        host, port = self.target
+        host, port = self.target[:2]
         uri = f"sip:service@{host}:{port}"
         while count < self.calls or self.left:
             now = time.monotonic()
@@ -78,9 +86,10 @@ class Caller:
             await asyncio.sleep(TICK)
 
 
-async def measure(target: tuple[str, int], rate: float, calls: int) -> dict[str, Any]:
+async def measure(target: Destination, rate: float, calls: int) -> dict[str, Any]:
     """One run as a JSON-able object; times in microseconds and milliseconds."""
     caller = Caller(target, rate, calls)
+    await caller.open()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
@@ -120,8 +129,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=500.0, help="calls per second")
     parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
+    parser.add_argument("--tcp", action="store_true", help="over one TCP connection")
     options = parser.parse_args()
-    result = run_fast(measure(("127.0.0.1", options.port), options.rate, options.calls), options.asyncio)
+    target = Flow("127.0.0.1", options.port, "tcp") if options.tcp else ("127.0.0.1", options.port)
+    result = run_fast(measure(target, options.rate, options.calls), options.asyncio)
     json.dump(result, sys.stdout)
     return 0
 
