@@ -39,8 +39,15 @@ check: setup-test ## style, types, import directions
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-soak: setup-test peers ## the long ones: 50 kills at random instants, full benchmarks (an hour)
+soak: setup-test peers ## the long ones: 50 kills at random instants, full benchmarks (many hours)
 	@$(BIN)/python -m pytest -m soak --durations=10 $(ARGS)
+	@mkdir -p var
+	@$(BIN)/python -m benchmarks.pacing --processes 2 --markdown var/pacing.md --plot var/pacing.svg
+	@$(BIN)/python -m benchmarks.pacing shocks --agents 20 100
+	@$(BIN)/python -m benchmarks.pacing starts
+	@$(BIN)/python -m benchmarks.pacing shared
+	@$(BIN)/python -m benchmarks.pacing days --processes 2
+	@$(BIN)/python -m benchmarks.pacing rolling
 
 clean: ## remove .venv and caches (never var/, where stores live)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

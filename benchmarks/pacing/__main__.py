@@ -15,8 +15,8 @@ from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
 from benchmarks.pacing.cells import Cell, full_cells, quick_cells
 from benchmarks.pacing.days import days, rolling, upper
-from benchmarks.pacing.measure import Measured, measure
-from benchmarks.pacing.report import NOTES, markdown, plain, text, write_json
+from benchmarks.pacing.measure import Measured, Verdict, measure
+from benchmarks.pacing.report import NOTES, Row, markdown, plain, text, write_json
 from benchmarks.pacing.scatter import write_scatter
 
 Args = argparse.Namespace
@@ -28,18 +28,25 @@ def table(args: Args) -> int:
     cells = [cell for cell in (quick_cells() if args.quick else full_cells()) if args.cells in cell.name]
     if args.hours:
         cells = [replace(cell, hours=args.hours) for cell in cells]
-    rows, verdicts = [], []
+    rows: list[Row] = []
+    verdicts: list[Verdict] = []
     for found in _measured(cells, args):
         rows += found.rows
         verdicts += found.verdicts
         print(text(found.rows))
         for verdict in found.verdicts:
             print(f"  {'kept  ' if verdict.kept else 'BROKEN'} {verdict.text}", flush=True)
+        _write(args, rows, verdicts)  # after each cell: a long run may be broken off
     print(NOTES if rows else "no such cell")
     broken = [verdict for verdict in verdicts if not verdict.kept]
     print(f"\n{len(verdicts)} verdicts, {len(broken)} broken; {time.process_time() - start:.0f} s of CPU")
     for verdict in broken:
         print(f"  {verdict.cell}: {verdict.text}")
+    return len(broken)
+
+
+def _write(args: Args, rows: list[Row], verdicts: list[Verdict]) -> None:
+    """The files that were asked for, with what is there."""
     if args.json:
         write_json(rows, args.json)
     if args.markdown:
@@ -47,7 +54,6 @@ def table(args: Args) -> int:
         args.markdown.write_text(markdown(rows) + "\n\n" + "\n".join(lines) + "\n", encoding="utf-8")
     if args.plot:
         write_scatter(rows, args.plot)
-    return len(broken)
 
 
 def _measured(cells: list[Cell], args: Args) -> Iterator[Measured]:
