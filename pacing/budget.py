@@ -21,7 +21,7 @@ LOWEST, HIGHEST = -3.0, 2.5
 REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.1
 REPAY_SOONEST = 80.0  # but at the start, when the first guess may be wrong, over as few as these
 # a further margin while little is known, shrinking with the calls answered
-EARLY, EARLY_CALLS = 0.4, 80.0
+EARLY, EARLY_CALLS = 0.4, 30.0
 
 
 class Budget:
@@ -89,7 +89,7 @@ class Budget:
         aim: that of `aim`; agents: logged in; freed_per_ring: agents x mean ring / handle. The first guess is
         fitted to the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
         """
-        base = 0.019 * self._boldness * (max(aim, 1e-5) / 0.03) * max(freed_per_ring, 0.05) ** -0.05
+        base = self._boldness * max(aim, 1e-5) * (0.48 + 0.14 / max(freed_per_ring, 0.3))
         few = 1.0 + 2.0 / max(1, agents) ** 2
         return float(min(0.6, base * few * math.exp(self.trim)))
 

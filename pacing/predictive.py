@@ -19,7 +19,7 @@ from pacing.index import IndexRule
 
 GIVE_UP = 4.0  # a ringing call is given up when its loss exceeds this many times the index
 MOST_GIVEN_UP = 200  # calls in one decision; the engine asks again after each
-UPPER = 1.3  # standard deviations
+UPPER = 0.9  # standard deviations
 WORTHLESS = 0.04  # giving up a call that is this much less likely to be answered than a fresh one is idle
 
 
