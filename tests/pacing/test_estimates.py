@@ -173,10 +173,8 @@ def test_whether_age_tells_anything_is_settled_by_a_few_calls(exponential: bool)
     law = RingLaw(60.0, 10.0, 0.3, 5.0)
     for _ in range(60):
         answers = rng.random() < 0.25
-        if exponential:
-            end = min(59.0, rng.exponential(10.0))
-        else:
-            end = 3.0 + rng.gamma(2.0, 4.0) if answers else 60.0
+        rung_out = 3.0 + rng.gamma(2.0, 4.0) if answers else 60.0
+        end = min(59.0, rng.exponential(10.0)) if exponential else rung_out
         law.observe(end, "answered" if answers else "failed")
     law.fit()
     old = float(law.still_to_answer(0.25)[int(25.0 / law.width)])
