@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.engine import Connection
 
-from dispositions import callbacks, changes, consent, outlook, quality, recovery, schema, settle, verdict
+from dispositions import callbacks, changes, consent, outlook, quality, recovery, schema, settle, unroutable, verdict
 from dispositions.attempt import CallbackCard, OutboxMessage, SaleCard
 from dispositions.callbacks import Promises
 from dispositions.contact import AttemptCard, ContactCard, NumberCard, Verdict
@@ -117,20 +117,31 @@ class ReadView:
         """How many contacts `claim` could hand out at `at`, but for marks and caps that only the claim itself finds."""
         return self.funnel(campaign, at).get("dialable", 0)
 
-    def funnel(self, campaign: str, at: float, counts: Mapping[ContactState, int] | None = None) -> dict[str, int]:
+    def funnel(
+        self,
+        campaign: str,
+        at: float,
+        counts: Mapping[ContactState, int] | None = None,
+        prefixes: Collection[str] = ("+",),
+    ) -> dict[str, int]:
         """Every contact of the campaign under exactly one reason: `dialable`, `closed` (outside hours), `leased`,
         `waiting`, `callback` (not yet due), `callback_due` (personal, due), `review`, and the settled states. `counts`:
-        what `counts` has said in this snapshot, if it was asked."""
+        what `counts` has said in this snapshot, if it was asked. `prefixes`: numbers that the trunks may be given;
+        contacts with no such number are `no_trunk`, and counting them reads their numbers."""
         policy = self.store.policy(campaign)
         campaign_id = self.store.campaign_id(campaign)
         result = dict.fromkeys(("dialable", "closed"), 0)
         due = {"waiting": 0, "callback": 0}
+        barred = unroutable.counts(self.connection, campaign_id, at, prefixes)
+        if barred:
+            result["no_trunk"] = barred.total()
         rows = [(row.zone_id, RETRY_KIND, row.contacts, False) for row in self._ready_counts(campaign_id)]
         given = {"campaign_id": campaign_id, "at": at}
         rows += [(row.zone_id, row.kind, row.contacts, True) for row in _DUE_COUNTS.one(self.connection, given)]
         for zone_id, kind, contacts, waits in rows:
             if waits:
                 due["waiting" if kind == RETRY_KIND else "callback"] += contacts
+            contacts -= barred[zone_id, kind, waits]
             if kind == PERSONAL:
                 result["callback_due"] = result.get("callback_due", 0) + contacts
                 continue

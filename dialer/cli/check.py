@@ -182,6 +182,7 @@ def _lists(lists: dict[str, Any], counted: Funnel) -> Any:
 _MEANING = {
     "dialable": "would be dialed now",
     "closed": "outside calling hours where they are",
+    "no_trunk": "no trunk may carry any of their numbers: see the trunks' prefixes",
     "leased": "being dialed",
     "waiting": "wait out a delay",
     "callback": "promised a callback later",

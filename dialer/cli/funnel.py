@@ -67,19 +67,25 @@ def count(config: Config, campaigns: Mapping[str, BuiltCampaign], at: float, *, 
     if exists and (file is None or file.stat().st_size > LARGEST_COPY):
         with opened(url, (c.policy for c in campaigns.values())) as store:
             put_compiled(store, config.file.do_not_call)
-            return Funnel(_count(store, campaigns, at), {})
+            return Funnel(_count(store, config, campaigns, at), {})
     with tempfile.TemporaryDirectory(prefix="dialer-check-") as directory:
         copy = Path(directory) / "store.db"
         if file is not None and exists:
             _copy(file, copy)
         with opened(f"sqlite:///{copy}", (c.policy for c in campaigns.values()), create=True) as store:
             read = _read_lists(config, campaigns, store, Path(directory), at, quiet)
-            return Funnel(_count(store, campaigns, at), read)
+            return Funnel(_count(store, config, campaigns, at), read)
 
 
-def _count(store: Store, campaigns: Mapping[str, BuiltCampaign], at: float) -> dict[str, dict[str, int]]:
+def _count(
+    store: Store, config: Config, campaigns: Mapping[str, BuiltCampaign], at: float
+) -> dict[str, dict[str, int]]:
+    found = {}
     with store.read() as view:
-        return {name: {str(reason): n for reason, n in view.funnel(name, at).items()} for name in campaigns}
+        for name, campaign in campaigns.items():
+            prefixes = [p for trunk in campaign.table.trunks for p in config.file.trunks[trunk].prefixes]
+            found[name] = {str(reason): n for reason, n in view.funnel(name, at, prefixes=prefixes).items()}
+    return found
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -115,6 +115,15 @@ def test_check_sees_the_store_as_it_is(dialer: Dialer, config: Path) -> None:
     assert fingerprint(config.parent) == before
 
 
+def test_check_counts_whom_no_trunk_may_call(dialer: Dialer, config: Path) -> None:
+    config.write_text(config.read_text(encoding="utf-8").replace('["+44"]', '["+4477009001019", "+447700900102"]'))
+    said = dialer("check", config)
+    assert said.code == 0
+    assert "no trunk may carry any of their numbers" in said.out
+    contacts = dialer("check", config, "--json").json["campaigns"]["promo"]["contacts"]
+    assert (contacts["no_trunk"], contacts["dialable"]) == (1, 1)
+
+
 def test_check_says_why_nobody_is_dialed(dialer: Dialer, config: Path) -> None:
     (config.parent / "dnc.txt").write_text("+447700900101\n", encoding="utf-8")
     text = config.read_text(encoding="utf-8").replace('"none"\n', '"none"\nschedule = { close_at = 2020-01-01 }\n')
