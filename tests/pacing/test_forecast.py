@@ -6,21 +6,22 @@ from scipy.stats import kstest
 
 from pacing import Pacer, PacingConfig
 from pacing.forecast import HandleLaw, counted, poisson_binomial
-from pacing.laws import Laws, memoryless, realistic
+from pacing.laws import Laws, constant, exponential, gamma_after, lognormal, memoryless, mixture, realistic
 from pacing.simulate import full_time, simulate
 
 
 class Watched(Pacer):
-    """A pacer that every 60 s notes its forecast, and what came of the calls and agents concerned."""
+    """A pacer that every `every` s notes its forecast, and what came of the calls and agents concerned."""
 
-    def __init__(self, config: PacingConfig) -> None:
+    def __init__(self, config: PacingConfig, every: float) -> None:
         super().__init__(config)
+        self._every = every
         self.notes: list[tuple[float, object, set[object], set[object], list[int]]] = []
         self._next = 1800.0
 
     def _look(self, now: float) -> None:
         if now >= self._next:
-            self._next = now + 60.0
+            self._next = now + self._every
             busy = {a for a, r in self._book.agents.items() if r.state != "available"}
             self.notes.append((now, self.forecast(now), set(self._book.in_air), busy, [0, 0]))
 
@@ -44,12 +45,37 @@ class Watched(Pacer):
         return super().decide(now)
 
 
-@pytest.mark.parametrize("laws", [memoryless(0.2), realistic(0.25)], ids=["memoryless", "realistic"])
-def test_randomised_pit_is_uniform_and_intervals_are_honest(laws: Laws) -> None:
+# most calls are answered at once or late, half of the failures are quick, talk is short or long
+BIMODAL = Laws(
+    lambda _: 0.15,
+    mixture([(0.4, gamma_after(1.0, 4.0, 2.0)), (0.6, gamma_after(8.0, 6.0, 3.0))]),
+    mixture([(0.5, exponential(5.0)), (0.5, constant(25.0))]),
+    mixture([(0.5, exponential(30.0)), (0.5, lognormal(160.0, 0.5))]),
+    constant(10.0),
+    constant(2.0),
+    25.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("laws", "agents", "hours", "every"),
+    [
+        (memoryless(0.2), 20, 14.0, 60.0),
+        (realistic(0.25), 20, 14.0, 60.0),
+        (memoryless(0.3), 5, 14.0, 60.0),
+        (BIMODAL, 5, 14.0, 60.0),
+        pytest.param(realistic(0.2), 100, 7.0, 30.0, marks=pytest.mark.soak),
+        (BIMODAL, 60, 7.0, 30.0),
+    ],
+    ids=["memoryless-20", "realistic-20", "memoryless-5", "bimodal-5", "realistic-100", "bimodal-60"],
+)
+def test_randomised_pit_is_uniform_and_intervals_are_honest(
+    laws: Laws, agents: int, hours: float, every: float
+) -> None:
     """Kolmogorov-Smirnov at 1 % on the randomised probability integral transform; 90 % intervals."""
     timeout = 96.0 if laws.timeout > 1e6 else 25.0
-    pacer = Watched(PacingConfig(cancel=False, ring_timeout=timeout))
-    simulate(pacer, laws, full_time(20, 14 * 3600.0), 14 * 3600.0, 21)  # type: ignore[arg-type]
+    pacer = Watched(PacingConfig(cancel=False, ring_timeout=timeout), every)
+    simulate(pacer, laws, full_time(agents, hours * 3600.0), hours * 3600.0, 21)
     rng = np.random.default_rng(1)
     for kind in (0, 1):
         pit, inside = [], []
