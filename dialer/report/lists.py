@@ -19,7 +19,8 @@ WORDS = {"open": "still to call", "bad": "retired"}
 
 def render(campaigns: Mapping[str, Sequence[ListQuality]]) -> str:
     """The page as text: campaign -> its lists."""
-    lists = [(f"{name}: {one.name}", one) for name, found in campaigns.items() for one in found]
+    lone = len(campaigns) == 1  # then the page's subtitle names it
+    lists = [(one.name if lone else f"{name}: {one.name}", one) for name, found in campaigns.items() for one in found]
     environment = Environment(loader=PackageLoader("dialer.report", "."), autoescape=True, trim_blocks=True)
     return environment.get_template("page.html.j2").render(
         title="Contact lists",

@@ -23,7 +23,7 @@ def test_report_tables_json_and_page(dialer: Dialer, nobody: Path, tmp_path: Pat
     assert (found["list"], found["total"], found["duplicates"], found["imported"]["rejected"]) == ("spring", 2, 1, 1)
     text = page.read_text(encoding="utf-8")
     assert "<svg" in text
-    assert "promo: spring: contacts" in text
+    assert "spring: contacts" in text
     assert dialer("list", "report", nobody, "--campaign", "nobody").code == 1
     assert dialer("list", "report", nobody, "--since", "tomorrow").code == 2
 
