@@ -100,6 +100,7 @@ def make_campaign(
         ring_floor=built.ring_floor,
         abandon_cap=built.abandon_cap,
         window=built.window,
+        time_scale=built.time_scale,
     )
     if built.pacing is not None:
         pacer = Pacer(built.pacing)

@@ -51,6 +51,8 @@ class Campaign:
     ring_floor: float
     abandon_cap: float
     window: str
+    time_scale: float = 1.0
+    """what the legal window is divided by, as all durations here are already"""
     pacemaker: Pacemaker | None = None
     """None: manual and preview dialing"""
     calls: dict[str, Call] = field(default_factory=dict)

@@ -166,7 +166,7 @@ class Engine:
         """What the legal cap leaves to one campaign."""
         campaign, clock = unit.campaign, self.services.clock
         name, at = campaign.name, clock.at()
-        since, left = time_to_dial(campaign.window, at, campaign.policy.rules)
+        since, left = time_to_dial(campaign.window, at, campaign.policy.rules, campaign.time_scale)
         answered, abandoned = await self.services.ledger.read(lambda view: view.abandonment(name, since))
         campaign.budget = (answered, abandoned)
         if campaign.pacemaker is not None:

@@ -171,6 +171,7 @@ class Reloader:
         campaign.table, campaign.policy, campaign.jurisdiction = built.table, built.policy, built.jurisdiction
         campaign.prompt, campaign.prompt_seconds = built.prompt, prompt_seconds
         campaign.ring_floor, campaign.abandon_cap, campaign.window = built.ring_floor, built.abandon_cap, built.window
+        campaign.time_scale = built.time_scale
         campaign.trunks = [self.engine.trunks[trunk] for trunk in built.table.trunks]
         campaign.roster.choice = built.table.agent_choice
         campaign.draining = False

@@ -68,6 +68,7 @@ class BuiltCampaign:
     ring_floor: float
     abandon_cap: float
     window: str
+    time_scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaig
 def list_spec(name: str, table: ListTable) -> ListSpec | None:
     """How to read a list's file; None for a list without one."""
     if table.path is None:
+        time_scale=scale,
         return None
     columns = table.columns
     rename = {columns.name: "name"} if columns.name is not None else {}

@@ -1,8 +1,9 @@
 """`time_scale`: every duration of the campaigns divided by one factor, in one place.
 
 For demonstrations and tests: patience, ring floor, delays and wrap-up shrink alike, so that the relations between them,
-and with them the pacing, stay as they are. SIP's own timers, trunks and the store's commit interval belong to the
-outside world and keep their length. Durations are found by the schema's mark, so none can be forgotten.
+and with them the pacing, stay as they are. So does the legal window (`dialer.window`). SIP's own timers, trunks and the
+store's commit interval belong to the outside world and keep their length. Durations are found by the schema's mark, so
+none can be forgotten.
 """
 
 from __future__ import annotations

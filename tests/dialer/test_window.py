@@ -86,3 +86,20 @@ def test_round_the_clock_nothing_changes(window):
     now = at(2026, 7, 1, 16)
     rules = CallingRules(timezone="Europe/Madrid")
     assert time_to_dial(window, now, rules) == legal_window(window, now, "Europe/Madrid")
+
+
+def test_a_shorter_day_falls_into_windows_of_equal_length():
+    now = at(2026, 7, 1, 10, 30)  # 12:30 in Madrid
+    assert legal_window("day", now, "Europe/Madrid", 24.0) == (at(2026, 7, 1, 10), 1800.0)
+    assert legal_window("call", now, "Europe/Madrid", 24.0) == (at(2026, 7, 1, 10), 0.0)
+    assert legal_window("24h", now, "Europe/Madrid", 24.0) == (now - 3600, 3600)
+    assert legal_window("30d", now, "Europe/Madrid", 30.0) == (now - DAY, DAY)
+    since, left = legal_window("month", at(2026, 6, 16, 12), "UTC", 15.0)
+    assert (since, left) == (at(2026, 6, 15), DAY / 2)
+
+
+@pytest.mark.parametrize("window", ["day", "24h"])
+def test_a_shorter_window_counts_on_nothing_after_the_last_closing(window):
+    minutes_before = at(2026, 7, 1, 17, 50)  # ten minutes before the last closing
+    assert time_to_dial(window, minutes_before, WORK, 24.0)[1] == 600.0
+    assert time_to_dial(window, at(2026, 7, 1, 12), WORK, 24.0)[1] == 3600.0
