@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from string import Template
 
+from benchmarks.thirdparty.config import sales_table
+
 from .agents import agent_names
 from .behaviour import DATA
 
@@ -128,6 +130,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=10.0)
     parser.add_argument("--mode", default="predictive")
     parser.add_argument("--rows", type=int, default=0, help="only the first rows of the list")
+    parser.add_argument("--parties", metavar="JSON", help="ports of the third parties: sales are carried through")
     parser.add_argument("--media-ports", default="20000,20999", metavar="MIN,MAX")
     return parser
 
@@ -154,6 +157,8 @@ def write(options: argparse.Namespace) -> dict[str, object]:
         media_min=int(media_min),
         media_max=int(media_max),
     )
+    if options.parties:
+        config += sales_table(json.loads(options.parties))
     (folder / "campaign.toml").write_text(config, encoding="utf-8")
     shutil.copy(DATA / "do_not_call.txt", folder / "do_not_call.txt")
     with (DATA / "contacts.csv").open(newline="", encoding="utf-8") as file:

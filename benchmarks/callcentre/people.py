@@ -54,6 +54,17 @@ class Habits:
     retry_login: float = 5.0
 
 
+def sold(rng: random.Random) -> dict[str, Any]:
+    """What goes with a sale: a product, its price in cents, and what a pipeline asks for. Some cards are no good."""
+    return {
+        "product": rng.choice(PRODUCTS),
+        "amount": rng.randrange(10, 200) * 100,
+        "reservation": f"R{rng.randrange(10**6):06d}",
+        "card": "4000000000000002" if rng.random() < 0.08 else "4000000000000001",
+        "email": "customer@example.com",
+    }
+
+
 class Ear(Protocol):
     """What an agent hears."""
 
@@ -196,7 +207,7 @@ class People:
             fields["callback_at"] = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
             fields["personal"] = person.rng.random() < self._habits.personal
         elif code == "sale":
-            fields["fields"] = {"product": person.rng.choice(PRODUCTS), "amount": person.rng.randrange(10, 200) * 100}
+            fields["fields"] = sold(person.rng)
         rest = person.rng.random() < self._habits.break_share
         fields["ready"] = not rest
         mean = self._habits.wrap_up_mean * (0.4 if voice in SHORT else 1.0)

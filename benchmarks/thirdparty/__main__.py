@@ -1,10 +1,11 @@
-"""`python -m benchmarks.thirdparty KIND --port 0 --log FILE`: one third party. Prints its port, ends at SIGTERM."""
+"""`python -m benchmarks.thirdparty KIND --log FILE`: one third party, or all. Prints ports as JSON, ends at SIGTERM."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import Callable
 from dataclasses import fields
@@ -21,35 +22,44 @@ HTTP: dict[str, Callable[[Journal], Service]] = {
 }
 
 
+async def listen(kind: str, log: Path, options: argparse.Namespace) -> asyncio.Server:
+    """One third party that listens."""
+    journal = Journal(log, kind)
+    faults = Faults(**{field.name: getattr(options, field.name) for field in fields(Faults)})
+    if kind == "mail":
+        party: HttpParty | SmtpParty = SmtpParty(journal, faults, options.seed)
+    else:
+        party = HttpParty(HTTP[kind](journal), journal, faults, options.seed)
+    port = 0 if options.kind == "all" else options.port
+    return await asyncio.start_server(party.serve, "127.0.0.1", port, limit=1_000_000, backlog=500)
+
+
 async def serve(options: argparse.Namespace) -> None:
     """Until SIGTERM or SIGINT."""
-    log = Journal(options.log, options.kind)
-    faults = Faults(**{field.name: getattr(options, field.name) for field in fields(Faults)})
-    if options.kind == "mail":
-        party: HttpParty | SmtpParty = SmtpParty(log, faults, options.seed)
-    else:
-        party = HttpParty(HTTP[options.kind](log), log, faults, options.seed)
-    server = await asyncio.start_server(party.serve, "127.0.0.1", options.port, limit=1_000_000, backlog=500)
-    port = server.sockets[0].getsockname()[1]
+    kinds = [*HTTP, "mail"] if options.kind == "all" else [options.kind]
+    logs = {kind: options.log / f"{kind}.jsonl" if options.kind == "all" else options.log for kind in kinds}
+    servers = {kind: await listen(kind, logs[kind], options) for kind in kinds}
+    ports = {kind: server.sockets[0].getsockname()[1] for kind, server in servers.items()}
     if options.port_file is not None:
         aside = options.port_file.with_suffix(".new")
-        aside.write_text(str(port))
+        aside.write_text(str(ports[kinds[0]]))
         aside.replace(options.port_file)
-    print(port, flush=True)
+    print(json.dumps(ports), flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await stop.wait()
-    server.close()
+    for server in servers.values():
+        server.close()
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.thirdparty", description="A simulated third party.")
-    parser.add_argument("kind", choices=[*HTTP, "mail"])
+    parser.add_argument("kind", choices=[*HTTP, "mail", "all"], help="all: each on a port of its own")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, help="where the port is written once it listens")
-    parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--log", type=Path, required=True, help="a file; a folder for `all`")
     parser.add_argument("--seed", type=int, default=1)
     for field in fields(Faults):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)

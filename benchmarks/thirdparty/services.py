@@ -54,14 +54,14 @@ class Reservations:
 
 
 class Antifraud:
-    """Declines amounts above 1,000."""
+    """Declines amounts above 19,000 cents."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     def answer(self, method: str, path: str, key: str, body: Mapping[str, Any]) -> Reply:
         """`POST /score`."""
-        decision = "decline" if float(body.get("amount", 0)) > 1000 else "approve"
+        decision = "decline" if float(body.get("amount", 0)) > 19_000 else "approve"
         self._log("scored", key=key, decision=decision)
         return 200, {"decision": decision, "reason": "amount above the limit" if decision == "decline" else ""}
 

@@ -111,7 +111,7 @@ class SaleStage:
         draw = random.Random(seed * 1_000_003 + n).random()
         return {
             "reservation": f"X{n}" if draw < 0.03 else f"S{n}" if draw > 0.96 else f"R{n}",
-            "amount": 2000 if 0.03 <= draw < 0.06 else 120,
+            "amount": 20_000 if 0.03 <= draw < 0.06 else 120,
             "card": "4000000000000002" if 0.06 <= draw < 0.10 else "4000000000000001",
             "email": f"customer{n}@example.com",
         }

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,6 +81,9 @@ class Stage:
         """Start everything. Raises Failure; `close` is due then, too."""
         scene = self.scene
         self.http = f"127.0.0.1:{free_port()}"
+        with_sales = find_spec("dbos") is not None and find_spec("aiosmtplib") is not None
+        if with_sales:
+            self._start("parties", [sys.executable, "-m", "benchmarks.thirdparty", "all", "--log", str(self.folder)])
         common = ["--seed", str(scene.seed), "--speed", f"{scene.speed:g}", "--rtp", scene.rtp]
         self._start(
             "carrier", _callcentre("carrier"), "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", *common,
@@ -91,12 +95,13 @@ class Stage:
         )  # fmt: skip
         trunks = [word for address in self._listening("carrier")["addresses"] for word in ("--trunk", address)]
         low, high = free_ports(max(64, scene.agents * 24))
+        parties = ["--parties", json.dumps(self._listening("parties"))] if with_sales else []
         self.facts = self._ask(
             [
                 *_callcentre("campaign"), "--dir", str(self.folder), *trunks,
                 "--phones", self._listening("agents")["address"], "--http", self.http,
                 "--agents", str(scene.agents), "--speed", f"{scene.speed:g}", "--mode", scene.mode,
-                "--rows", str(scene.rows), "--media-ports", f"{low},{high}",
+                "--rows", str(scene.rows), "--media-ports", f"{low},{high}", *parties,
             ]
         )  # fmt: skip
         self._start("daemon", [sys.executable, "-m", "dialer", "run", self.facts["config"]])
@@ -108,9 +113,9 @@ class Stage:
                 raise Failure(f"the {actor.name} has ended: {actor.last_words()}", code="actor_ended")
 
     def close(self) -> dict[str, int]:
-        """End the daemon first, in order, then the agents and the carrier; exit codes by name. Idempotent."""
+        """End the daemon first, in order, then the others; exit codes by name. Idempotent."""
         codes = {}
-        for name in ("daemon", "agents", "carrier"):
+        for name in ("daemon", "agents", "carrier", "parties"):
             actor = self.actors.get(name)
             if actor is not None:
                 codes[name] = _end(actor.process, name == "daemon")

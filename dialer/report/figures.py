@@ -52,6 +52,7 @@ class Figures:
     contacts: Mapping[str, int]
     callbacks: Mapping[str, int]
     sales: int
+    sales_by_state: Mapping[str, int]
     agents: Sequence[AgentFigures]
     samples: Sequence[Sample] = ()
     funnel: Mapping[str, int] = field(default_factory=dict)
@@ -138,6 +139,7 @@ def figures(
         codes=dict(codes.most_common()),
         contacts=store.contacts,
         callbacks=store.callbacks,
+        sales_by_state={state: count for state, count in store.sales.items() if state != "withdrawn"},
         sales=sum(count for state, count in store.sales.items() if state != "withdrawn"),
         agents=_agents(store, timeline),
         samples=samples,
@@ -221,6 +223,7 @@ def summary(report: Figures) -> dict[str, Any]:
         "callbacks": sum(report.callbacks.values()),
         "callbacks_by_state": dict(report.callbacks),
         "sales": report.sales,
+        "sales_by_state": dict(report.sales_by_state),
     }
     if report.audit is not None:
         result["lost"] = len(report.audit.lost)

@@ -129,7 +129,7 @@ def _tiles(report: Figures) -> list[Tile]:
             "–" if p50 is None else f"{plain(round(p50 * 1000, 1))} ms",
             "" if p99 is None else f"p99 {plain(round(p99 * 1000, 1))} ms",
         ),
-        Tile("Sales", plain(report.sales), f"{percent(report.sales / max(report.connected, 1))} of the talks"),
+        Tile("Sales", plain(report.sales), _sales(report)),
         Tile(
             "Callbacks promised",
             plain(sum(report.callbacks.values())),
@@ -272,3 +272,9 @@ def _found(report: Figures) -> list[str]:
             for fault in report.carrier.faults
         ]
     return found[:FOUND] + ([f"and {len(found) - FOUND} more"] if len(found) > FOUND else [])
+
+
+def _sales(report: Figures) -> str:
+    """The share of the talks, and how far the sales have come."""
+    ends = "".join(f", {plain(count)} {_words(state)}" for state, count in report.sales_by_state.items())
+    return f"{percent(report.sales / max(report.connected, 1))} of the talks{ends}"

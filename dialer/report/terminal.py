@@ -55,7 +55,8 @@ def _headline(report: Figures) -> RenderableType:
     )
     if waits[0] is not None and waits[1] is not None:
         table.add_row("answer to agent", f"{waits[0] * 1000:.1f} ms", f"p99 {waits[1] * 1000:.1f} ms, real time")
-    table.add_row("sales", plain(report.sales), "")
+    ends = ", ".join(f"{plain(count)} {state}" for state, count in report.sales_by_state.items())
+    table.add_row("sales", plain(report.sales), ends)
     table.add_row("callbacks promised", plain(sum(report.callbacks.values())), "")
     return table
 
