@@ -11,6 +11,7 @@ import click
 
 from dialer.cli.client import Daemon, token_option
 from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table
+from dialer.config.secret import printable
 
 
 @click.group()
@@ -87,10 +88,10 @@ def show_sale(config_path: str, sale_id: int, token_file: str | None, as_json: b
         f"sale {card['sale']} in {card['campaign']}: {card['state']}" + (f", at {card['step']}" if card["step"] else "")
     )
     if card["reason"]:
-        show(f"  {card['reason']}")
+        show(printable(f"  {card['reason']}"))
     show(f"  agent {card['agent']}, number {card['number']}, queued {_when(card['queued_at'])}, took {_took(card)}")
     for name, value in card["fields"].items():
-        show(f"  {name}: {value}")
+        show(printable(f"  {name}: {value}"))
     rows = [
         (
             step["phase"], step["step"], step["result"], step["tries"], seconds(step["seconds"]), step["reason"],
