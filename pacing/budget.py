@@ -38,6 +38,7 @@ class Budget:
         self.answered = 0
         self.abandoned = 0
         self.trim = 0.0
+        self._aimed = 0.0  # the aim at the last answered call
         self._settled = 0  # answered calls since the start or the last jump
         self._window: tuple[float, float, float] | None = None  # answered, abandoned before us; end
 
@@ -47,10 +48,10 @@ class Budget:
 
     def observe(self, abandoned: bool, now: float, answered_per_second: float) -> None:
         """An answered call was connected or abandoned."""
-        aim = self.aim(now, answered_per_second)
+        aim = self._aimed = self.aim(now, answered_per_second)
         self.answered += 1
         self.abandoned += abandoned
-        gain = GAIN + GAIN_UNSETTLED / (1.0 + self._settled / SETTLED_AFTER)
+        gain = self._gain()
         self._settled += 1
         if self._peak is not None:
             self._peak.observe(abandoned, now)
@@ -61,9 +62,16 @@ class Budget:
         self._settled = 0
 
     def take_back(self, abandoned: bool) -> None:
-        """An answered call was no person: it leaves the counts."""
+        """An answered call was no person: it leaves the counts, and what it moved the index by is undone. Else each
+        machine that an agent took would make room to abandon a person."""
         self.answered -= 1
         self.abandoned -= abandoned
+        step = self._gain() * (self._aimed - (1.0 if abandoned else 0.0))
+        self.trim = min(HIGHEST, max(LOWEST, self.trim - step))
+
+    def _gain(self) -> float:
+        """Of the controller: high after a start or a jump."""
+        return GAIN + GAIN_UNSETTLED / (1.0 + self._settled / SETTLED_AFTER)
 
     def aim(self, now: float, answered_per_second: float) -> float:
         """The share of answered calls that may be abandoned from here on."""

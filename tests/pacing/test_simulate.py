@@ -247,3 +247,13 @@ def test_the_window_is_told_and_counts_what_a_store_would() -> None:
     assert first[1] > 20, "the second run knows of the first"
     total = history.since(7200.0, 1e9)
     assert total == (out.connected + out.abandoned, out.abandoned)
+
+
+def test_machines_that_agents_take_make_no_room_to_abandon_people() -> None:
+    """A third of the answers are machines, relabelled when the agent has noticed: the cap counts people."""
+    answered = abandoned = 0
+    for seed in (1, 2):
+        out = simulate(Pacer(), lifelike(0.2, machines=0.15, noticed=1.0), full_time(8, 10800.0), 10800.0, seed)
+        answered, abandoned = answered + out.connected + out.abandoned, abandoned + out.abandoned
+        assert out.machines > 0.3 * out.connected
+    assert abandoned <= 0.03 * answered + 1.0 * math.sqrt(0.03 * answered)
