@@ -39,10 +39,12 @@ ERROR_CODES = {
     "unknown_contact": 404,
     "unknown_call": 404,
     "unknown_sale": 404,
+    "unknown_task": 404,
     "unknown_code": 422,
     "wrong_state": 409,
     "busy": 409,
     "forbidden": 403,
+    "gone": 410,
     "unavailable": 503,
 }
 
@@ -141,8 +143,48 @@ class ContactAdd(_Command):
     contacts: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
 
 
+ExternalId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\r\n\x00]*$")]
+
+
+class _TaskCommand(_Command):
+    campaign: Name
+    id: ExternalId
+
+
+class TaskShow(_TaskCommand):
+    """What became of a task, by the id that the company gave it."""
+
+    command: Literal["task"] = "task"
+
+
+class TaskUpdate(_TaskCommand):
+    """Correct a task: `fields` (null takes one out) and new `numbers`, dialed first."""
+
+    command: Literal["update_task"] = "update_task"
+    fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
+    numbers: list[Line] = Field(default_factory=list, max_length=10)
+
+
+class TaskWithdraw(_TaskCommand):
+    """Take a task back that is not being dialed: nobody is called for it any more."""
+
+    command: Literal["withdraw_task"] = "withdraw_task"
+
+
+class ChangeList(_Command):
+    """What became of the campaign's contacts after the cursor `after` (of an earlier answer's `next`), in the order of
+    the commits; without it from the oldest that is kept.
+    """
+
+    command: Literal["changes"] = "changes"
+    campaign: Name
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    kinds: Annotated[list[Name], Field(max_length=20)] = Field(default_factory=list)
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
 class DoNotCallAdd(_Command):
-    """Numbers never to call again, from now on."""
+    """Numbers never to call again, from now on, in any campaign."""
 
     command: Literal["do_not_call"] = "do_not_call"
     numbers: Annotated[list[Line], Field(min_length=1, max_length=10000)]
@@ -260,6 +302,10 @@ Command = Annotated[
     | ContactCorrect
     | ContactConsent
     | ContactErase
+    | TaskShow
+    | TaskUpdate
+    | TaskWithdraw
+    | ChangeList
     | DoNotCallAdd
     | CampaignPause
     | CampaignResume

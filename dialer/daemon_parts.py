@@ -14,7 +14,6 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,10 +21,12 @@ import structlog
 from dialer.assembly import make_agents, make_campaign, make_locator, make_trunks
 from dialer.clock import Clock
 from dialer.config.build import Built, build
+from dialer.config.door_checks import kept_changes
 from dialer.config.load import Config
 from dialer.config.sip_tables import REGISTER
 from dialer.config.store_url import address_path, make_store_directory
 from dialer.desk import Desk
+from dialer.door_keys import check_tokens, make_tokens, token_texts
 from dialer.engine import Engine
 from dialer.events import EventStream, ServiceAlert
 from dialer.ledger import Ledger
@@ -50,8 +51,8 @@ from dialer.target_keeper import TargetKeeper
 from dialer.tracing import Tracer
 from dialer.transport.opening import OpenError, open_transports, profiles_of
 from dialer.trunk import parse_address
-from dialer.web import Tokens, WebServer, create_app
-from dispositions import DispositionsError, ImportFileError, Store
+from dialer.web import WebServer, create_app
+from dispositions import DispositionsError, ImportFileError, Store, journal
 
 log = structlog.get_logger("daemon")
 
@@ -239,11 +240,14 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         sales = SaleWatch(config, services, metrics)
         sales.start()
         stack.push_async_callback(sales.close)
-        tokens = _tokens(built)
-        reloader.check = _check_tokens
+        try:
+            tokens = make_tokens(built)
+        except ValueError as error:
+            raise StartError(str(error)) from None
+        reloader.check = check_tokens
 
         def taken(fresh: Built) -> None:
-            tokens.replace(*_token_texts(fresh))
+            tokens.replace(*token_texts(fresh))
             phones.take(_phone_accounts(fresh))
             udp.streams.set_profiles(profiles_of(fresh.file))
 
@@ -315,6 +319,7 @@ async def _open_store(built: Built, clock: Clock) -> Store:
         store.migrate()
         for campaign in built.campaigns.values():
             store.register(campaign.policy)
+        journal.keep(store, kept_changes(built.file) > 0)
     except DispositionsError as error:
         raise StartError(f"store {built.store_shown}: {error}") from None
     return store
@@ -354,43 +359,3 @@ def _health(services: Services, bridge: MqttBridge | None, sales: SaleWatch) -> 
     if bridge is not None and not bridge.connected:
         trouble["broker"] = "away: outcomes wait on disk, dialing goes on"
     return trouble
-
-
-def _tokens(built: Built) -> Tokens:
-    try:
-        return Tokens(*_token_texts(built))
-    except ValueError as error:
-        raise StartError(str(error)) from None
-
-
-def _check_tokens(built: Built) -> None:
-    """ValueError for tokens that are too short or somebody else's too."""
-    Tokens(*_token_texts(built))
-
-
-def _token_texts(built: Built) -> tuple[str, dict[str, str]]:
-    return _supervisor_token(built), {name: token.reveal() for name, token in built.agent_tokens.items()}
-
-
-def _supervisor_token(built: Built) -> str:
-    """The configured token, or the one in the file beside the store, made at the first start (readable by its owner
-    only).
-    """
-    if built.supervisor_token is not None:
-        return built.supervisor_token.reveal()
-    path = Path(built.token_path)
-    try:
-        found = path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        found = ""
-    if found:
-        return found
-    token = secrets.token_urlsafe(32)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # aside, then renamed: whoever dies in between leaves no empty token behind
-    aside = path.with_name(f"{path.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.touch(mode=0o600)
-    aside.write_text(token + "\n", encoding="ascii")
-    aside.replace(path)
-    return token

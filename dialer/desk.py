@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from dialer import commands as c
-from dialer import sale_desk
+from dialer import sale_desk, task_desk
 from dialer.agent import Agent, AgentState, AgentStateError, AgentTrigger
 from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
@@ -32,7 +32,7 @@ REMEMBERED = 10_000
 MOST_WAITING = 10_000
 _WRITING = (
     c.AgentDispose, c.AgentPreview, c.AgentDial, c.AgentSkip, c.ContactAdd, c.DoNotCallAdd, c.ContactCorrect,
-    c.SaleRetry,
+    c.SaleRetry, c.TaskUpdate, c.TaskWithdraw,
 )  # fmt: skip
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
@@ -390,4 +390,5 @@ _HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {
     c.StatusShow: Desk.status,
     c.ContactShow: Desk.contact,
     **sale_desk.HANDLERS,
+    **task_desk.HANDLERS,
 }

@@ -15,6 +15,7 @@ from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRe
 from dialer.mqtt.outbox import outcome_message
 from dialer.services import Services
 from dialer.sip import DialogState
+from dialer.told import tell
 from dispositions import Applied, Disposition, Finish, Outcome, WriteTransaction
 
 #: Key of the saved SIP state of a leg that outlives its attempt's outcome, so that a restart can end it.
@@ -155,7 +156,8 @@ class OutcomeDesk:
             self.services.outbox_wake()
 
     def to_outbox(self, tx: WriteTransaction, events: list[CallEvent]) -> list[CallEvent]:
-        """Put outcomes into the outbox, in the transaction that makes them true; the same list."""
+        """Put outcomes into the journal and the outbox, in the transaction that makes them true; the same list."""
+        tell(tx, events)
         if self.services.outbox:
             for event in events:
                 message = outcome_message(event)

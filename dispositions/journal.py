@@ -23,6 +23,7 @@ from dispositions import schema
 from dispositions.statement import Statement
 
 if TYPE_CHECKING:
+    from dispositions.store import Store
     from dispositions.transaction import WriteTransaction
     from dispositions.view import ReadView
 
@@ -30,7 +31,7 @@ EntryKind = Literal[
     "outcome", "disposition", "callback", "sale", "sale_changed", "settled", "do_not_call", "contact_changed"
 ]
 KINDS: tuple[str, ...] = get_args(EntryKind)
-COUNTER, PURGED_KEY = "journal", "journal/purged"
+COUNTER, PURGED_KEY, KEPT_KEY = "journal", "journal/purged", "journal/kept"
 PURGE_AT_ONCE = 2000
 """Rows that one call of `purge` deletes at most: the writer is held up for milliseconds."""
 
@@ -71,6 +72,17 @@ class CursorTooOld(Exception):
     def __init__(self, oldest: int) -> None:
         super().__init__(f"changes up to {oldest} are not kept any more")
         self.oldest = oldest
+
+
+def keep(store: Store, wanted: bool | None = None) -> None:
+    """Whether what becomes of contacts is written down from now on; None: as the store was last told (by a command
+    beside the daemon). Raises `StoreUnavailable`."""
+    with store.read() as view:
+        known = bool(view.load_state(KEPT_KEY))
+    if wanted is not None and wanted != known:
+        with store.write() as tx:
+            tx.save_state(KEPT_KEY, wanted)
+    store.journalling = known if wanted is None else wanted
 
 
 def write(tx: WriteTransaction) -> None:

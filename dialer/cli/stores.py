@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from dialer.cli.output import Failure
 from dialer.config.store_url import make_store_directory, shown_url, sqlite_file
-from dispositions import CampaignPolicy, ImportFileError, Store
+from dispositions import CampaignPolicy, ImportFileError, Store, journal
 from dispositions.errors import DispositionsError
 
 
@@ -33,6 +33,7 @@ def opened(url: str, policies: Iterable[CampaignPolicy], *, create: bool = False
                 store.check_schema()
             for policy in policies:
                 store.register(policy)
+            journal.keep(store)
             yield store
         finally:
             store.close()

@@ -83,6 +83,8 @@ class Built:
     passwords: Mapping[str, Secret]
     agent_tokens: Mapping[str, Secret]
     phone_passwords: Mapping[str, Secret]
+    project_tokens: Mapping[str, Secret]
+    webhook_secrets: Mapping[str, Secret]
     supervisor_token: Secret | None
     mqtt_password: Secret | None
     mqtt_token: Secret | None
@@ -127,6 +129,8 @@ def _built(
     passwords = {n: read_secret(t.password_env, t.password_file, environ) for n, t in file.trunks.items()}
     phones = {n: read_secret(a.password_env, a.password_file, environ) for n, a in file.agents.items()}
     tokens = {n: read_secret(a.token_env, a.token_file, environ) for n, a in file.agents.items()}
+    projects = {n: read_secret(t.token_env, t.token_file, environ) for n, t in file.tokens.items()}
+    hooks = {n: read_secret(h.secret_env, h.secret_file, environ) for n, h in file.webhooks.items()}
     return Built(
         file=file,
         store_url=file.store.url,
@@ -136,6 +140,8 @@ def _built(
         passwords={name: secret for name, secret in passwords.items() if secret is not None},
         agent_tokens={name: secret for name, secret in tokens.items() if secret is not None},
         phone_passwords={name: secret for name, secret in phones.items() if secret is not None},
+        project_tokens={name: secret for name, secret in projects.items() if secret is not None},
+        webhook_secrets={name: secret for name, secret in hooks.items() if secret is not None},
         supervisor_token=read_secret(file.http.token_env, file.http.token_file, environ),
         mqtt_password=read_secret(mqtt.password_env, mqtt.password_file, environ) if mqtt else None,
         mqtt_token=secret_from_env(mqtt.command_token_env, environ) if mqtt and mqtt.command_token_env else None,
@@ -160,13 +166,13 @@ def _campaign(name: str, table: CampaignTable, file: ConfigFile) -> BuiltCampaig
         ring_floor=floor,
         abandon_cap=cap,
         window=pacing.window or place.window or WINDOW,
+        time_scale=scale,
     )
 
 
 def list_spec(name: str, table: ListTable) -> ListSpec | None:
     """How to read a list's file; None for a list without one."""
     if table.path is None:
-        time_scale=scale,
         return None
     columns = table.columns
     rename = {columns.name: "name"} if columns.name is not None else {}

@@ -10,6 +10,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dialer.config.door_checks import door_keys
 from dialer.config.jurisdiction import Limits
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
@@ -215,4 +216,5 @@ CHECKS: tuple[Check, ...] = (
     secrets,
     doors,
     sales,
+    door_keys,
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dialer.config.campaign_tables import CampaignTable, NextTable
+from dialer.config.door_tables import TokenTable, WebhookTable
 from dialer.config.kinds import TOPIC, Code, Duration, EnvName, HostPort, Name, Path, Table, Text
 from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.sales_tables import SalesTable
@@ -41,6 +42,11 @@ class HttpTable(Table):
         default=None, description="supervisor's token; without one a token file is made beside the store"
     )
     token_file: Path | None = Field(default=None, description="file with the supervisor's token")
+    keep_changes: Duration | None = Field(
+        default=None,
+        description="how long changes of tasks are kept for systems that read on from a cursor; 0: none; left out:"
+        " 7 days where there are projects' tokens or webhooks, else none",
+    )
     allow_metrics_without_token: bool = Field(default=True, description="/metrics needs no token on loopback")
 
 
@@ -92,6 +98,10 @@ class ConfigFile(Table):
     )
     campaigns: dict[Name, CampaignTable] = Field(min_length=1, description="campaigns, by name")
     http: HttpTable = Field(default_factory=HttpTable, description="the API")
+    tokens: dict[Name, TokenTable] = Field(default_factory=dict, description="projects' tokens, by name")
+    webhooks: dict[Name, WebhookTable] = Field(
+        default_factory=dict, description="where the company is told what happened, by name"
+    )
     mqtt: MqttTable | None = Field(default=None, description="the broker")
     sales: SalesTable | None = Field(default=None, description="how sales are carried through")
     log: LogTable = Field(default_factory=LogTable, description="the logs")

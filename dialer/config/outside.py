@@ -33,6 +33,8 @@ def _secrets(config: ConfigFile, environ: Mapping[str, str]) -> Iterator[Problem
     wanted += [(("agents", name), "password", a.password_env, a.password_file) for name, a in config.agents.items()]
     wanted += [(("trunks", name), "password", t.password_env, t.password_file) for name, t in config.trunks.items()]
     connectors = {} if config.sales is None else config.sales.connectors
+    wanted += [(("tokens", name), "token", t.token_env, t.token_file) for name, t in config.tokens.items()]
+    wanted += [(("webhooks", name), "secret", h.secret_env, h.secret_file) for name, h in config.webhooks.items()]
     wanted += [(("sales", "connectors", n), "secret", c.secret_env, c.secret_file) for n, c in connectors.items()]
     if config.mqtt is not None:
         wanted.append((("mqtt",), "password", config.mqtt.password_env, config.mqtt.password_file))

@@ -57,6 +57,8 @@ _TABLES: tuple[tuple[str, str | None], ...] = (
     ("sip", "SipTable"),
     ("media", "MediaTable"),
     ("http", "HttpTable"),
+    ("tokens.NAME", "TokenTable"),
+    ("webhooks.NAME", "WebhookTable"),
     ("mqtt", "MqttTable"),
     ("sales", "SalesTable"),
     ("sales.connectors.NAME", "ConnectorTable"),

@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from dialer.clock import Clock
+from dialer.config.door_checks import kept_changes
 from dialer.config.load import Config, ConfigErrors, load
 from dialer.config.secret import Secret, SecretError, read_secret
 from dialer.config.store_url import make_store_directory, shown_url, sqlite_file
@@ -30,7 +31,7 @@ from dialer.logs import EventLog, configure
 from dialer.sales.connector import Impossible
 from dialer.sales.link import Link
 from dialer.store_lock import StoreInUse, only_daemon
-from dispositions import DispositionsError, Store
+from dispositions import DispositionsError, Store, journal
 
 log = structlog.get_logger("sales")
 
@@ -192,6 +193,7 @@ def _opened(config: Config) -> Store:
         make_store_directory(config.file.store.url)
         store = Store(config.file.store.url)
         store.migrate()
+        journal.keep(store, kept_changes(config.file) > 0)
     except (DispositionsError, OSError) as error:
         raise CannotStart(f"store {shown_url(config.file.store.url)}: {error}") from None
     return store

@@ -10,17 +10,19 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from dialer.commands import COMMAND, ERROR_CODES, Command, CommandError, CommandHandler
+from dialer.commands import COMMAND, ERROR_CODES, CommandError, CommandHandler
 from dialer.doors import DoorError, encode, error_body, one_line, parse_command, parse_object
 from dialer.events import EventStream
 from dialer.logs import get_logger
 from dialer.metrics import Metrics
 from dialer.tracing import Tracer
+from dialer.web.access import Access, require
 from dialer.web.agent_door import AGENT_COMMANDS, PREFIX, AgentDoor, Answer, agent_fields
 from dialer.web.feed import Feed, FeedFull
 from dialer.web.guard import HEADERS, Guard
 from dialer.web.sale_routes import add_sales
 from dialer.web.schema import add_schemas, body_of
+from dialer.web.task_routes import add_tasks
 from dialer.web.tokens import Caller, Failures, Tokens
 from dialer.web.trace import add_trace
 
@@ -98,21 +100,22 @@ def create_app(
 
     async def supervisor(who: Annotated[Caller, Depends(caller)]) -> Caller:
         if not who.supervisor:
+            raise DoorError("forbidden", "the supervisor's token only")
+        return who
+
+    async def company(who: Annotated[Caller, Depends(caller)]) -> Caller:
+        if who.agent is not None:
             raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
         return who
 
     Anybody = Annotated[Caller, Depends(caller)]  # noqa: N806
+    Company = Annotated[Caller, Depends(company)]  # noqa: N806
     Supervisor = Annotated[Caller, Depends(supervisor)]  # noqa: N806
 
-    def may(who: Caller, command: Command) -> None:
-        agent = getattr(command, "agent", None)
-        if not who.supervisor and (agent is None or agent != who.agent):
-            raise DoorError("forbidden", "an agent's token allows that agent's own commands only")
+    access = Access(handler)
 
     async def obey(who: Caller, name: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        command = parse_command(name, fields)
-        may(who, command)
-        return await handler.handle(command)
+        return await access.obey(who, parse_command(name, fields))
 
     async def carry_out(who: Caller, name: str, fields: Mapping[str, Any]) -> Response:
         return reply(await obey(who, name, fields))
@@ -173,7 +176,7 @@ def create_app(
         agent_route(name)
 
     def contact_route(name: str) -> None:
-        async def route(request: Request, number: str, who: Supervisor) -> Response:
+        async def route(request: Request, number: str, who: Company) -> Response:
             return await carry_out(who, name, {**await body(request, required=False), "number": number})
 
         app.add_api_route(
@@ -191,17 +194,17 @@ def create_app(
         openapi_extra=body_of("add_contacts", without=("campaign",)),
         tags=["campaigns"],
     )
-    async def contacts(request: Request, campaign: str, who: Supervisor) -> Response:
+    async def contacts(request: Request, campaign: str, who: Company) -> Response:
         """Add contacts; sending the same ones again adds nothing."""
         return await carry_out(who, "add_contacts", {**await body(request), "campaign": campaign})
 
     @app.post("/api/v1/campaigns/{campaign}/pause", tags=["campaigns"])
-    async def pause(campaign: str, who: Supervisor) -> Response:
+    async def pause(campaign: str, who: Company) -> Response:
         """Place no more calls; calls in progress go on."""
         return await carry_out(who, "pause", {"campaign": campaign})
 
     @app.post("/api/v1/campaigns/{campaign}/resume", tags=["campaigns"])
-    async def resume(campaign: str, who: Supervisor) -> Response:
+    async def resume(campaign: str, who: Company) -> Response:
         """Dial again."""
         return await carry_out(who, "resume", {"campaign": campaign})
 
@@ -209,7 +212,7 @@ def create_app(
         contact_route(name)
 
     @app.post("/api/v1/do-not-call", openapi_extra=body_of("do_not_call"), tags=["campaigns"])
-    async def do_not_call(request: Request, who: Supervisor) -> Response:
+    async def do_not_call(request: Request, who: Company) -> Response:
         """Numbers never to call again."""
         return await carry_out(who, "do_not_call", await body(request))
 
@@ -221,20 +224,23 @@ def create_app(
     # looking
 
     @app.get("/api/v1/status", tags=["service"])
-    async def status(who: Supervisor) -> Response:
+    async def status(who: Company) -> Response:
         """A snapshot of campaigns, agents, trunks and queues."""
         return await carry_out(who, "status", {})
 
     @app.get("/api/v1/contacts/{number}", tags=["campaigns"])
-    async def contact(number: str, who: Supervisor) -> Response:
+    async def contact(number: str, who: Company) -> Response:
         """History, state, and why a number is or is not dialable now."""
         return await carry_out(who, "contact", {"number": number})
 
     @app.get("/api/v1/events", tags=["service"])
     async def sent_events(who: Anybody) -> Response:
-        """Server-sent events; with an agent's token only what concerns that agent."""
+        """Server-sent events; with an agent's token only what concerns that agent, with a project's what
+        happens in its campaigns."""
         try:
-            lines = feed.join(who.agent)
+            if who.project is not None:
+                require(who.project, "read")
+            lines = feed.join(who.agent, None if who.project is None else who.project.campaigns)
         except FeedFull:
             raise CommandError("unavailable", "as many clients listen as may") from None
         return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -257,7 +263,8 @@ def create_app(
     async def openapi() -> Response:
         return reply(app.openapi())
 
-    add_sales(app, carry_out, Depends(supervisor))
+    add_sales(app, carry_out, Depends(company))
+    add_tasks(app, carry_out, body, Depends(company))
     if tracer is not None:
         add_trace(app, tracer, Depends(supervisor))
     add_schemas(app, COMMAND)

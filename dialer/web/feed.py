@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from dialer.doors import encode
 from dialer.events import Event, EventStream
@@ -25,15 +25,18 @@ class FeedFull(Exception):
 
 
 class _Client:
-    __slots__ = ("agent", "missed", "waiting", "wake")
+    __slots__ = ("agent", "campaigns", "missed", "waiting", "wake")
 
-    def __init__(self, agent: str | None) -> None:
+    def __init__(self, agent: str | None, campaigns: Collection[str] | None) -> None:
         self.agent = agent
+        self.campaigns = campaigns
         self.waiting: deque[bytes] = deque()
         self.missed = 0
         self.wake = asyncio.Event()
 
     def concerns(self, event: Event) -> bool:
+        if self.campaigns is not None:
+            return event.campaign in self.campaigns
         return self.agent is None or self.agent in (getattr(event, "agent", None), getattr(event, "to_agent", None))
 
 
@@ -67,11 +70,12 @@ class Feed:
         for client in self._clients:
             client.wake.set()
 
-    def join(self, agent: str | None) -> AsyncIterator[bytes]:
-        """The stream for one client, from now on; `agent` limits it to what concerns that agent. Raises FeedFull."""
+    def join(self, agent: str | None, campaigns: Collection[str] | None = None) -> AsyncIterator[bytes]:
+        """The stream for one client, from now on; `agent` limits it to what concerns that agent, `campaigns` to what
+        happens in them. Raises FeedFull."""
         if len(self._clients) >= self._most:
             raise FeedFull
-        return self._lines(_Client(agent))
+        return self._lines(_Client(agent, campaigns))
 
     async def _lines(self, client: _Client) -> AsyncIterator[bytes]:
         self._clients.add(client)  # here, not in `join`: a response that never begins leaves nobody behind

@@ -1,4 +1,5 @@
-"""Who may ask for what: the supervisor's token opens everything, an agent's own token that agent's commands."""
+"""Whose token it is: the supervisor's opens everything, a project's what concerns its campaigns, an agent's that
+agent's own commands."""
 
 from __future__ import annotations
 
@@ -15,14 +16,25 @@ _ADDRESSES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Project:
+    """What a project's token opens. `agents`: those who work in no campaign but the project's."""
+
+    name: str
+    campaigns: frozenset[str]
+    may: frozenset[str]
+    agents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever the token belongs to; `agent` is None for the supervisor."""
+    """Whoever the token belongs to: an agent, a project, or, with neither, the supervisor."""
 
     agent: str | None
+    project: Project | None = None
 
     @property
     def supervisor(self) -> bool:
-        return self.agent is None
+        return self.agent is None and self.project is None
 
 
 def _digest(token: str) -> bytes:
@@ -32,15 +44,30 @@ def _digest(token: str) -> bytes:
 class Tokens:
     """Tokens by their digests; the tokens themselves are not kept. Raises ValueError on short or doubled ones."""
 
-    def __init__(self, supervisor: str, agents: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        supervisor: str,
+        agents: Mapping[str, str] | None = None,
+        projects: Mapping[str, tuple[str, Project]] | None = None,
+    ) -> None:
         self._callers: dict[bytes, Caller] = {}
-        self.replace(supervisor, agents)
+        self.replace(supervisor, agents, projects)
 
-    def replace(self, supervisor: str, agents: Mapping[str, str] | None = None) -> None:
-        """Take other tokens from now on (a reload). On ValueError the old ones stay."""
+    def replace(
+        self,
+        supervisor: str,
+        agents: Mapping[str, str] | None = None,
+        projects: Mapping[str, tuple[str, Project]] | None = None,
+    ) -> None:
+        """Take other tokens from now on (a reload). `projects`: name -> (token, what it opens). On ValueError the old
+        ones stay."""
         found: dict[bytes, Caller] = {}
-        for caller, token in ((Caller(None), supervisor), *((Caller(a), t) for a, t in (agents or {}).items())):
-            whose = "the supervisor" if caller.agent is None else f"agent {caller.agent}"
+        given = [("the supervisor", Caller(None), supervisor)]
+        given += [(f"agent {name}", Caller(name), token) for name, token in (agents or {}).items()]
+        given += [
+            (f"project {name}", Caller(None, project), token) for name, (token, project) in (projects or {}).items()
+        ]
+        for whose, caller, token in given:
             if len(token) < SHORTEST:
                 raise ValueError(f"the token of {whose} is shorter than {SHORTEST} characters")
             if _digest(token) in found:
