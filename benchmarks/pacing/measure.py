@@ -104,7 +104,8 @@ def against_shipped(
 ) -> Iterable[Verdict]:
     """Above every rival as shipped that abandons, at its own share or less; not below progressive where nobody does.
 
-    A rival that abandons less than ours is met by ours at a lower cap: the smallest such share serves for all of them.
+    A rival that abandons less than ours is met by ours at a lower cap: run at the smallest such share, and read off
+    between the two where the rival's lies between them.
     """
     lower = min((t.abandoned for t in rivals.values() if NOBODY < t.abandoned < ours.abandoned), default=None)
     meek = ours
@@ -118,11 +119,19 @@ def against_shipped(
             text = f"zero mode (abandons {100 * zero.abandoned:.2f} %) {gap:+.2f} points against progressive (>= 0)"
             yield Verdict(cell.name, text, gap >= -0.05)
         elif tally.abandoned > NOBODY:
-            own = ours if tally.abandoned >= ours.abandoned else meek
-            gap = 100 * (own.occupancy - tally.occupancy)
-            shares = f"{100 * own.abandoned:.2f} % against {100 * tally.abandoned:.2f} %"
-            text = f"{gap:+.2f} points against {name}, at {shares}"
-            yield Verdict(cell.name, text, gap > 0 and own.abandoned <= tally.abandoned * 1.05)
+            share = min(tally.abandoned, ours.abandoned)
+            gap = 100 * (_at_share(share, meek, ours) - tally.occupancy)
+            shares = f"{100 * share:.2f} % against {100 * tally.abandoned:.2f} %"
+            yield Verdict(cell.name, f"{gap:+.2f} points against {name}, at {shares}", gap > 0)
+
+
+def _at_share(share: float, low: Tally, high: Tally) -> float:
+    """Our occupancy where `share` is abandoned, between two caps of ours; below the lower one, its own."""
+    span = high.abandoned - low.abandoned
+    if span <= 1e-9:
+        return high.occupancy
+    at = min(1.0, max(0.0, (share - low.abandoned) / span))
+    return low.occupancy + at * (high.occupancy - low.occupancy)
 
 
 def against_power(cell: Cell, ours: Tally, occupancy: float, best: float = math.nan) -> Verdict:
