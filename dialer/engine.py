@@ -13,6 +13,7 @@ import structlog
 from dialer import aftermath
 from dialer.agent import Agent, AgentState
 from dialer.agent_control import AgentControl
+from dialer.agent_times import AgentTimes
 from dialer.call import CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.campaign import Campaign
@@ -66,6 +67,7 @@ class Engine:
         self.agents = dict(agents)
         self.outcomes = OutcomeDesk(services)
         self.census = Census(services)
+        self.times = AgentTimes(services)
         self.units: dict[str, Unit] = {}
         self.ending = False
         """shutting down, for good: nothing may be dialed any more, whatever a config says"""
@@ -173,7 +175,8 @@ class Engine:
             campaign.pacemaker.tell("set_budget", clock.now(), answered, abandoned, left)
 
     def save_learned(self) -> None:
-        """Write down what the pacers learned, for the next start."""
+        """Write down what the pacers learned, for the next start, and how long agents were in which state."""
+        self.times.save()
         for name, unit in self.units.items():
             if unit.campaign.pacemaker is not None:
                 self.services.ledger.save(f"pacing/{name}", unit.campaign.pacemaker.state())
@@ -252,7 +255,8 @@ class Engine:
         return self.units.get(agent.campaign) if agent.state is not AgentState.LOGGED_OUT else None
 
     def on_event(self, event: Event) -> None:
-        """Reader of the stream: totals that status and the live view show."""
+        """Reader of the stream: agents' times, and totals that status and the live view show."""
+        self.times.on_event(event)
         if isinstance(event, TrunkChanged) and event.up:
             for each in self.units.values():
                 each.campaign.wake()

@@ -13,7 +13,9 @@ from dialer.cli.output import Failure, config_argument, json_option, print_json,
 @click.command()
 @config_argument
 @click.option("--campaign", help="Which campaign; not needed when CONFIG has one only.")
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="Only calls of the last so many days.")
+@click.option(
+    "--days", type=click.FloatRange(0, min_open=True), help="Only the last so many days, from a full hour on."
+)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with charts to this file.")
 @json_option
 def report(config_path: str, campaign: str | None, days: float | None, html: Path | None, as_json: bool) -> None:
@@ -23,6 +25,7 @@ def report(config_path: str, campaign: str | None, days: float | None, html: Pat
     from dialer.report import ReportError, figures, read_store, summary
     from dialer.report.page import render
     from dialer.report.terminal import draw
+    from dialer.window import legal_window
 
     config = load(config_path, outside=False)
     campaigns = build_campaigns(config)
@@ -33,12 +36,20 @@ def report(config_path: str, campaign: str | None, days: float | None, html: Pat
         raise Failure(
             f"{config_path} has no campaign {name!r}; it has {', '.join(sorted(campaigns))}", code="unknown_campaign"
         )
-    since = 0.0 if days is None else time.time() - days * 86400
+    # a full hour: agents' times are kept by the hour
+    since = 0.0 if days is None else max(0.0, time.time() - days * 86400) // 3600 * 3600
+    unit = campaigns[name]
+    zone = unit.policy.rules.timezone
     try:
         result = figures(
-            read_store(config.file.store.url, name, since),
-            abandon_cap=campaigns[name].abandon_cap,
-            settings={"speed": config.file.time_scale},
+            read_store(
+                config.file.store.url,
+                name,
+                since,
+                lambda at: legal_window(unit.window, at, zone, unit.time_scale)[0],
+            ),
+            abandon_cap=unit.abandon_cap,
+            settings={"speed": config.file.time_scale, "window": unit.window},
         )
         if html is not None:
             html.write_text(render(result), encoding="utf-8")

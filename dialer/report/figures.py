@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from dialer.report.audit import Audit, CarrierRecord
-from dialer.report.records import StoreRecord
+from dialer.report.records import LegalWindow, StoreRecord
 from dialer.report.timeline import Sample, Timeline, occupancy
 
 #: The order in which outcomes are shown.
@@ -16,6 +17,10 @@ OUTCOMES = (
     "answered", "abandoned", "machine", "no_answer", "busy", "rejected", "invalid", "congestion", "cancelled",
     "unknown", "interrupted",
 )  # fmt: skip
+
+
+#: Seconds without a call after which nobody was dialing: a night, a break of all agents.
+PAUSE = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,19 @@ class Figures:
     carrier: CarrierRecord | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     started_at: float = 0.0
+    dialing_seconds: float = 0.0
+    """the time in which calls were placed: without pauses longer than `PAUSE`"""
+    window: LegalWindow | None = None
+
+    @property
+    def calls_per_hour(self) -> float | None:
+        """Calls placed an hour of dialing; None when there is no time to speak of."""
+        return self.calls_placed * 3600 / self.dialing_seconds if self.dialing_seconds > 0 else None
+
+    @property
+    def window_rate(self) -> float | None:
+        """Abandoned / answered by a person in the legal window; None without answers."""
+        return self.window.abandoned / self.window.answered if self.window and self.window.answered else None
 
     @property
     def abandon_rate(self) -> float:
@@ -131,7 +149,7 @@ def figures(
         connected=len(connected),
         abandoned=outcomes["abandoned"],
         abandon_cap=abandon_cap,
-        occupancy=occupancy(timeline.spent()),
+        occupancy=occupancy(timeline.spent() if timeline.agents else _together(store.agent_times)),
         answer_to_agent=waits,
         answer_to_agent_free=free,
         talks=[item.talk_seconds for item in connected if item.talk_seconds is not None],
@@ -148,7 +166,24 @@ def figures(
         carrier=carrier,
         settings=settings or {},
         started_at=begun,
+        dialing_seconds=_dialing([item.started_at for item in store.attempts], ended),
+        window=store.window,
     )
+
+
+def _together(times: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """State -> seconds of all agents."""
+    total: Counter[str] = Counter()
+    for spent in times.values():
+        total.update(spent)
+    return dict(total)
+
+
+def _dialing(starts: Sequence[float], ended: float) -> float:
+    """Seconds from call to call, and from the last to its end, without pauses longer than `PAUSE`."""
+    moments = [*sorted(starts), ended] if starts else []
+    gaps = (later - earlier for earlier, later in pairwise(moments))
+    return sum(gap for gap in gaps if 0 < gap <= PAUSE)
 
 
 def _ordered(outcomes: Mapping[str, int]) -> dict[str, int]:
@@ -168,9 +203,11 @@ def _agents(store: StoreRecord, timeline: Timeline) -> list[AgentFigures]:
         if attempt.disposition:
             codes.setdefault(attempt.agent, Counter())[attempt.disposition] += 1
     lines = []
-    for name in sorted(set(timeline.agents) | set(calls)):
-        known = timeline.agents.get(name)
-        spent = known.spent(timeline.at) if known else Counter[str]()
+    kept = {} if timeline.agents else store.agent_times
+    for name in sorted(set(timeline.agents) | set(calls) | set(kept)):
+        line = timeline.agents.get(name)
+        spent: Counter[str] = line.spent(timeline.at) if line else Counter(kept.get(name, {}))
+        known = bool(spent)
         lines.append(
             AgentFigures(
                 name,
@@ -214,6 +251,8 @@ def summary(report: Figures) -> dict[str, Any]:
         "abandoned": report.abandoned,
         "abandon_rate": round(report.abandon_rate, 5),
         "abandon_cap": report.abandon_cap,
+        "abandoned_in_window": _window(report),
+        "calls_per_hour": None if report.calls_per_hour is None else round(report.calls_per_hour, 1),
         "occupancy": None if report.occupancy is None else round(report.occupancy, 4),
         "answer_to_agent_ms": milliseconds(report.answer_to_agent),
         "agent_free_to_connected_ms": milliseconds(report.answer_to_agent_free),
@@ -225,6 +264,7 @@ def summary(report: Figures) -> dict[str, Any]:
         "sales": report.sales,
         "sales_by_state": dict(report.sales_by_state),
     }
+    result["by_agent"] = {agent.name: _agent_summary(agent) for agent in report.agents}
     if report.audit is not None:
         result["lost"] = len(report.audit.lost)
         result["doubled"] = len(report.audit.doubled)
@@ -235,3 +275,33 @@ def summary(report: Figures) -> dict[str, Any]:
         result["calls_left_standing"] = report.carrier.standing
         result["silent_calls"] = report.carrier.silent
     return result | dict(report.settings)
+
+
+def _window(report: Figures) -> dict[str, Any] | None:
+    """The legal window of the last call; None when it is not known."""
+    window, rate = report.window, report.window_rate
+    if window is None:
+        return None
+    return {
+        "window": report.settings.get("window"),
+        "since": window.since,
+        "until": window.until,
+        "answered": window.answered,
+        "abandoned": window.abandoned,
+        "rate": None if rate is None else round(rate, 5),
+    }
+
+
+def _agent_summary(agent: AgentFigures) -> dict[str, Any]:
+    def seconds(value: float | None) -> float | None:
+        return None if value is None else round(value, 1)
+
+    return {
+        "calls": agent.calls,
+        "talk_seconds": seconds(agent.talk_seconds),
+        "wrap_up_seconds": seconds(agent.wrap_up_seconds),
+        "idle_seconds": seconds(agent.idle_seconds),
+        "break_seconds": seconds(agent.break_seconds),
+        "occupancy": None if agent.occupancy is None else round(agent.occupancy, 4),
+        "dispositions": dict(agent.codes),
+    }

@@ -111,7 +111,9 @@ def _tiles(report: Figures) -> list[Tile]:
         Tile(
             "Calls placed",
             plain(report.calls_placed),
-            f"{plain(report.calls_placed / max(report.seconds, 1e-9))} a second",
+            f"{plain(report.calls_placed / max(report.seconds, 1e-9))} a second"
+            if report.calls_per_hour is None
+            else f"{plain(round(report.calls_per_hour))} an hour of dialing",
         ),
         Tile(
             "Answered", plain(report.answered), f"{percent(report.answered / max(report.calls_placed, 1))} of the calls"
@@ -123,6 +125,7 @@ def _tiles(report: Figures) -> list[Tile]:
             f"{report.abandoned} calls" + (f", cap {percent(cap)}" if cap is not None else ""),
             "" if cap is None else "good" if report.abandon_rate <= cap else "bad",
         ),
+        *_window_tile(report),
         Tile("Occupancy", "–" if report.occupancy is None else percent(report.occupancy), "of the time at work"),
         Tile(
             "Answer to agent",
@@ -140,6 +143,18 @@ def _tiles(report: Figures) -> list[Tile]:
         for label, found in (("Lost contacts", report.audit.lost), ("Doubled calls", report.audit.doubled)):
             tiles.append(Tile(label, plain(len(found)), "by the carrier's log", "bad" if found else "good"))
     return tiles
+
+
+def _window_tile(report: Figures) -> list[Tile]:
+    """The abandonment that the law judges, where the window is known."""
+    window, rate, cap = report.window, report.window_rate, report.abandon_cap
+    if window is None or rate is None:
+        return []
+    mood = "" if cap is None else "good" if rate <= cap else "bad"
+    seen = (
+        f"{window.abandoned} of {plain(window.answered)}, window {report.settings.get('window', '')} of the last call"
+    )
+    return [Tile("Abandoned, legal window", percent(rate), seen, mood)]
 
 
 def _cards(report: Figures) -> list[Card]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, make_url, select
+from sqlalchemy import Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from dialer.agent_times import KEY, added_up
 from dispositions import schema
+from dispositions.outcome import PERSON
 from dispositions.unsent import UNSENT
 
 
@@ -41,6 +44,18 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class LegalWindow:
+    """Calls of the legal window that the campaign's last call ended in: those that a person answered, those of them
+    that were abandoned. Epoch seconds; `since` may lie before the report's first call.
+    """
+
+    since: float
+    until: float
+    answered: int
+    abandoned: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoreRecord:
     """A store's content. `states`: number -> state of its contact, missing when it is in none; `torn`: number -> the
     states of a contact that is in several."""
@@ -52,10 +67,16 @@ class StoreRecord:
     torn: Mapping[str, str] = field(default_factory=dict)
     callbacks: Mapping[str, int] = field(default_factory=dict)
     sales: Mapping[str, int] = field(default_factory=dict)
+    agent_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """agent -> state -> seconds, as the daemon kept them"""
+    window: LegalWindow | None = None
 
 
-def read_store(url: str, campaign: str | None = None, since: float = 0.0) -> StoreRecord:
-    """Everything about `campaign` (None: the only one of the store), attempts from `since` (epoch seconds) on.
+def read_store(
+    url: str, campaign: str | None = None, since: float = 0.0, begins: Callable[[float], float] | None = None
+) -> StoreRecord:
+    """Everything about `campaign` (None: the only one of the store), attempts from `since` (epoch seconds) on, agents'
+    times from the hour that it lies in. `begins`: when the legal window of a moment began.
 
     Raises ReportError."""
     place = make_url(url)
@@ -64,14 +85,16 @@ def read_store(url: str, campaign: str | None = None, since: float = 0.0) -> Sto
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
-            return _read(connection, campaign, since)
+            return _read(connection, campaign, since, begins)
     except SQLAlchemyError as error:
         raise ReportError(f"the store cannot be read: {str(error).splitlines()[0]}") from error
     finally:
         engine.dispose()
 
 
-def _read(connection: Connection, campaign: str | None, since: float) -> StoreRecord:
+def _read(
+    connection: Connection, campaign: str | None, since: float, begins: Callable[[float], float] | None
+) -> StoreRecord:
     rows = connection.execute(select(schema.campaign.c.id, schema.campaign.c.name)).all()
     known: dict[str, int] = {row.name: row.id for row in rows}
     if campaign is None:
@@ -93,7 +116,27 @@ def _read(connection: Connection, campaign: str | None, since: float) -> StoreRe
         {number: ", ".join(states) for number, states in found.items() if len(states) > 1},
         _counted(connection, schema.callback, key),
         _counted(connection, schema.sale, key),
+        _times(connection, campaign, since),
+        None if begins is None else _window(connection, key, begins),
     )
+
+
+def _times(connection: Connection, campaign: str, since: float) -> dict[str, dict[str, float]]:
+    prefix, saved = f"{KEY}{campaign}/", schema.saved.c
+    mine = select(saved.name, saved.value).where(saved.name.startswith(prefix, autoescape=True))
+    return added_up({r.name.removeprefix(prefix): json.loads(r.value) for r in connection.execute(mine)}, since)
+
+
+def _window(connection: Connection, key: int, begins: Callable[[float], float]) -> LegalWindow | None:
+    attempt = schema.attempt.c
+    mine = attempt.campaign_id == key
+    until = connection.execute(select(func.max(attempt.ended_at)).where(mine)).scalar()
+    if until is None:
+        return None
+    since = begins(until)
+    ended = select(attempt.outcome, func.count()).where(mine, attempt.ended_at >= since).group_by(attempt.outcome)
+    outcomes = {row[0]: row[1] for row in connection.execute(ended)}
+    return LegalWindow(since, until, sum(outcomes.get(str(o), 0) for o in PERSON), outcomes.get("abandoned", 0))
 
 
 def _places(connection: Connection, key: int) -> dict[int, list[str]]:

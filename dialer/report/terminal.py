@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dialer.report.chart import percent, plain
-from dialer.report.figures import Figures, percentile
+from dialer.report.figures import AgentFigures, Figures, percentile
 from dialer.report.page import verdict
 
 
@@ -24,6 +24,8 @@ def draw(report: Figures) -> RenderableType:
     ]
     side.add_row(*tables)
     parts: list[RenderableType] = [_headline(report), side]
+    if report.agents and not report.carrier:
+        parts.append(_agents(report.agents))
     judged = Text()
     for line in verdict(report):
         judged.append("✓ " if line.good else "✗ ", style="bold green" if line.good else "bold red")
@@ -48,6 +50,12 @@ def _headline(report: Figures) -> RenderableType:
     table.add_row(
         "abandoned", plain(report.abandoned), " ".join((percent(report.abandon_rate), "of answered,", cap)).strip(" ,")
     )
+    if report.window is not None:
+        rate, counted = report.window_rate, report.window
+        seen = f"{counted.abandoned} of {plain(counted.answered)} answered, the last call's {_window_name(report)}"
+        table.add_row("in the legal window", "–" if rate is None else percent(rate), seen)
+    if report.calls_per_hour is not None:
+        table.add_row("calls an hour", plain(round(report.calls_per_hour)), "of dialing, without long pauses")
     table.add_row(
         "occupancy",
         "–" if report.occupancy is None else percent(report.occupancy),
@@ -58,6 +66,28 @@ def _headline(report: Figures) -> RenderableType:
     ends = ", ".join(f"{plain(count)} {state}" for state, count in report.sales_by_state.items())
     table.add_row("sales", plain(report.sales), ends)
     table.add_row("callbacks promised", plain(sum(report.callbacks.values())), "")
+    return table
+
+
+def _window_name(report: Figures) -> str:
+    name = report.settings.get("window")
+    return f"window ({name})" if name else "window"
+
+
+def _agents(agents: Sequence[AgentFigures]) -> RenderableType:
+    """Who worked how long; minutes, real time."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Agents, minutes", title_justify="left")
+    table.add_column("")
+    for name in ("calls", "talking", "wrap-up", "idle", "break", "occupancy"):
+        table.add_column(name, justify="right")
+
+    def minutes(seconds: float | None) -> str:
+        return "–" if seconds is None else f"{seconds / 60:,.1f}"
+
+    for agent in agents:
+        times = (agent.talk_seconds, agent.wrap_up_seconds, agent.idle_seconds, agent.break_seconds)
+        share = "–" if agent.occupancy is None else percent(agent.occupancy)
+        table.add_row(agent.name, plain(agent.calls), *(minutes(spent) for spent in times), share)
     return table
 
 

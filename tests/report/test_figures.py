@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,3 +80,12 @@ def test_unknown_events_and_agents_do_no_harm() -> None:
         {"event": "call_connected", "at": 2.0, "call": "c", "agent": "nobody", "answer_to_agent": 0.1, "wait": 0.0}
     )
     assert timeline.totals["connected"] == 1
+
+
+def test_calls_an_hour_leave_out_the_night(day: Any) -> None:
+    attempts = [replace(day.store.attempts[0], id=str(i), started_at=at, ended_at=at + 1, disposed_at=None)
+                for i, at in enumerate((0.0, 60.0, 120.0, 60_000.0, 60_060.0))]  # fmt: skip
+    report = figures(replace(day.store, attempts=tuple(attempts)))
+    assert report.dialing_seconds == 181.0
+    assert report.calls_per_hour == pytest.approx(5 * 3600 / 181)
+    assert figures(replace(day.store, attempts=())).calls_per_hour is None

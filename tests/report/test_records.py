@@ -87,3 +87,44 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, url: str) -> None:
     other.write_bytes(b"not a database" * 100)
     with pytest.raises(ReportError, match="cannot be read"):
         read_store(f"sqlite:///{other}")
+
+
+def test_agents_times_make_occupancy_without_events(url: str) -> None:
+    store = Store(url)
+    hour = int(NOON // 3600)
+    with store.write() as tx:
+        tx.save_state(
+            f"agent_time/spring/{hour:07d}/1", {"ana": {"talking": 120.0, "wrap_up": 30.0, "available": 50.0}}
+        )
+        tx.save_state(f"agent_time/spring/{hour:07d}/2", {"ana": {"break": 60.0}, "ben": {"available": 100.0}})
+        tx.save_state(f"agent_time/spring/{hour - 5:07d}/1", {"ana": {"talking": 9000.0}})
+        tx.save_state(f"agent_time/spring2/{hour:07d}/1", {"eve": {"talking": 9000.0}})
+    store.close()
+    result = figures(read_store(url, "spring", NOON - 60))
+    assert result.occupancy == pytest.approx(150 / 300)
+    one, ben = result.agents
+    assert (one.name, one.calls, one.talk_seconds, one.wrap_up_seconds, one.idle_seconds, one.break_seconds) == (
+        "ana", 2, 120.0, 30.0, 50.0, 60.0,
+    )  # fmt: skip
+    assert (one.occupancy, ben.occupancy) == (pytest.approx(0.75), 0.0)
+    shown = summary(result)["by_agent"]["ana"]
+    assert (shown["talk_seconds"], shown["dispositions"]) == (120.0, {"sale": 1, "interested": 1})
+
+
+def test_the_legal_window_is_that_of_the_last_call(url: str) -> None:
+    """The last call ends at NOON + 65; the busy one does not count, and what a window misses does not either."""
+    asked: list[float] = []
+
+    def whole(at: float) -> float:
+        asked.append(at)
+        return at - 3600
+
+    window = figures(read_store(url, begins=whole)).window
+    assert asked == [NOON + 65]
+    assert window is not None
+    assert (window.since, window.until, window.answered, window.abandoned) == (NOON - 3535, NOON + 65, 3, 1)
+    late = figures(read_store(url, begins=lambda at: at - 10), settings={"window": "24h"})
+    assert late.window is not None
+    assert (late.window.answered, late.window.abandoned, late.window_rate) == (2, 0, 0.0)
+    assert summary(late)["abandoned_in_window"]["window"] == "24h"
+    assert summary(figures(read_store(url)))["abandoned_in_window"] is None
