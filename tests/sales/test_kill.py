@@ -28,7 +28,7 @@ WORST = [
     (f"{side}:{what}", PASSAGES[what])
     for what, sides in {
         "commit-claim": "after", "commit-advance": "before", "commit-record": "before",
-        "ask-payment": "before after", "ask-issue": "after", "undo-payment": "after",
+        "ask-payment": "after", "undo-payment": "after",
     }.items()
     for side in sides.split()
 ]  # fmt: skip

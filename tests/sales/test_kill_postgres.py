@@ -60,7 +60,12 @@ def killed(stage: SaleStage, times: int, seed: int) -> None:
 
 
 def test_killed_at_random_instants_on_postgresql(stage: SaleStage) -> None:
-    killed(stage, 2, seed=5)
+    killed(stage, 1, seed=5)
+
+
+@pytest.mark.soak
+def test_killed_at_twenty_random_instants_on_postgresql(stage: SaleStage) -> None:
+    killed(stage, 20, seed=8)
 
 
 @pytest.mark.soak
