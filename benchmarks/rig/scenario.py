@@ -5,7 +5,9 @@ Nothing of the dialer is in that log: the joins count on it.
 
 The carrier follows RFC 3261: a CANCEL after the final response changes nothing (9.2), a request on a call that it has
 ended gets 481 (12.2.2), crossing BYEs both get their answer. SIPp does not send while it repeats a message unless what
-came is expected right after that message, hence CANCEL, BYE and a repeated INVITE are awaited beside the ACK.
+came is expected right after that message, hence CANCEL, BYE and a repeated INVITE are awaited beside the ACK. To SIPp
+any ACK is the ACK that it waits for, and one that comes when it waits for none ends the call without a word: a second
+ACK (each copy of a 200 gets one, 13.2.2.4) that arrives behind a re-INVITE must be expected everywhere.
 """
 
 from __future__ import annotations
@@ -90,6 +92,7 @@ Content-Length: 0
 ]]></send>
 """
 OPTIONS_LABEL = "90"
+STRAY_ACK = "60"
 
 
 def _sdp(user: str, version: int, port: str = "[media_port]") -> str:
@@ -158,10 +161,11 @@ def carrier(settings: CarrierSettings) -> str:
             '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
             _send("100 Trying"),
             '<nop next="7"/>\n',
-            # these three may come at any time
+            # these may come at any time
             '<recv request="CANCEL" optional="global" next="20"/>\n',
             '<recv request="BYE" optional="global" next="30"/>\n',
             '<recv request="INVITE" optional="global" next="40"/>\n',
+            f'<recv request="ACK" optional="global" next="{STRAY_ACK}"/>\n',
             '<recv request="NEVER"/>\n',
             '<label id="7"/>\n',
             '<nop><action><sample assign_to="r" distribution="uniform" min="0" max="100"/>',
@@ -262,10 +266,17 @@ def carrier(settings: CarrierSettings) -> str:
             '<label id="91"/>\n',
             _send("481 Call/Transaction Does Not Exist", tag=TAG),
             '<nop next="98"/>\n',
+            # the ACK of an answer that was repeated, when the repetition's own comes late
+            f'<label id="{STRAY_ACK}"/>\n',
+            branch("98", "over"),
+            branch("50", "ended"),
+            branch("6", "answered"),
+            '<nop next="98"/>\n',
             '<label id="97"/>\n',
             _log("BYE_UNKNOWN"),
             '<label id="99"/>\n',
             _log("END"),
+            _set("over"),
             '<label id="98"/>\n',
             '<timewait milliseconds="1000"/>\n<Reference variables="line,r,isbusy"/>\n</scenario>\n',
         ]
@@ -284,7 +295,8 @@ def agent(media_port: str = "[media_port]") -> str:
             '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
             _send("200 OK", tag=TAG, sdp=_sdp("agent", 1, media_port), user="agent", attributes=RETRANS),
             '<recv request="ACK" crlf="true"/>\n',
-            '<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n<recv request="INVITE" crlf="true"/>\n',
+            '<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n',
+            '<recv request="ACK" optional="true" next="1"/>\n<recv request="INVITE" crlf="true"/>\n',
             _log("REINVITE"),
             _send("200 OK", sdp=_sdp("agent", 2, media_port), user="agent", attributes=RETRANS),
             '<recv request="BYE" optional="true" next="9"/>\n<recv request="ACK" next="1"/>\n',

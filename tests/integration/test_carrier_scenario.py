@@ -1,0 +1,98 @@
+"""The rig's own carrier and phones take what RFC 3261 allows a caller to do: a call that they lose sight of would be
+counted against the dialer.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rig.scenario import CarrierSettings, agent, carrier
+from benchmarks.rig.sipp import Sipp
+
+pytestmark = pytest.mark.peer
+ALL_ANSWER = CarrierSettings(
+    answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.0, 0.01), hold=(0.5, 0.6)
+)
+
+
+class Caller:
+    """One call by hand, message by message."""
+
+    def __init__(self, sipp: Sipp) -> None:
+        self.sipp = sipp
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.settimeout(20.0)
+        self.sock.bind(("127.0.0.1", 0))
+        self.host = f"127.0.0.1:{self.sock.getsockname()[1]}"
+        self.to = "<sip:1@127.0.0.1>"
+
+    def send(self, method: str, number: int, branch: str) -> None:
+        text = (
+            f"{method} sip:1@{self.sipp.address} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host};branch=z9hG4bK{branch}\r\n"
+            f"From: <sip:me@127.0.0.1>;tag=1\r\nTo: {self.to}\r\nCall-ID: late@{self.host}\r\n"
+            f"CSeq: {number} {method}\r\n"
+            f"Contact: <sip:me@{self.host}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.sock.sendto(text.encode(), ("127.0.0.1", self.sipp.port))
+
+    def hears(self, start: str, cseq: str) -> str:
+        """The next message that begins with `start` and has that CSeq; others are overlooked."""
+        while True:
+            text = self.sock.recv(65535).decode()
+            if text.startswith(start) and re.search(rf"^CSeq: {cseq}\r$", text, re.MULTILINE):
+                return text
+
+    def answered(self, number: int) -> None:
+        self.to = re.search(r"^To: (.*)\r$", self.hears("SIP/2.0 200", f"{number} INVITE"), re.MULTILINE)[1]  # type: ignore[index]
+
+
+@pytest.fixture
+def call(request: pytest.FixtureRequest, need, tmp_path: Path) -> Iterator[Caller]:
+    need("sipp")
+    sipp = Sipp("peer", request.param, tmp_path)
+    caller = Caller(sipp)
+    yield caller
+    caller.sock.close()
+    sipp.stop()
+    assert sipp.errors() == []
+
+
+@pytest.mark.parametrize("call", [carrier(ALL_ANSWER)], indirect=True)
+def test_an_ack_of_a_repeated_answer_behind_a_reinvite_does_not_lose_the_carrier_its_call(call):
+    call.send("INVITE", 1, "a")
+    call.answered(1)
+    call.send("CANCEL", 1, "a")  # crosses the answer, which is said again
+    call.hears("SIP/2.0 200", "1 CANCEL")
+    call.answered(1)
+    call.send("ACK", 1, "b")
+    call.send("INVITE", 2, "c")
+    call.answered(2)
+    call.send("ACK", 1, "b")
+    call.send("ACK", 2, "d")
+    bye = call.hears("BYE", "1 BYE")
+    vias = "".join(line + "\r\n" for line in bye.split("\r\n") if line.startswith(("Via:", "From:", "To:", "Call-ID:")))
+    answer = f"SIP/2.0 200 OK\r\n{vias}CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+    call.sock.sendto(answer.encode(), ("127.0.0.1", call.sipp.port))
+    call.sipp.process.wait_ready(lambda: any(line.event == "END" for line in call.sipp.calls()), 10.0, "the call ended")
+    call.send("ACK", 2, "d")  # and one more, when all is over
+
+
+@pytest.mark.parametrize("call", [agent()], indirect=True)
+def test_an_ack_of_a_repeated_answer_behind_a_reinvite_does_not_lose_the_agents_phone(call):
+    call.send("INVITE", 1, "a")
+    call.answered(1)
+    call.send("ACK", 1, "b")
+    call.send("INVITE", 2, "c")
+    call.answered(2)
+    call.send("ACK", 1, "b")
+    call.send("ACK", 2, "d")
+    call.send("INVITE", 3, "e")
+    call.answered(3)
+    call.send("ACK", 3, "f")
+    call.send("BYE", 4, "g")
+    call.hears("SIP/2.0 200", "4 BYE")
