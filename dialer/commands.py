@@ -214,6 +214,14 @@ class ContactConsent(_Command):
     expires_at: AwareDatetime | None = None
 
 
+class CallbackReassign(_Command):
+    """Give an open callback to the agent `agent_name`; without one, to everybody."""
+
+    command: Literal["reassign_callback"] = "reassign_callback"
+    callback: Annotated[int, Field(ge=1, lt=2**63)]
+    agent_name: Name | None = None
+
+
 class ContactErase(_Command):
     """Forget the person with this number in every campaign, and never call it again. Cannot be undone."""
 
@@ -302,6 +310,7 @@ Command = Annotated[
     | ContactCorrect
     | ContactConsent
     | ContactErase
+    | CallbackReassign
     | TaskShow
     | TaskUpdate
     | TaskWithdraw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,12 +15,16 @@ T = TypeVar("T")
 
 
 class ContactDesk:
-    """`campaigns`: the names of those that run here, and the fields of ended sales that each keeps for the books.
-    Methods raise CommandError, and the DispositionsErrors that the desk translates."""
+    """`campaigns`: the names of those that run here; `agents`: of those in the config. Methods raise CommandError, and
+    the DispositionsErrors that the desk translates.
+    """
 
-    def __init__(self, services: Services, campaigns: Callable[[], list[str]]) -> None:
+    def __init__(
+        self, services: Services, campaigns: Callable[[], list[str]], agents: Callable[[], Collection[str]]
+    ) -> None:
         self._services = services
         self._campaigns = campaigns
+        self._agents = agents
 
     async def correct(self, command: c.ContactCorrect) -> dict[str, Any]:
         """Fields and numbers."""
@@ -55,6 +59,15 @@ class ContactDesk:
         except UnderWay as error:
             raise CommandError("busy", str(error)) from None
         return {"contacts": list(erased.contacts), "sales_kept": erased.sales_kept, "marked": erased.marked}
+
+    async def reassign(self, command: c.CallbackReassign) -> dict[str, Any]:
+        """A promised call goes to another agent, or to everybody."""
+        name = command.agent_name
+        if name is not None and name not in self._agents():
+            raise CommandError("unknown_agent", f"agent {name!r} is not in the config file")
+        at = self._services.clock.at()
+        card = await self._services.ledger.write(lambda tx: tx.reassign_callback(command.callback, name, at))
+        return {"callback": card.callback_id, "agent": name, "due_at": card.due_at, "contact": card.contact_id}
 
     async def _each(self, number: str, campaign: str | None, do: Callable[[WriteTransaction, int], T]) -> dict[int, T]:
         """`do` to the number's contact in `campaign`, or in every campaign that runs here."""

@@ -46,7 +46,7 @@ class Desk:
         self.services = engine.services
         self.reload = reload
         self.screen = Screen(self.services)
-        self.contacts = ContactDesk(self.services, lambda: list(engine.units))
+        self.contacts = ContactDesk(self.services, lambda: list(engine.units), lambda: engine.agents)
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._at_work_on: set[asyncio.Task[dict[str, Any]]] = set()
         for unit in engine.units.values():
@@ -383,6 +383,7 @@ _HANDLERS: dict[type, Callable[[Desk, Any], Awaitable[dict[str, Any]]]] = {
     c.ContactCorrect: lambda desk, command: desk.contacts.correct(command),
     c.ContactConsent: lambda desk, command: desk.contacts.consent(command),
     c.ContactErase: lambda desk, command: desk.contacts.erase(command),
+    c.CallbackReassign: lambda desk, command: desk.contacts.reassign(command),
     c.DoNotCallAdd: Desk.do_not_call,
     c.CampaignPause: Desk.pause,
     c.CampaignResume: Desk.resume,

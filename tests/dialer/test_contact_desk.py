@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 def test_an_agent_brings_a_new_address_and_number(stage, party):
     async def play(floor):
@@ -31,6 +33,25 @@ def test_commands_about_a_contact(stage, party):
         assert floor.store.is_do_not_call(number)
         assert (await floor.refused("correct", number=number, fields={"a": 1})).code == "unknown_contact"
         assert (await floor.refused("consent", number="x")).code == "invalid"
+
+    stage(play)
+
+
+def test_a_callback_goes_to_a_colleague_and_to_everybody(stage):
+    async def play(floor):
+        call, customer, _ = await floor.talking()
+        tomorrow = datetime.fromtimestamp(floor.clock.at() + 86400, UTC)
+        await floor.do("dispose", 0, code="later", call=call.id, callback_at=tomorrow)
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+        (card,) = floor.rows("SELECT id, agent, personal FROM callback")
+        assert (await floor.refused("reassign_callback", callback=card[0], agent_name="nobody")).code == "unknown_agent"
+        given = await floor.do("reassign_callback", callback=card[0], agent_name="agent0")
+        assert given["agent"] == "agent0"
+        assert floor.rows("SELECT agent, personal FROM callback") == [("agent0", 1)]
+        await floor.do("reassign_callback", callback=card[0])
+        assert floor.rows("SELECT agent, personal FROM callback") == [("agent0", 0)]
+        assert (await floor.refused("reassign_callback", callback=999)).code == "invalid"
 
     stage(play)
 
