@@ -97,7 +97,7 @@ class Budget:
         aim: that of `aim`; agents: logged in; freed_per_ring: agents x mean ring / handle. The first guess is
         fitted to the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
         """
-        base = self._boldness * max(aim, 1e-5) * (0.48 + 0.14 / max(freed_per_ring, 0.3))
+        base = self._boldness * max(aim, 1e-5) * (0.48 + 0.14 / max(freed_per_ring, 0.6))
         few = 1.0 + 2.0 / max(1, agents) ** 2
         return float(min(0.6, base * few * math.exp(self.trim)))
 
