@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks.rig.process import Process, until
 from benchmarks.thirdparty.stage import SaleStage
+from dispositions import sale
 
 FAULTY = str(Path(__file__).with_name("faulty_sales.py"))
 PASSAGES = {
@@ -120,6 +121,27 @@ def test_the_pipelines_own_records_lost(make: Make) -> None:
     stage.wait_ended(60.0)
     assert stage.broken() == {}
     assert set(stage.states().values()) == {"done"}
+
+
+def test_what_cannot_be_undone_waits_for_a_person_and_goes_on_undoing(make: Make) -> None:
+    """Paid, sold out, and the gateway is down while it should refund: failed. It comes back: a retry refunds."""
+    stage = make(sales={"undo_patience": '"1s"'})
+    (key,) = stage.sell(1, reservation="S1", amount=1, card="1")
+    process = stage.start([sys.executable, FAULTY, "before:undo-payment", "1"])
+    assert process.wait(60.0) == -signal.SIGKILL
+    stage.parties.fault("gateway", error=1.0)
+    stage.start()
+    stage.wait_ended(60.0)
+    assert stage.states() == {key: "failed"}
+    assert stage.parties.trails()[key].paid == 1
+    stage.parties.fault("gateway", error=0.0)
+    with stage.store.write() as tx:
+        sale.retry(tx, key, time.time())
+    stage.wait_ended(60.0)
+    assert stage.states() == {key: "compensated"}
+    trail = stage.parties.trails()[key]
+    assert (trail.charges, trail.refunds, trail.documents) == (1, 1, 0)
+    assert stage.broken() == {}
 
 
 def test_a_clean_end_leaves_nothing_half_done(make: Make) -> None:
