@@ -44,7 +44,7 @@ from dialer.resolve import ResolveError
 from dialer.sale_watch import SaleWatch
 from dialer.services import Services
 from dialer.sip import Registrar
-from dialer.snapshot import gauges
+from dialer.snapshot import gauges, standing
 from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
 from dialer.target_keeper import TargetKeeper
@@ -236,6 +236,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         if file.mqtt is not None:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
             await bridge.start()
+            bridge.know(standing(engine))  # what is retained there may be of a run that ended in a crash
             stack.push_async_callback(bridge.stop)
         sales = SaleWatch(config, services, metrics)
         sales.start()
@@ -253,6 +254,8 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
 
         reloader.on_taken = taken
         app = create_app(
+            if bridge is not None:
+                bridge.know(standing(engine))
             desk, metrics, tokens, stream,
             health=lambda: _health(services, bridge, sales), tracer=Tracer(switch, clock.at),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,

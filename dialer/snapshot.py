@@ -8,8 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dialer.agent import AgentState
+from dialer.events import AgentChanged, CampaignChanged, Event
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
+from dialer.trunk_guard import trunk_event
 from dispositions import Promises, ReadView, UnknownContact
 
 if TYPE_CHECKING:
@@ -152,6 +154,30 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         engine_refusals=dict(services.counters),
         sip_messages=dict(services.switch.udp.endpoint.messages),
     )
+
+
+def standing(engine: Engine) -> list[Event]:
+    """How agents, campaigns and trunks stand, as the events that would have said so; `at`: since when, where it is
+    known.
+    """
+    at, now = engine.services.clock.at(), engine.services.clock.now()
+    found: list[Event] = []
+    for agent in engine.agents.values():
+        logged_in = agent.state not in (AgentState.LOGGED_OUT, AgentState.LOGGING_IN)
+        state = agent.state.value if logged_in else AgentState.LOGGED_OUT.value
+        found.append(
+            AgentChanged(
+                at=at - max(0.0, now - agent.since) if logged_in else at,
+                campaign=(agent.campaign or "") if logged_in else "",
+                agent=agent.name, previous=state, state=state, reason=agent.reason,
+                call=agent.call.id if logged_in and agent.call is not None else None,
+            )
+        )  # fmt: skip
+    for unit in engine.units.values():
+        campaign = unit.campaign
+        found.append(CampaignChanged(at=at, campaign=campaign.name, state=campaign.state.value, reason=campaign.reason))
+    found += [trunk_event(trunk, at, now, trunk.why_not(now)) for trunk in engine.trunks.values()]
+    return found
 
 
 def contact_card(

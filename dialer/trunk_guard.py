@@ -139,9 +139,11 @@ def guard_of(trunk: Trunk, services: Services) -> TrunkGuard:
 
 def tell_trunk(trunk: Trunk, services: Services, reason: str) -> None:
     """Everybody learns how the trunk is now, and `reason` for it."""
-    services.stream.publish(
-        TrunkChanged(
-            at=services.clock.at(), campaign="", trunk=trunk.name, up=trunk.well(services.clock.now()), reason=reason,
-            breaker=trunk.breaker.state.value,
-        )
-    )  # fmt: skip
+    services.stream.publish(trunk_event(trunk, services.clock.at(), services.clock.now(), reason))
+
+
+def trunk_event(trunk: Trunk, at: float, now: float, reason: str) -> TrunkChanged:
+    """How the trunk is at `now` (monotonic seconds), which is `at` (epoch seconds)."""
+    return TrunkChanged(
+        at=at, campaign="", trunk=trunk.name, up=trunk.well(now), reason=reason, breaker=trunk.breaker.state.value
+    )

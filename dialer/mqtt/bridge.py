@@ -13,7 +13,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import aiomqtt
@@ -126,6 +126,15 @@ class MqttBridge:
         await link.publish(f"{self._config.topic}/state/dialer", self._presence("offline"), qos=1, retain=True)
 
     # the stream's side
+
+    def know(self, standing: Iterable[Event]) -> None:
+        """How things stand, as the events that would have said so: states that nothing has told yet are told."""
+        for event in standing:
+            state = state_of(event)
+            if state is not None and state[0] not in self._states:
+                self._states[state[0]] = state[1]
+                self._dirty[state[0]] = None
+        self._wake.set()
 
     def on_event(self, event: Event) -> None:
         """The stream's reader: takes note and returns."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dialer.census import Census
-from dialer.snapshot import gauges
+from dialer.events import AgentChanged, CampaignChanged, TrunkChanged
+from dialer.snapshot import gauges, standing
 
 
 def test_what_could_be_dialed_and_what_went_over_the_wire_is_shown(stage):
@@ -15,3 +16,22 @@ def test_what_could_be_dialed_and_what_went_over_the_wire_is_shown(stage):
         assert seen.sip_messages["out", "INVITE"] == seen.sip_messages["in", "2xx"] == 1  # the agent's phone
 
     stage(play, numbers=3, dial=False)
+
+
+def test_how_everything_stands_is_told_as_events(stage):
+    async def play(floor):
+        agent = next(iter(floor.engine.agents.values()))
+        trunk = next(iter(floor.engine.trunks.values()))
+        trunk.up, trunk.down_reason = False, "options_lost"
+        told = {type(event): event for event in standing(floor.engine) if event.name != "agent"}
+        agents = {event.agent: event for event in standing(floor.engine) if isinstance(event, AgentChanged)}
+        assert set(agents) == set(floor.engine.agents)
+        mine = agents[agent.name]
+        assert (mine.state, mine.campaign, mine.call) == ("available", floor.unit.campaign.name, None)
+        assert 0 <= floor.engine.services.clock.at() - mine.at < 60
+        campaign = told[CampaignChanged]
+        assert (campaign.campaign, campaign.state) == (floor.unit.campaign.name, floor.unit.campaign.state.value)
+        lost = told[TrunkChanged]
+        assert (lost.trunk, lost.up, lost.reason, lost.breaker) == (trunk.name, False, "options_lost", "closed")
+
+    stage(play, numbers=1, dial=False)

@@ -256,6 +256,33 @@ def test_states_are_retained_and_told_again_to_a_broker_that_forgot(
     run(test)
 
 
+def test_how_things_stand_is_told_at_the_first_connection_and_never_over_news(
+    broker: Any, desk: Any, make_outbox: Any
+) -> None:
+    def trunk(name: str, up: bool) -> events.TrunkChanged:
+        return events.TrunkChanged(at=5.0, campaign="", trunk=name, up=up, reason="", breaker="closed")
+
+    async def test() -> None:
+        setting = Setting(broker.port, make_outbox(), desk)
+        setting.bridge.know([trunk("main", True), trunk("second", True), events.CallPlaced(at=1.0, **CALL)])
+        await setting.bridge.start()
+        await setting.alerted("broker_ok")
+        setting.stream.publish(trunk("second", False))
+        setting.bridge.know([trunk("second", True), trunk("third", True)])
+        late = Listener(broker.port, "dialer/state/#")
+        ears = asyncio.create_task(late.run())
+        try:
+            for name, up in (("main", True), ("second", False), ("third", True)):
+                topic = f"dialer/state/trunk/{name}"
+                await late.until(lambda topic=topic, up=up: [x["up"] for x in late.at(topic)][-1:] == [up])
+        finally:
+            await setting.bridge.stop()
+            ears.cancel()
+            await asyncio.wait([ears])
+
+    run(test)
+
+
 def test_offline_is_said_on_stopping_and_lost_when_it_is_cut_off(broker: Any, desk: Any, make_outbox: Any) -> None:
     async def test() -> None:
         async with running(broker.port, make_outbox(), desk) as (it, ears):
