@@ -211,6 +211,15 @@ def create_app(
     for name in ("correct", "consent", "erase"):
         contact_route(name)
 
+    @app.post(
+        "/api/v1/callbacks/{callback}/reassign",
+        openapi_extra=body_of("reassign_callback", without=("callback",)),
+        tags=["contacts"],
+    )
+    async def reassign(request: Request, callback: int, who: Supervisor) -> Response:
+        """Give an open callback to another agent, or to everybody."""
+        return await carry_out(who, "reassign_callback", {**await body(request, required=False), "callback": callback})
+
     @app.post("/api/v1/do-not-call", openapi_extra=body_of("do_not_call"), tags=["campaigns"])
     async def do_not_call(request: Request, who: Company) -> Response:
         """Numbers never to call again."""

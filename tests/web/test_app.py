@@ -65,6 +65,12 @@ ROUTES: list[tuple[str, str, Any, dict[str, Any]]] = [
     ),
     ("POST", "/api/v1/contacts/+441632960001/consent", None, {"command": "consent", "number": "+441632960001"}),
     ("POST", "/api/v1/contacts/+441632960001/erase", None, {"command": "erase", "number": "+441632960001"}),
+    (
+        "POST",
+        "/api/v1/callbacks/17/reassign",
+        {"agent_name": "ben"},
+        {"command": "reassign_callback", "callback": 17, "agent_name": "ben"},
+    ),
     ("POST", "/api/v1/campaigns/sales/pause", None, {"command": "pause", "campaign": "sales"}),
     ("POST", "/api/v1/campaigns/sales/resume", None, {"command": "resume", "campaign": "sales"}),
     (
