@@ -9,6 +9,7 @@ after everything that the answer promises is committed, or raises `CommandError`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
@@ -86,15 +87,15 @@ class AgentBreak(_AgentCommand):
 
 
 class AgentDispose(_AgentCommand):
-    """Code the agent's current or last call. `callback_at` with codes that promise a call back; `ready=False` stays
-    in wrap-up. `fields` go with a sale; with any other code they correct the contact's own. `numbers`: new numbers of
-    the contact, best first.
+    """Code the agent's current or last call. `callback_at` with codes that promise a call back: without an offset, in
+    the contact's zone. `ready=False` stays in wrap-up. `fields` go with a sale; with any other code they correct the
+    contact's own. `numbers`: new numbers of the contact, best first.
     """
 
     command: Literal["dispose"] = "dispose"
     code: Name
     call: str | None = Field(default=None, max_length=100)
-    callback_at: AwareDatetime | None = None
+    callback_at: datetime | None = None
     personal: bool | None = None
     note: Line | None = None
     fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)

@@ -19,6 +19,7 @@ from dialer.contact_desk import ContactDesk
 from dialer.contacts import read_contacts, told
 from dialer.engine import Engine, Unit
 from dialer.events import ContactsAdded
+from dialer.local_time import at_contact
 from dialer.outcomes import call_fields
 from dialer.screen import Screen
 from dialer.snapshot import contact_card, status
@@ -171,11 +172,14 @@ class Desk:
             missing = [f for f in unit.campaign.table.queues.sale_fields if command.fields.get(f) in (None, "")]
             if missing:
                 raise CommandError("invalid", f"a sale needs the fields {', '.join(missing)}")
+        due = command.callback_at
+        if due is not None and due.tzinfo is None:
+            due = await self.services.ledger.read(partial(at_contact, due, fields["contact"], fields["number"]))
         applied = await self.engine.outcomes.dispose(
             fields,
             agent.name,
             command.code,
-            callback_at=command.callback_at,
+            callback_at=due,
             bound=rule.personal if command.personal is None else command.personal,
             note=command.note,
             fields=command.fields,

@@ -90,8 +90,7 @@ def _moment(_: click.Context, __: click.Parameter, value: str | None) -> str | N
         raise click.BadParameter(
             f"'{value[:40]}' is no time; allowed: 2026-11-21T17:30 with or without +01:00"
         ) from None
-    # Without an offset, this machine's own zone is meant.
-    return moment.astimezone().isoformat()
+    return moment.isoformat()  # without an offset, the contact's zone is meant: the dialer knows it
 
 
 def _fields(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -111,7 +110,7 @@ def _fields(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 @click.option(
     "--callback-at",
     callback=_moment,
-    help="When: 2026-11-21T17:30+01:00; without an offset, this machine's time.",
+    help="When: 2026-11-21T17:30 where the contact lives, or with an offset: 2026-11-21T17:30+01:00.",
 )
 @click.option("--personal/--shared", default=None, help="Whether the callback is bound to this agent.")
 @click.option("--note", help="One line for the history.")

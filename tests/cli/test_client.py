@@ -62,6 +62,7 @@ def test_every_command_parses_as_a_command_of_the_dialer(dialer: Dialer, api: An
     ):  # fmt: skip
         assert dialer(*arguments).code == 0
         COMMAND.validate_python(api.asked[-1][2])
+    assert api.asked[-1][2]["callback_at"] == "2026-11-21T17:30:00"  # the dialer knows the contact's zone
 
 
 def test_supervisors_commands(dialer: Dialer, api: Any, config: Path) -> None:

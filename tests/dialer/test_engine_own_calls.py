@@ -289,3 +289,18 @@ def test_a_number_that_no_trunk_may_carry_is_not_called_dialable(stage):
         assert card["why_codes"][0] == "no_route"
 
     stage(play, mode="preview")
+
+
+def test_a_callback_without_an_offset_is_asked_about_where_the_number_may_be_in_two_zones(stage):
+    async def play(floor):
+        await floor.talking(0)
+        await floor.do("hangup", 0)
+        said = (soon(floor) + timedelta(days=2)).replace(tzinfo=None, microsecond=0)
+        refused = await floor.refused("dispose", 0, code="mine", callback_at=said)
+        assert refused.code == "invalid"
+        assert "say the offset" in refused.message
+        with_offset = said.replace(tzinfo=UTC)
+        answer = await floor.do("dispose", 0, code="mine", callback_at=with_offset)
+        assert answer["next_at"] == with_offset.timestamp()
+
+    stage(play)

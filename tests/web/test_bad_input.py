@@ -44,7 +44,7 @@ TABLE: list[tuple[str, str, bytes, int, str, str | None]] = [
     ("malformed: unknown field", DISPOSE, js({"code": "sale", "colour": 1}), 422, "invalid", "colour"),
     ("malformed: two commands", DISPOSE, js({"command": "ready", "code": "sale"}), 422, "invalid", "command"),
     ("malformed: agent in path and body differ", DISPOSE, js({"agent": "bo", "code": "x"}), 422, "invalid", "agent"),
-    ("malformed: a time without a zone", DISPOSE, js({"code": "cb", "callback_at": "2026-03-02T15:00:00"}), 422,
+    ("malformed: a time that is none", DISPOSE, js({"code": "cb", "callback_at": "2026-03-02T25:00:00"}), 422,
      "invalid", "callback_at"),
     ("wrong type: a number for a name", DISPOSE, js({"code": 5}), 422, "invalid", "code"),
     ("wrong type: the command", C, js({"command": ["status"]}), 422, "invalid", "command"),
