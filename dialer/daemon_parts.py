@@ -52,6 +52,7 @@ from dialer.tracing import Tracer
 from dialer.transport.opening import OpenError, open_transports, profiles_of
 from dialer.trunk import parse_address
 from dialer.web import WebServer, create_app
+from dialer.webhooks import WebhookKeeper
 from dispositions import DispositionsError, ImportFileError, Store, journal
 
 log = structlog.get_logger("daemon")
@@ -235,12 +236,15 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         bridge: MqttBridge | None = None
         if file.mqtt is not None:
             bridge = MqttBridge(_bridge_config(built), stream, outbox, desk, metrics, clock=clock.at)
-            await bridge.start()
             bridge.know(standing(engine))  # what is retained there may be of a run that ended in a crash
+            await bridge.start()
             stack.push_async_callback(bridge.stop)
         sales = SaleWatch(config, services, metrics)
         sales.start()
         stack.push_async_callback(sales.close)
+        hooks = WebhookKeeper(file, built.webhook_secrets, services, metrics)
+        hooks.start()
+        stack.push_async_callback(hooks.close)
         try:
             tokens = make_tokens(built)
         except ValueError as error:
@@ -250,14 +254,14 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
         def taken(fresh: Built) -> None:
             tokens.replace(*token_texts(fresh))
             phones.take(_phone_accounts(fresh))
+            if bridge is not None:
+                bridge.know(standing(engine))
             udp.streams.set_profiles(profiles_of(fresh.file))
 
         reloader.on_taken = taken
         app = create_app(
-            if bridge is not None:
-                bridge.know(standing(engine))
             desk, metrics, tokens, stream,
-            health=lambda: _health(services, bridge, sales), tracer=Tracer(switch, clock.at),
+            health=lambda: _health(services, bridge, sales, hooks), tracer=Tracer(switch, clock.at),
             metrics_without_token=file.http.allow_metrics_without_token, clock=clock.now,
         )  # fmt: skip
         server = WebServer(app, *parse_address(file.http.listen))
@@ -350,7 +354,7 @@ def _bridge_config(built: Built) -> BridgeConfig:
     )  # fmt: skip
 
 
-def _health(services: Services, bridge: MqttBridge | None, sales: SaleWatch) -> dict[str, str]:
+def _health(services: Services, bridge: MqttBridge | None, sales: SaleWatch, hooks: WebhookKeeper) -> dict[str, str]:
     """Part -> what is wrong with it; empty when all is well."""
     trouble = {}
     if services.ledger.locked:
@@ -359,6 +363,8 @@ def _health(services: Services, bridge: MqttBridge | None, sales: SaleWatch) -> 
         trouble["media"] = "the media process is being started again"
     if sales.trouble is not None:
         trouble["sales"] = sales.trouble
+    if hooks.trouble is not None:
+        trouble["webhooks"] = hooks.trouble
     if bridge is not None and not bridge.connected:
         trouble["broker"] = "away: outcomes wait on disk, dialing goes on"
     return trouble

@@ -87,6 +87,11 @@ class Families:
         )
         self.queues = gauge("queue_depth", "Entries of a queue", "campaign", "queue")
         self.incoming = counter("incoming_calls_total", "Calls that came in", "campaign", "trunk", "taken")
+        # the company's systems
+        self.webhook_sent = counter("webhook_requests_total", "Events sent to webhooks", "webhook", "result")
+        self.webhook_waiting = gauge("webhook_waiting", "Events that were not taken yet", "webhook")
+        self.webhook_oldest = gauge("webhook_oldest_seconds", "Age of the oldest event not taken yet", "webhook")
+        self.webhook_down = gauge("webhook_down", "1: takes nothing, left alone for a while", "webhook")
         # agents
         self.agents = gauge("agents", "Agents by state", "campaign", "state")
         self.agent_seconds = counter("agent_seconds_total", "Agents' time by state", "campaign", "state")

@@ -157,6 +157,18 @@ class Metrics:
         ages.update({(b.campaign, "open"): b.oldest_open for b in backlogs})
         self._all.sale_oldest.replace(ages)
 
+    def webhook(self, name: str, delivered: int, failed: int, given_up: int) -> None:
+        """What one round of a webhook came to."""
+        for result, count in (("delivered", delivered), ("failed", failed), ("given_up", given_up)):
+            if count:
+                self._all.webhook_sent.at(name, result).inc(count)
+
+    def observe_webhook(self, name: str, waiting: int, oldest: float, down: bool) -> None:
+        """What a webhook has not taken yet; `oldest`: seconds."""
+        self._all.webhook_waiting.set(float(waiting), name)
+        self._all.webhook_oldest.set(oldest, name)
+        self._all.webhook_down.set(float(down), name)
+
     def _agent(self, event: events.AgentChanged) -> None:
         self._occupancy.changed(event.agent, event.campaign, event.state, event.at)
 

@@ -10,6 +10,7 @@ import httpx2
 
 from dialer.config.sales_tables import ConnectorTable
 from dialer.egress import AddressRefused, AddressUnknown, Egress
+from dialer.pinned import PinnedTransport
 from dialer.sales.answer import Answer, Verdict
 from dialer.sales.connector import Impossible, NoAnswer, NotSent, Request, filled, filled_line
 
@@ -17,22 +18,6 @@ from dialer.sales.connector import Impossible, NoAnswer, NotSent, Request, fille
 MOST_ANSWER = 1_000_000
 #: Statuses that ask for another try although they are below 500.
 _AGAIN = frozenset({408, 409, 421, 423, 425, 429})
-
-
-class _Pinned(httpx2.AsyncHTTPTransport):
-    """Connects to the address that was looked at, whatever the name says a moment later."""
-
-    def __init__(self, egress: Egress, limits: httpx2.Limits) -> None:
-        super().__init__(limits=limits, retries=0)
-        self._egress = egress
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        address = await self._egress.resolve(url.host, port)
-        request.extensions = {**request.extensions, "sni_hostname": url.host}
-        request.url = url.copy_with(host=address)  # the Host header and the certificate's name stay
-        return await super().handle_async_request(request)
 
 
 class HttpConnector:
@@ -45,7 +30,9 @@ class HttpConnector:
         self._host = urlsplit(table.url.partition("{{")[0]).hostname
         limits = httpx2.Limits(max_connections=table.at_once, max_keepalive_connections=table.at_once)
         # trust_env off: a proxy or a .netrc from the environment must see nothing of this
-        self._client = httpx2.AsyncClient(transport=_Pinned(egress, limits), trust_env=False, follow_redirects=False)
+        self._client = httpx2.AsyncClient(
+            transport=PinnedTransport(egress, limits), trust_env=False, follow_redirects=False
+        )
 
     async def ask(self, request: Request) -> Answer:
         values = {**request.values, "secret": self._secret or "", "key": request.key}

@@ -1,0 +1,103 @@
+"""One request: signed, bounded, to permitted addresses only, no redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from dialer.config.door_tables import WebhookTable
+from dialer.webhooks import SignatureError, sign, verify
+from dialer.webhooks.sender import HttpSender, body_of, event_id
+from dispositions.journal import Entry
+
+ENTRY = Entry(7, "c", 3, "order/7", 1_750_694_400.25, "outcome", {"outcome": "busy", "number": "+12125550100"})
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def sent(answer: bytes | None, *, host: str = "127.0.0.1", **settings: Any) -> tuple[str | None, bytes]:
+    """What the sender says of a server that answers with these bytes (None: never), and what the server was sent."""
+    heard = bytearray()
+
+    async def scene() -> str | None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length"))
+            heard.extend(head + await reader.readexactly(length))
+            if answer is None:
+                await asyncio.sleep(30)
+            else:
+                writer.write(answer)
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        values = {"url": f"http://{host}:{port}/hook?x=1", "allow_private": True, "timeout": 0.5, **settings}
+        sender = HttpSender(WebhookTable.model_validate(values), "secret-of-the-hook")
+        try:
+            return await sender.send(ENTRY, 1_750_694_500.9)
+        finally:
+            await sender.close()
+            server.close()
+
+    return asyncio.run(scene()), bytes(heard)
+
+
+def test_a_request_is_signed_and_names_its_event() -> None:
+    why, heard = sent(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert why is None
+    head, _, body = heard.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+    lowered = {name.lower(): value for name, value in headers.items()}
+    assert body == body_of(ENTRY)
+    assert lowered["dialer-event-id"] == event_id(ENTRY) == "7-1750694400250"
+    verify("secret-of-the-hook", lowered["dialer-signature"], body, 1_750_694_500)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "status 500"),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", "status 302"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "status 404"),
+        (b"SSH-2.0-hello\r\n", "no answer: RemoteProtocolError"),
+        (None, "no answer within 0.5 s"),
+    ],
+)
+def test_what_is_not_taken(answer: bytes | None, why: str) -> None:
+    assert sent(answer)[0] == why
+
+
+def test_an_endless_answer_costs_nothing() -> None:
+    began = time.monotonic()
+    assert sent(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000)[0] is None
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_private_address_is_refused_and_nothing_leaves(host: str) -> None:
+    why, heard = sent(b"HTTP/1.1 200 OK\r\n\r\n", host=host, allow_private=False)
+    assert why == "a private address: set allow_private if it is meant"
+    assert heard == b""
+
+
+def test_the_signature_holds_what_it_promises() -> None:
+    header = sign("s3cret", 1000, b"{}")
+    verify("s3cret", header, b"{}", 1299)
+    for secret, text, body, now in (
+        ("other", header, b"{}", 1000),
+        ("s3cret", header, b"{ }", 1000),
+        ("s3cret", header.replace("t=1000", "t=1001"), b"{}", 1000),
+        ("s3cret", header, b"{}", 1301),
+        ("s3cret", header, b"{}", 699),
+        ("s3cret", "", b"{}", 1000),
+        ("s3cret", "t=,v1=", b"{}", 1000),
+        ("s3cret", "t=9" * 200, b"{}", 1000),
+        ("s3cret", "v1=\ud800,t=1000", b"{}", 1000),
+    ):
+        with pytest.raises(SignatureError):
+            verify(secret, text, body, now)
