@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.authority import Authority
 from dialer.config.build import build
 from dialer.config.load import load
 
@@ -15,7 +17,14 @@ BLOCKS = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "manager.md").read_te
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_block_of_the_guide(block: str, tmp_path: Path) -> None:
+def test_a_block_of_the_guide(block: str, tmp_path: Path, need: Callable[[str], str]) -> None:
+    if ".pem" in block:
+        need("openssl")
+        authority = Authority(tmp_path)
+        ours = authority.issue("ours", "DNS:dialer.example")
+        named = {"dialer.pem": ours.certificate, "dialer.key": ours.key, "carrier-ca.pem": authority.ca_file}
+        for name, made in named.items():
+            (tmp_path / name).write_bytes(made.read_bytes())
     for name in ("contacts.csv", "do-not-call.txt"):
         (tmp_path / name).write_bytes((ROOT / "examples" / name).read_bytes())
     path = tmp_path / "guide.toml"

@@ -102,11 +102,15 @@ def test_a_national_number_is_not_called_either(stage, party):
     stage(play, dial=False, log_in=False)
 
 
-def test_a_number_that_cannot_be_read_is_refused_with_its_place(stage, party):
+def test_a_number_that_cannot_be_read_is_told_with_its_place_and_the_others_are_marked(stage, party):
     async def play(floor):
-        error = await floor.refused("do_not_call", numbers=[party.number(0), "12"])
+        error = await floor.refused("do_not_call", numbers=["12"])
         assert error.code == "invalid"
-        assert error.message.startswith("numbers.1: '12'")
+        assert error.message.startswith("numbers.0: '12'")
         assert floor.contact().state == "ready"
+        told = await floor.do("do_not_call", numbers=[party.number(0), "12"])
+        assert told["marked"] == 1
+        assert [(refused["index"], refused["number"]) for refused in told["refused"]] == [(1, "12")]
+        assert floor.contact().state == "do_not_call"
 
     stage(play, dial=False, log_in=False)
