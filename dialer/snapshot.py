@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dialer.agent import AgentState
+from dialer.breaker import BreakerState
 from dialer.events import AgentChanged, CampaignChanged, Event
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
@@ -132,7 +133,7 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         calls=calls,
         lines={t.name: t.lines_in_use for t in engine.trunks.values()},
         line_limits={t.name: t.table.lines for t in engine.trunks.values()},
-        breakers={(t.name, t.breaker.state.value): 1 for t in engine.trunks.values()},
+        breakers={(t.name, s.value): int(t.breaker.state is s) for t in engine.trunks.values() for s in BreakerState},
         phones_registered=services.phones.registered if services.phones is not None else None,
         registered={t.name: t.signed_on for t in engine.trunks.values() if t.signed_on is not None},
         congestion={t.name: t.breaker.share for t in engine.trunks.values()},

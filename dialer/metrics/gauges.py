@@ -26,7 +26,7 @@ class Gauges:
     lines         trunk -> lines in use
     line_limits   trunk -> lines that may be in use
     trunks_up     trunk -> takes calls
-    breakers      (trunk, state) -> 1 for the state that its circuit breaker is in
+    breakers      (trunk, state) -> 1 for the state that its circuit breaker is in, 0 for the others
     registered    trunk -> whether we are registered with it; only those that want it
     congestion    trunk -> share of its latest calls that met congestion
     queues        (campaign, queue) -> entries; queues: retry, callback, sale, ...

@@ -62,6 +62,8 @@ class Metrics:
         self._all = Families(self.registry)
         self._occupancy = Occupancy(lambda c, s, seconds: self._all.agent_seconds.at(c, s).inc(seconds))
         self._states: dict[str, str] = {}
+        # there from the start: Prometheus sees no increase in a counter that begins with its first event
+        self._all.agent_alerts.at("", "register_refused").inc(0)
         self._all.build.labels(version("predictive-dialer"), platform.python_version()).set(1)
         self._on: dict[type[events.Event], Callable[[Any], None]] = {
             events.CallPlaced: self._placed,

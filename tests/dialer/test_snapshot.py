@@ -35,3 +35,12 @@ def test_how_everything_stands_is_told_as_events(stage):
         assert (lost.trunk, lost.up, lost.reason, lost.breaker) == (trunk.name, False, "options_lost", "closed")
 
     stage(play, numbers=1, dial=False)
+
+
+def test_each_state_of_a_breaker_is_shown_so_that_its_changes_can_be_counted(stage):
+    async def play(floor):
+        name = next(iter(floor.engine.trunks))
+        shown = gauges(floor.engine).breakers
+        assert shown == {(name, "closed"): 1, (name, "open"): 0, (name, "probing"): 0, (name, "half_open"): 0}
+
+    stage(play, numbers=1, dial=False)

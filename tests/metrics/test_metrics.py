@@ -183,3 +183,10 @@ def test_a_trunk_event_moves_the_gauge_at_once() -> None:
     metrics.on_event(events.TrunkChanged(at=0, campaign="", trunk="main", up=False, reason="options_lost"))
     assert value(metrics, "dialer_trunk_up", trunk="main") == 0
     assert value(metrics, "dialer_trunk_changes_total", trunk="main", reason="options_lost") == 1
+
+
+def test_a_refused_phone_is_an_increase_the_first_time() -> None:
+    metrics, labels = Metrics(), {"campaign": "", "alert": "register_refused"}
+    assert metrics.registry.get_sample_value("dialer_agent_alerts_total", labels) == 0.0
+    metrics.on_event(events.AgentAlert(at=1.0, campaign="", agent="ana", alert="register_refused", detail="x"))
+    assert metrics.registry.get_sample_value("dialer_agent_alerts_total", labels) == 1.0
