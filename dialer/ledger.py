@@ -162,7 +162,7 @@ class Ledger:
     async def _commit_batches(self, batch: list[_Entry]) -> None:
         """`batch` holds what is being committed, so that nobody waits for ever when this fails."""
         loop = asyncio.get_running_loop()
-        share = 0
+        share, took = 0, 0.0
         while True:
             if not self._queue:
                 self._idle.set()
@@ -172,11 +172,12 @@ class Ledger:
                 await self._wake.wait()
                 continue
             if not self._closing and self._interval > 0:
-                await asyncio.sleep(self.wait_after(share))
+                await asyncio.sleep(self.wait_after(share, took))
             batch[:], self._queue = sorted(self._queue, key=_place), []
             started = perf_counter()
             results = await self._commit_until_it_holds(loop, batch)
-            self._on_commit(perf_counter() - started, len(batch))
+            took = perf_counter() - started
+            self._on_commit(took, len(batch))
             committed = list(zip(batch, results, strict=True))
             share = len(batch)
             batch.clear()
@@ -186,9 +187,13 @@ class Ledger:
                 elif entry.done is not None:
                     entry.done(value)
 
-    def wait_after(self, share: int) -> float:
-        """Seconds to wait for others, after a batch of `share`: the more there is to do, the more share a commit."""
-        return min(self._interval * (1 + share / PER_WAIT), max(self._interval, LONGEST_WAIT))
+    def wait_after(self, share: int, took: float = 0.0) -> float:
+        """Seconds to wait for others, after a batch of `share` that was committed in `took` seconds: the more there is
+        to do, the more share a commit. While a commit takes longer than that wait, enough others gather behind it: the
+        excess is not waited for again, so that a slow disk or a busy machine delays an outcome by two commits only.
+        """
+        wait = min(self._interval * (1 + share / PER_WAIT), max(self._interval, LONGEST_WAIT))
+        return min(wait, max(0.0, 2 * wait - took))
 
     async def _commit_until_it_holds(
         self, loop: asyncio.AbstractEventLoop, batch: list[_Entry]

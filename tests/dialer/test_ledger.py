@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from dialer.ledger import LONGEST_WAIT, Ledger
 from dispositions import ArgumentError
 
@@ -120,3 +122,11 @@ def test_the_more_there_is_to_do_the_more_share_a_commit() -> None:
 
     assert asyncio.run(waits(0.02)) == [0.02, 0.0225, 0.04, LONGEST_WAIT]
     assert asyncio.run(waits(0.1)) == [0.1] * 4
+
+
+def test_a_slow_commit_has_gathered_others_already() -> None:
+    async def waits(interval: float) -> list[float]:
+        ledger = ledger_on(Store(), interval)
+        return [ledger.wait_after(1000, took) for took in (0.01, 0.05, 0.08, 0.1, 0.5)]
+
+    assert asyncio.run(waits(0.02)) == pytest.approx([0.05, 0.05, 0.02, 0.0, 0.0])
