@@ -34,12 +34,19 @@ def caller_id(table: CampaignTable, trunk: TrunkTable, number: str, host: str) -
     that must not reach the wire.
     """
     ours, name = shown(table, number)
+    return presented(trunk, ours, name, host, anonymous=table.privacy == "id")
+
+
+def presented(trunk: TrunkTable, ours: str, name: str | None, host: str, *, anonymous: bool = False) -> CallerId:
+    """The number `ours` (E.164) and `name` as `trunk` wants them to be said. `anonymous`: to the carrier only. Raises
+    `UnsafeHeader`.
+    """
     headers: list[tuple[str, str]] = []
     if trunk.asserted_identity is not None:
         asserted = ours if trunk.asserted_identity == "caller_id" else trunk.asserted_identity
         display = f"{quoted(name)} " if name else ""
         headers.append(("P-Asserted-Identity", f"{display}<sip:{asserted}@{trunk.domain or host}>"))
-    if table.privacy == "id":
+    if anonymous:
         headers.append(("Privacy", "id"))
         return CallerId(NOBODY, ANONYMOUS, tuple(headers))
     return CallerId(f"sip:{ours}@{host}", name, tuple(headers))

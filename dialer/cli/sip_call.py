@@ -13,6 +13,7 @@ import click
 from dialer.cli.output import Failure, config_argument, json_option, print_json, show
 
 if TYPE_CHECKING:
+    from dialer.caller_id import CallerId
     from dialer.cli.sip_ear import Ear
     from dialer.config.build import Built
     from dialer.ladder import Rung
@@ -51,7 +52,7 @@ class Outcome:
 @config_argument
 @click.argument("number")
 @click.option("--trunk", "trunk_name", help="The trunk to use. Default: the one that the dialer would choose.")
-@click.option("--caller-id", help="The number to show. Default: that of the first campaign which uses the trunk.")
+@click.option("--caller-id", help="The number to show. Default: as the first campaign that uses the trunk.")
 @click.option("--ring", type=click.FloatRange(1.0, 180.0), default=30.0, show_default=True, help="Give up after, s.")
 @click.option("--hold", type=click.FloatRange(0.0, 3600.0), default=5.0, show_default=True, help="Hang up after, s.")
 @click.option("--full", is_flag=True, help="Show whole messages, not only their first lines.")
@@ -76,6 +77,7 @@ def call(
 
     built = build(load(config_path, outside=False))
     e164 = _number(built, number)
+    caller_id = None if caller_id is None else _number(built, caller_id)
     _refuse_marked(built, e164)
     return asyncio.run(_call(built, e164, trunk_name, caller_id, ring, hold, full, as_json))
 
@@ -133,12 +135,20 @@ async def _trunk(built: Built, name: str | None, number: str) -> Trunk:
     return trunk
 
 
-def _caller(built: Built, trunk: str) -> str:
-    """The caller ID of the first campaign that uses the trunk."""
-    for campaign in built.campaigns.values():
-        if trunk in campaign.table.trunks:
-            return campaign.table.caller_id
-    raise Failure(f"no campaign uses trunk {trunk}: say which number to show with --caller-id", code="no_caller_id")
+def _caller(built: Built, trunk: Trunk, number: str, wanted: str | None, host: str) -> CallerId:
+    """What the call shows: as the dialer would show it, for the first campaign that uses the trunk; `wanted`: this
+    number instead.
+    """
+    from dialer.caller_id import caller_id, presented
+
+    table = next((c.table for c in built.campaigns.values() if trunk.name in c.table.trunks), None)
+    if wanted is not None:
+        name, anonymous = (table.caller_name, table.privacy == "id") if table is not None else (None, False)
+        return presented(trunk.table, wanted, name, host, anonymous=anonymous)
+    if table is None:
+        text = f"no campaign uses trunk {trunk.name}: say which number to show with --caller-id"
+        raise Failure(text, code="no_caller_id")
+    return caller_id(table, trunk.table, number, host)
 
 
 async def _call(
@@ -159,7 +169,6 @@ async def _call(
     from dialer.trunk import parse_address
 
     trunk = await _trunk(built, trunk_name, number)
-    shown = caller_id or _caller(built, trunk.name)
     host = parse_address(built.file.sip.listen)[0]
     host = own_address(trunk.destination[:2]) if host in ("0.0.0.0", "::") else host
     events: asyncio.Queue[Event] = asyncio.Queue()
@@ -182,6 +191,7 @@ async def _call(
         raise Failure(f"cannot send from {host}: {error.strerror}", code="bind") from None
     udp.endpoint.watch(seen)
     try:
+        shown = _caller(built, trunk, number, caller_id, f"{host}:{udp.address[1]}")
         await TestCall(udp, ear, events, outcome, trunk, shown, host).run(ring, hold)
     except SipError as error:
         raise Failure(str(error), code="invalid") from None
@@ -206,7 +216,7 @@ class TestCall:
         events: asyncio.Queue[Event],
         outcome: Outcome,
         trunk: Trunk,
-        caller_id: str,
+        caller: CallerId,
         host: str,
     ) -> None:
         from dialer.sip import sdp
@@ -215,7 +225,9 @@ class TestCall:
         self.offer = sdp.audio(host, ear.port)
         self.plan = udp.plan_invite(
             trunk.request_uri(outcome.number),
-            from_uri=f"sip:{caller_id}@{host}:{udp.address[1]}",
+            from_uri=caller.from_uri,
+            from_display=caller.display,
+            headers=caller.headers,
             destination=trunk.destination,
             sdp=self.offer,
             credentials=trunk.credentials,
