@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -133,6 +134,15 @@ def create_app(
     @app.exception_handler(CommandError)
     async def _refused(request: Request, error: DoorError | CommandError) -> Response:
         status, answer, headers = refuse(error, request.url.path, _address(request))
+        return reply(answer, status, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _query(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        status, answer, headers = refuse(
+            DoorError("invalid", f"{where}: {first['msg']}", where), request.url.path, _address(request)
+        )
         return reply(answer, status, headers)
 
     @app.exception_handler(StarletteHTTPException)

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from dialer.commands import COMMAND
+from dialer.web.answers import OPEN, responses, schemas
 
 _REF = "#/components/schemas/{model}"
 
@@ -45,6 +46,14 @@ def add_schemas(app: FastAPI, commands: TypeAdapter[Any]) -> None:
             schema = made()
             parts = schema.setdefault("components", {})
             parts.setdefault("schemas", {}).update(commands.json_schema(ref_template=_REF)["$defs"])
+            parts["schemas"].update(schemas())
+            for unused in ("HTTPValidationError", "ValidationError"):
+                parts["schemas"].pop(unused, None)
+            for path, operations in schema["paths"].items():
+                for method, operation in operations.items():
+                    operation["responses"] = responses(method, path)
+                    if path in OPEN:
+                        operation["security"] = []
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             schema["security"] = [{"token": []}]
             app.openapi_schema = schema
