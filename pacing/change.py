@@ -23,9 +23,10 @@ import numpy as np
 from pacing.ages import AgeCounts, Array
 
 ALARM = 8.0
+ALARM_DOWN = 10.0  # a fall that is believed wrongly is answered by a burst of calls: ask for more
 DOUBT = 6.5
 WORTH_A_THOUGHT = 3.5  # logarithm of the likelihood ratio; chance alone gives less, and it would cost
-LIKELY = 2.5  # a jump that is not proved yet is thought to be by this factor at most
+LIKELY = 2.5  # a jump is thought to be by this factor at most; a larger one is two jumps
 TOLERANCE = 0.01
 LEAST = 5.0  # exposure of a suffix, calls
 KNOWN = 30.0  # evidence of the level, calls, before which there is nothing to compare with
@@ -92,10 +93,11 @@ class Change:
         if proof > WORTH_A_THOUGHT and rate > known / n:
             self.weight = 1.0 / (1.0 + math.exp(min(50.0, DOUBT - proof)))
             self.rate = min(rate, LIKELY * known / n)
-        if proof < ALARM:
+        if proof < (ALARM if rate > known / n else ALARM_DOWN):
             return None
         self.weight = 0.0
         age = (best + 1) * STEP * self._width
         self._placed.drop_older(age)
         self._answered.drop_older(age)
-        return max(rate, 1.0 / (m[best] + 1.0)), float(exposure[best]), age
+        bounded = min(max(rate, known / n / LIKELY), known / n * LIKELY)
+        return bounded, float(exposure[best]), age
