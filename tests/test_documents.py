@@ -17,7 +17,7 @@ MODULE = re.compile(r"python3? -m ([a-z_.]+)")
 
 
 def blocks():
-    for page in (ROOT / "README.md", ROOT / "docs" / "embedding.md"):
+    for page in (ROOT / "README.md", ROOT / "docs" / "embedding.md", ROOT / "docs" / "api.md"):
         for number, match in enumerate(PYTHON.finditer(page.read_text(encoding="utf-8")), 1):
             yield pytest.param(match.group(1), id=f"{page.name}-{number}")
 
