@@ -49,7 +49,7 @@ class Line(Protocol):
     """What a leg needs of the SIP side."""
 
     def reinvite(self, leg: str, description: bytes) -> bool:
-        """Send a re-INVITE; False when the leg is not there any more."""
+        """Send a re-INVITE; False when the leg is not there any more, or an offer of the far end is to be answered."""
         ...
 
 
@@ -111,7 +111,6 @@ class Leg:
         if not self.up or self.in_flight or self.synced():
             return
         self.version += 1
-        self.rounds += 1
         wish = self._wish()
         target = self.aimed_at
         if target is None or target.far is None:
@@ -120,6 +119,9 @@ class Leg:
             body = _offer_of(target.far, self.session, self.version)
         if self.line.reinvite(self.id, body):
             self.offered, self.in_flight = wish, True
+            self.rounds += 1
+        else:
+            self.version -= 1  # RFC 3264 8: it rises by one with each description that is sent
 
     def accepted(self, description: bytes | None) -> None:
         """The far end answered our re-INVITE."""

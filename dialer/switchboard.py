@@ -188,8 +188,12 @@ class Switchboard:
         return self.udp.has(leg) and self._try(leg, "bye", lambda: self.udp.bye(leg))
 
     def reinvite(self, leg: str, description: bytes) -> bool:
-        """Offer a new session on a confirmed dialog."""
-        return self.udp.has(leg) and self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
+        """Offer a new session on a confirmed dialog. False, too, when an offer of the far end is on its way to the
+        owner: the answer to that says what there is to say.
+        """
+        if not self.udp.has(leg) or self.udp.offered(leg):
+            return False
+        return self._try(leg, "reinvite", lambda: self.udp.reinvite(leg, description))
 
     def answer(self, leg: str, description: bytes) -> bool:
         """Answer an offer of the far end."""

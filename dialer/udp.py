@@ -331,6 +331,10 @@ class UdpEndpoint:
         """`Endpoint.heard`."""
         return self.endpoint.heard(leg)
 
+    def offered(self, leg: str) -> bool:
+        """`Endpoint.offered`."""
+        return self.endpoint.offered(leg)
+
     def dialog(self, leg: str) -> DialogState:
         """`Endpoint.dialog`."""
         return self.endpoint.dialog(leg)

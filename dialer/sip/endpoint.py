@@ -153,6 +153,10 @@ class Endpoint:
         """False while an INVITE of ours has had no response at all, not even a 100. Raises `UnknownLeg`."""
         return self._leg(leg).state not in ("calling", "held")
 
+    def offered(self, leg: str) -> bool:
+        """An offer of the peer's waits for our answer, its event perhaps not taken yet. Raises `UnknownLeg`."""
+        return self._leg(leg).offered is not None
+
     def dialog(self, leg: str) -> DialogState:
         """The leg's dialog: confirmed, or early after a provisional response with a tag. Raises `UnknownLeg` and
         `WrongState`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 
@@ -132,3 +134,28 @@ def test_a_phone_that_offers_anew_while_nobody_talks_is_answered_with_our_port(s
         await floor.do("hangup", 0)
 
     stage(play, numbers=0)
+
+
+def test_an_offer_that_is_read_along_with_an_answer_is_not_crossed(stage):
+    """The customer's answer makes the agent's leg follow; the agent's phone has just made an offer of its own."""
+
+    async def play(floor):
+        _, customer, phone = await floor.talking()
+        loop, socket = asyncio.get_running_loop(), floor.udp._sock.fileno()
+        hears = floor.carrier._offered
+
+        def hears_and_holds_up(line, body):
+            hears(line, body)
+            loop.remove_reader(socket)
+
+        floor.carrier._offered = hears_and_holds_up
+        floor.phones.reoffer(phone, "sendonly")
+        await floor.until(lambda: customer.offers[-1].direction == "sendonly" and phone.answered_us)
+        floor.carrier._offered = hears
+        floor.phones.reoffer(phone, "sendrecv")
+        loop.add_reader(socket, floor.udp._readable)  # both at one look
+        await floor.until(lambda: customer.offers[-1].direction == "sendrecv")
+        await floor.until(lambda: floor.points(customer, phone))
+        await floor.do("hangup", 0)
+
+    stage(play)
