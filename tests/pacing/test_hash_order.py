@@ -32,7 +32,10 @@ class Named:
         return decision.__class__(**{**{n: getattr(decision, n) for n in decision.__slots__}, 'cancel': cancel})
 
 said = []
-simulate(Named(), realistic(0.3), full_time(8, 1200.0), 1200.0, 3, each=lambda now, d: said.append((now, d.place, d.cancel)))
+def note(now, decision):
+    said.append((now, decision.place, decision.cancel))
+
+simulate(Named(), realistic(0.3), full_time(8, 1200.0), 1200.0, 3, each=note)
 print(len(said), sum(len(cancel) for _, _, cancel in said), said)
 """
 
