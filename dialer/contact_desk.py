@@ -92,4 +92,4 @@ def _digits(text: str) -> int:
     try:
         return normalise(text, None, validity="possible", default_zone="UTC").digits
     except NumberError as error:
-        raise CommandError("invalid", f"number: {error.reason}; write it as +34600000001") from None
+        raise CommandError("invalid", f"number: {text[:40]} {error.problem}; write it as +34600000001") from None

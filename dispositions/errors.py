@@ -26,6 +26,21 @@ class NumberError(DispositionsError):
         super().__init__(f"{reason}: {text!r}")
         self.reason = reason
 
+    @property
+    def problem(self) -> str:
+        """What is wrong, for people: follows the number in a sentence."""
+        return _PROBLEMS.get(self.reason, f"cannot be dialed: {self.reason.replace('_', ' ')}")
+
+
+_PROBLEMS = {
+    "empty": "is empty",
+    "not_a_number": "is not a number",
+    "not_possible": "has too few or too many digits for a number",
+    "not_valid": "is in no range that is in use",
+    "premium": "costs its caller extra, and is never dialed",
+    "no_zone": "is in no known time zone",
+}
+
 
 class FieldError(DispositionsError):
     """A field's value does not fit its type. `field`: its name; `problem`: what is wrong, without the value."""

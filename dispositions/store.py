@@ -6,7 +6,7 @@ is promised after a crash."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,8 @@ class Store:
         self.do_not_call = DoNotCall()
         self.journalling = False
         """whether transactions write down what becomes of contacts: `dispositions.journal`"""
+        self.on_journal: Callable[[], None] = lambda: None
+        """called after each commit that has written some of it, in the thread of the transaction"""
 
     # --- schema --------------------------------------------------------------------------------------------------
 
@@ -189,7 +191,7 @@ class Store:
                 try:
                     yield work
                     work.flush()
-                    journal.write(work)
+                    told = journal.write(work)
                     transaction.commit()
                 except BaseException:
                     # whatever it was, nothing of it may stay, nor what we remember of rows that now never were
@@ -202,6 +204,8 @@ class Store:
                     transaction.rollback()
                     raise
             work.committed()
+            if told:
+                self.on_journal()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -352,10 +356,10 @@ _NO_SCHEMA = ("no such table", "no such column", "undefinedtable", "undefinedcol
 
 
 def _translate(cause: BaseException | None, invalidated: bool = False) -> StoreError:
-    text = str(cause)
+    text = " ".join(str(cause).split())  # in one line, whatever the driver says
     kinds = {kind.__name__ for kind in type(cause).__mro__}  # the same names in every DB-API driver (PEP 249)
     if any(word in f"{type(cause).__name__} {text}".lower() for word in _NO_SCHEMA):
-        return SchemaError(f"{text.strip()}: the schema is missing or of another version; run `migrate`")
+        return SchemaError(f"{text}: the schema is missing or of another version; run `migrate`")
     if invalidated or kinds & {"OperationalError", "InterfaceError"}:
-        return StoreUnavailable(text.strip())
-    return StoreConflict(text.strip())
+        return StoreUnavailable(text)
+    return StoreConflict(text)

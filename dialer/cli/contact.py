@@ -71,7 +71,7 @@ def _erase_in_store(config_path: str, number: str) -> dict[str, Any]:
     try:
         digits = normalise(number, None, validity="possible", default_zone="UTC").digits
     except NumberError as error:
-        text = f"{number} is not a number ({error.reason}); write it as +34600000001"
+        text = f"{number} {error.problem}; write it as +34600000001"
         raise Failure(text, code="invalid") from None
     with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.write() as tx:
         erased = tx.erase(digits, "cli", time.time())
@@ -99,7 +99,7 @@ def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
                 for name, c in campaigns.items()
             ]
         except NumberError as error:
-            text = f"{number} is not a number ({error.reason}); write it as +34600000001"
+            text = f"{number} {error.problem}; write it as +34600000001"
             raise Failure(text, code="invalid") from None
     cards = [card for card in found if card is not None]
     if not cards:

@@ -91,7 +91,7 @@ def _number(built: Built, text: str) -> str:
         region = next(iter(regions)) if len(regions) == 1 else None
         return normalise(text, region, validity="possible", default_zone="UTC").e164
     except NumberError as error:
-        raise Failure(f"{text} is not a number ({error.reason}); write it as +34600000001", code="invalid") from None
+        raise Failure(f"{text} {error.problem}; write it as +34600000001", code="invalid") from None
 
 
 def _refuse_marked(built: Built, number: str) -> None:

@@ -16,6 +16,8 @@ MAX_BYTES = 4 * 1024 * 1024
 #: After so many mistakes of syntax a file is something else than TOML.
 MAX_SYNTAX_ERRORS = 20
 
+#: tomllib names a table as Python would print its keys.
+_KEYS = re.compile(r"\('[^()]*'\,?\)")
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _HEADER = re.compile(r"^\s*\[")
 
@@ -146,6 +148,7 @@ def _blankable(lines: list[str], line: int) -> bool:
 def _located(name: str, lines: list[str], message: str) -> ConfigError:
     match = _WHERE.search(message)
     what = message[: match.start()] if match else message
+    what = _KEYS.sub(lambda found: "'" + ".".join(re.findall(r"'([^']*)'", found[0])) + "'", what)
     if match is None or match.group(1) is None:
         line = max((number for number, text in enumerate(lines, 1) if text.strip()), default=1)
         column = len(lines[line - 1]) + 1

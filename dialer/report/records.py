@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, func, make_url, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, func, make_url, select
 
 from dialer.agent_times import KEY, added_up
-from dispositions import schema
+from dispositions import DispositionsError, Store, schema
 from dispositions.outcome import PERSON
 from dispositions.unsent import UNSENT
 
@@ -82,14 +81,15 @@ def read_store(
     place = make_url(url)
     if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
         raise ReportError(f"there is no store at {place.database}")  # connecting would make an empty one
-    engine = create_engine(url)
     try:
-        with engine.connect() as connection:
-            return _read(connection, campaign, since, begins)
-    except SQLAlchemyError as error:
-        raise ReportError(f"the store cannot be read: {str(error).splitlines()[0]}") from error
-    finally:
-        engine.dispose()
+        store = Store(url)
+        try:
+            with store.read() as view:
+                return _read(view.connection, campaign, since, begins)
+        finally:
+            store.close()
+    except DispositionsError as error:
+        raise ReportError(f"the store cannot be read: {error}") from error
 
 
 def _read(

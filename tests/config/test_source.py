@@ -49,3 +49,8 @@ def test_several_mistakes_of_syntax_at_once(tmp_path: Path) -> None:
 def test_an_array_that_is_never_closed_is_one_mistake(tmp_path: Path) -> None:
     text = 'lists = ["a",\ntrunks = ["b"]\n[x]\ny = 1\n[z]\nk = 5\n'
     assert len(errors(tmp_path, text)) <= 2
+
+
+def test_a_table_that_comes_twice_is_named_as_it_is_written(tmp_path: Path) -> None:
+    (line,) = errors(tmp_path, "[campaigns.a]\nx = 1\n[campaigns.a]\n")
+    assert line.endswith("not valid TOML: cannot declare 'campaigns.a' twice")

@@ -135,3 +135,12 @@ def test_digits() -> None:
 
 def test_zones_round_trip() -> None:
     assert parse_zones(store_zones(("B/b", "A/a", "B/b"))) == ("A/a", "B/b")
+
+
+def test_every_reason_has_words_for_people() -> None:
+    from dispositions.number import REASONS
+
+    for reason in REASONS:
+        problem = NumberError(reason, "12").problem
+        assert "_" not in problem
+        assert problem.startswith(("is ", "has ", "costs "))

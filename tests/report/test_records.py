@@ -128,3 +128,21 @@ def test_the_legal_window_is_that_of_the_last_call(url: str) -> None:
     assert (late.window.answered, late.window.abandoned, late.window_rate) == (2, 0, 0.0)
     assert summary(late)["abandoned_in_window"]["window"] == "24h"
     assert summary(figures(read_store(url)))["abandoned_in_window"] is None
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, just text\n" * 50, b""], ids=["text", "empty"])
+def test_what_is_no_store_is_told_in_one_plain_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.db").write_bytes(content)
+    with pytest.raises(ReportError) as refused:
+        read_store(f"sqlite:///{tmp_path / 'x.db'}")
+    assert "\n" not in str(refused.value)
+    assert "sqlite3." not in str(refused.value)
+
+
+def test_a_server_that_is_away_is_told_in_one_plain_line() -> None:
+    """Through the driver that the store itself uses."""
+    pytest.importorskip("psycopg")
+    with pytest.raises(ReportError, match=r"^the store cannot be read: connection failed") as refused:
+        read_store("postgresql://nobody:secret@127.0.0.1:1/x")
+    assert "\n" not in str(refused.value)
+    assert "secret" not in str(refused.value)
