@@ -85,15 +85,16 @@ def keep(store: Store, wanted: bool | None = None) -> None:
     store.journalling = known if wanted is None else wanted
 
 
-def write(tx: WriteTransaction) -> None:
-    """Give what the transaction has noted its serials, as the last thing before its commit."""
+def write(tx: WriteTransaction) -> bool:
+    """Give what the transaction has noted its serials, as the last thing before its commit; whether there was any."""
     notes = tx.work.notes
     if not notes:
-        return
+        return False
     tx.work.notes = []
     last = tx.store.counter(COUNTER, tx.connection, len(notes))
     first = last - len(notes) + 1
     _INSERT.many(tx.connection, [{"serial": serial, **note} for serial, note in enumerate(notes, first)])
+    return True
 
 
 def note(campaign_id: int, contact_id: int, kind: EntryKind, at: float, body: dict[str, Any]) -> dict[str, Any]:

@@ -11,11 +11,10 @@ import structlog
 from dialer.config.door_checks import kept_changes
 from dialer.config.model import ConfigFile
 from dialer.config.secret import Secret
-from dialer.events import Event, ServiceAlert
+from dialer.events import Event, SaleChanged, ServiceAlert
 from dialer.ledger import LedgerStopped
 from dialer.metrics import Metrics
 from dialer.services import Services
-from dialer.told import KIND_OF
 from dialer.webhooks.courier import Courier, Round
 from dialer.webhooks.sender import HttpSender
 from dispositions import DispositionsError, WriteTransaction, journal
@@ -44,23 +43,34 @@ class WebhookKeeper:
         self._wakes = {name: asyncio.Event() for name in self.couriers}
         self._tasks: list[asyncio.Task[None]] = []
         self._down: set[str] = set()
+        self._loop = services.loop
 
     def start(self) -> None:
         """Begin; returns at once: dialing waits for no receiver."""
         if self.couriers:
+            self._services.ledger.store.on_journal = self._written
             self._services.stream.subscribe(self.on_event)
         self._tasks = [asyncio.create_task(self._run(c), name=f"webhook {n}") for n, c in self.couriers.items()]
         if self._kept > 0:
             self._tasks.append(asyncio.create_task(self._purge(), name="journal"))
 
     def on_event(self, event: Event) -> None:
-        """Something is in the journal, perhaps."""
-        if type(event) in KIND_OF or event.name in ("sale_changed", "contacts_added"):
-            for wake in self._wakes.values():
-                wake.set()
+        """The sale process has written something, too."""
+        if isinstance(event, SaleChanged):
+            self._wake()
+
+    def _written(self) -> None:
+        """In the writer's thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
 
     async def close(self) -> None:
         """No request is under way when this returns; what was not taken is sent after the next start."""
+        self._services.ledger.store.on_journal = lambda: None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
