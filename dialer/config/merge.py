@@ -36,6 +36,8 @@ PATH_KEYS: tuple[tuple[str, ...], ...] = (
     ("http", "token_file"),
     ("mqtt", "password_file"),
     ("sales", "connectors", "*", "secret_file"),
+    ("tokens", "*", "token_file"),
+    ("webhooks", "*", "secret_file"),
 )
 
 

@@ -70,6 +70,8 @@ PLACEHOLDERS: dict[str, Any] = {
     "connector": "-",
     "do": {},
     "number": "00",
+    "campaigns": ["-"],
+    "url": "http://localhost/",
 }
 
 #: Taking a key out may uncover another mistake; the tables are four levels deep.

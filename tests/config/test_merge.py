@@ -126,7 +126,8 @@ def test_all_path_keys_are_known() -> None:
     }
     tables |= {"DoNotCallTable": ("do_not_call", "*"), "CampaignTable": ("campaigns", "*")}
     tables |= {"SipTable": ("sip",), "HttpTable": ("http",), "MqttTable": ("mqtt",)}
-    tables["ConnectorTable"] = ("sales", "connectors", "*")
+    tables |= {"ConnectorTable": ("sales", "connectors", "*"), "TokenTable": ("tokens", "*")}
+    tables["WebhookTable"] = ("webhooks", "*")
     for name, definition in definitions.items():
         for key, node in definition["properties"].items():
             if node.get("maxLength") == 4096:
