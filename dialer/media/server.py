@@ -43,7 +43,7 @@ from dialer.media.schedule import Schedule
 _BATCH = 32  # packets read of one port before the others get their turn
 _DIGIT_GAP = 0.04  # seconds; RFC 4733 section 2.6.1 expects no shorter tones
 _STATS_EVERY = 1.0  # seconds
-_BIND_AGAIN, _BIND_TRIES = 0.1, 30  # seconds between two tries to bind, and how many
+_BIND_AGAIN, _BIND_TRIES = 0.1, 100  # seconds between two tries to bind, and how many
 
 
 def check_remote(host: str, port: int, payload: int, events: int | None) -> None:
