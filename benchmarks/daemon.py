@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ STOP_WITHIN = 60.0
 BEHAVIOUR = CarrierSettings(
     answer=40, busy=20, not_found=5, unavailable_503=0, temporarily_480=10, ring=(0.5, 1.5), hold=(1.5, 2.5)
 )
+#: Every call is answered, and joined to an agent by two re-INVITEs.
+BRIDGED = replace(BEHAVIOUR, answer=100, busy=0, not_found=0, temporarily_480=0)
 
 
 def cpu(stat: Path) -> float:
@@ -70,12 +73,13 @@ def pin(pids: Iterable[int], cores: set[int]) -> None:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Run the load; the figures."""
-    agents = options.agents or round(options.rate * BEHAVIOUR.answer / 100 * 3.5)
+    behaviour = BRIDGED if options.bridged else BEHAVIOUR
+    agents = options.agents or round(options.rate * behaviour.answer / 100 * 3.5)
     with Floor(
         folder,
         contacts=round(options.rate * (options.seconds + 15)),
         agents=agents,
-        behaviour=BEHAVIOUR,
+        behaviour=behaviour,
         calls_per_second=round(HEADROOM * options.rate, 1),
         lines=4000,
         mode=options.mode,
@@ -187,6 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="CPU per call of the whole daemon")
     parser.add_argument("--rate", type=float, default=100.0, help="calls per second")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--bridged", action="store_true", help="every call is answered and joined to an agent")
     parser.add_argument("--agents", type=int, default=0, help="default: enough for the rate")
     parser.add_argument("--mode", default="predictive", choices=["predictive", "power", "progressive"])
     parser.add_argument("--keep", type=Path, help="folder for the run's files; default: a temporary one")
