@@ -19,7 +19,7 @@ from dialer.commands import COMMAND
 from dialer.config.load import load
 from dialer.daemon_parts import Parts, open_parts
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 KAMAILIO = Path(__file__).parent / "kamailio" / "trunk.cfg"
 CONFIG = """
