@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dialer.config.secret import printable
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.flow import Destination, transport_of
 from dialer.sip.message import Request, parse
 
-_SECRET = re.compile(
-    r"^((?:Proxy-)?Authorization)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE
-)
+_SECRET = re.compile(r"^((?:Proxy-)?Authorization)[ \t]*:[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.IGNORECASE | re.MULTILINE)
 _CALL_ID = re.compile(rb"^(?:Call-ID|i)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
-_CONTROL = re.compile(r"[^\n\x20-\x7e\u00a0-\ud7ff\ue000-\ufffd]")
 
 
 def call_id_of(data: bytes) -> str:
@@ -61,7 +59,7 @@ def rung(sent: bool, data: bytes, far: Destination, at: float) -> Rung:
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if transport != "udp":
         where = f"{transport}:{where}"
-    return Rung(at, sent, where, call_id_of(data), _printable(_summary(data)), _readable(data))
+    return Rung(at, sent, where, call_id_of(data), printable(_summary(data)), _readable(data))
 
 
 def _summary(data: bytes) -> str:
@@ -81,8 +79,4 @@ def _summary(data: bytes) -> str:
 
 def _readable(data: bytes) -> str:
     text = _SECRET.sub(r"\1: (left out)", data.decode("utf-8", "replace"))
-    return "\n".join(_printable(line) for line in text.replace("\r\n", "\n").split("\n")).rstrip("\n")
-
-
-def _printable(text: str) -> str:
-    return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text.replace("\n", "\\n"))
+    return "\n".join(printable(line) for line in text.replace("\r\n", "\n").split("\n")).rstrip("\n")

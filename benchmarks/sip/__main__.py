@@ -17,7 +17,6 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,17 +27,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.rig.process import free_port
+
 HOST = "127.0.0.1"
 CALLEE = Path(__file__).with_name("uas.xml")
 STACKS = ("aiosipua", "sippy")
 """Other Python stacks that can place a call (pip install 'predictive-dialer[stacks]'), by module."""
-
-
-def free_port() -> int:
-    """A UDP port that nobody has at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Any
 
 import click
 
 from dialer.cli.client import Daemon, token_option
-from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table
+from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table, when
 
 
 @click.command()
@@ -107,11 +106,6 @@ def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:
     return cards
 
 
-def _when(at: float | None) -> str:
-    """An instant in this machine's zone, to the second."""
-    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="seconds")
-
-
 def _show(card: dict[str, Any]) -> None:
     dialable = "dialable now" if card.get("dialable") else "not dialable now"
     key = f", id {card['external_id']}" if card.get("external_id") else ""
@@ -120,23 +114,23 @@ def _show(card: dict[str, Any]) -> None:
     for reason in card.get("why", []):
         show(f"  - {reason}")
     if card.get("next_at") and not card.get("dialable"):
-        show(f"  next: {_when(card['next_at'])}")
+        show(f"  next: {when(card['next_at'])}")
     for name, value in (card.get("fields") or {}).items():
         show(f"  {name}: {value}")
     ground = card.get("consent")
     if ground:
-        until = f", until {_when(ground['expires_at'])}" if ground.get("expires_at") else ""
-        show(f"  basis: {ground['basis']} {_when(ground.get('given_at'))} {ground.get('source') or ''}{until}".rstrip())
+        until = f", until {when(ground['expires_at'])}" if ground.get("expires_at") else ""
+        show(f"  basis: {ground['basis']} {when(ground.get('given_at'))} {ground.get('source') or ''}{until}".rstrip())
     numbers = card.get("numbers") or []
     if len(numbers) > 1:
         words = {"bad": "retired"}
         cells = [
-            (n["number"], n["kind"], words.get(n["status"], n["status"]), _when(n.get("answered_at"))) for n in numbers
+            (n["number"], n["kind"], words.get(n["status"], n["status"]), when(n.get("answered_at"))) for n in numbers
         ]
         show(table("Numbers, in the order to dial them", ("number", "kind", "status", "a person answered"), cells))
     keys = ("number", "trunk", "outcome", "cause", "agent", "disposition", "note")
     rows = [
-        (_when(a.get("started_at")), seconds(a.get("talk_seconds")), *(a.get(key) for key in keys))
+        (when(a.get("started_at")), seconds(a.get("talk_seconds")), *(a.get(key) for key in keys))
         for a in card.get("history") or []
     ]
     if rows:
@@ -146,4 +140,4 @@ def _show(card: dict[str, Any]) -> None:
     told = card.get("changes") or []
     if told:
         names = ("kind", "subject", "old", "new", "who")
-        show(table("Changes", ("at", *names), [(_when(c["at"]), *(c.get(name) for name in names)) for c in told]))
+        show(table("Changes", ("at", *names), [(when(c["at"]), *(c.get(name) for name in names)) for c in told]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dialer.cli.output import config_argument, json_option, print_json, seconds, show, table
+from dialer.cli.output import config_argument, json_option, print_json, seconds, show, table, when
 
 
 @click.command()
@@ -48,7 +48,6 @@ def forecast(config_path: str, campaign: str | None, rate: float | None, days: i
 
 def in_words(ahead: dict[str, Any], at: float) -> str:
     """One line."""
-    from dialer.cli.list_store import shown
 
     if not ahead["rate"]:
         return "no calls of late, so no forecast; give a rate with --rate"
@@ -56,15 +55,15 @@ def in_words(ahead: dict[str, Any], at: float) -> str:
     if ahead["dry_at"] is None:
         return f"{pace} the contacts last longer than {ahead['days']} days"
     left = seconds(max(0.0, ahead["dry_at"] - at)) or "0 s"
-    return f"{pace} the contacts run out at {shown(ahead['dry_at'])}, in {left}, after {ahead['calls']} more calls"
+    dry = when(ahead["dry_at"], "minutes")
+    return f"{pace} the contacts run out at {dry}, in {left}, after {ahead['calls']} more calls"
 
 
 def _hours(name: str, ahead: dict[str, Any]) -> None:
-    from dialer.cli.list_store import shown
 
     due = {hour["at"]: hour["contacts"] for hour in ahead["due_by_hour"]}
     rows = [
-        (shown(hour["at"]), due.get(hour["at"] // 3600 * 3600, 0), hour["calls"], hour["left"])
+        (when(hour["at"], "minutes"), due.get(hour["at"] // 3600 * 3600, 0), hour["calls"], hour["left"])
         for hour in ahead["hours"]
     ]
     if rows:

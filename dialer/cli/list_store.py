@@ -37,8 +37,3 @@ def instant(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise Failure(f"{text!r} is no day; write it as 2026-03-31 or 2026-03-31T14:00", exit_code=2) from None
-
-
-def shown(at: float | None) -> str:
-    """An instant in this machine's zone, to the minute."""
-    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="minutes")

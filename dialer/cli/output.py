@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -122,3 +123,8 @@ def seconds(value: float | None) -> str:
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.3g} s"
+
+
+def when(at: float | None, to: Literal["seconds", "minutes"] = "seconds") -> str:
+    """An instant (epoch seconds) in this machine's zone for people; empty for none."""
+    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec=to)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import click
 
 from dialer.cli.client import Daemon, token_option
-from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table
+from dialer.cli.output import Failure, config_argument, json_option, print_json, seconds, show, table, when
 from dialer.config.secret import printable
 
 
@@ -54,7 +53,7 @@ def list_sales(
         return
     rows = [
         (
-            card["sale"], card["campaign"], card["state"], card["step"], card["agent"], _when(card["queued_at"]),
+            card["sale"], card["campaign"], card["state"], card["step"], card["agent"], when(card["queued_at"]),
             _took(card), card["reason"],
         )
         for card in result["sales"]
@@ -89,13 +88,13 @@ def show_sale(config_path: str, sale_id: int, token_file: str | None, as_json: b
     )
     if card["reason"]:
         show(printable(f"  {card['reason']}"))
-    show(f"  agent {card['agent']}, number {card['number']}, queued {_when(card['queued_at'])}, took {_took(card)}")
+    show(f"  agent {card['agent']}, number {card['number']}, queued {when(card['queued_at'])}, took {_took(card)}")
     for name, value in card["fields"].items():
         show(printable(f"  {name}: {value}"))
     rows = [
         (
             step["phase"], step["step"], step["result"], step["tries"], seconds(step["seconds"]), step["reason"],
-            ", ".join(f"{name} {value}" for name, value in step["kept"].items()), _when(step["at"]),
+            ", ".join(f"{name} {value}" for name, value in step["kept"].items()), when(step["at"]),
         )
         for step in card["steps"]
     ]  # fmt: skip
@@ -149,10 +148,6 @@ def _ask(
 
     with opened(load(config_path, outside=False).file.store.url, ()) as store, store.read() as view:
         return from_store(view)
-
-
-def _when(at: float | None) -> str:
-    return "" if at is None else datetime.fromtimestamp(at).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def _took(card: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ other.
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.baresip import Baresip
+from benchmarks.rig.process import free_port
 from dialer.commands import COMMAND
 from dialer.config.load import load
 from dialer.daemon_parts import Parts, open_parts
@@ -49,13 +49,6 @@ CONFIG = """
     jurisdiction = "none"
     dispositions.sold = {{ next = "sale" }}
 """
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def run(folder: Path, play: Callable[[Parts, int], Awaitable[None]], **keys: Any) -> None:

@@ -5,7 +5,6 @@ and challenge.
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.process import free_port
 from dialer.sip import (
     Answered,
     Credentials,
@@ -32,12 +32,6 @@ pytestmark = pytest.mark.peer
 SCENARIOS = Path(__file__).parent / "sipp"
 HOST = "127.0.0.1"
 OFFER = sdp.audio(HOST, 40_000)
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 class Sipp:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import glob
 import os
-import socket
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pytest
 
 from benchmarks.rig.authority import Authority
 from benchmarks.rig.name_server import NameServer
+from benchmarks.rig.process import free_port
 from dialer.locate import Locator, Place
 from dialer.sip import (
     Answered,
@@ -55,12 +55,6 @@ class Carrier:
     tls: Flow
     authority: Authority
     process: subprocess.Popen[bytes]
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.process import free_port
 from dialer.sip import Answered, Ended, Event, Failed, Flow, IncomingCall, Reinvited, sdp
 from dialer.transport import Transports
 
@@ -18,12 +18,6 @@ pytestmark = pytest.mark.peer
 HOST = "127.0.0.1"
 OFFER = sdp.audio(HOST, 40_000)
 ANSWERS = Path(__file__).parent / "sipp" / "answer.xml"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
 
 
 def start(program: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
