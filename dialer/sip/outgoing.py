@@ -251,6 +251,9 @@ class OutgoingLeg(Leg):
             self.fire("lost", now)
 
     def _on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
+        if self.dialog is None and transaction is self.invite and self.state != "ended":
+            self._on_answer(response, now)  # the 2xx before it had a Contact or Record-Route that nobody could follow
+            return
         end_fork(self.core, transaction, self.plan.from_uri, self.plan.to_uri, self.digest, response, now)
 
     def dialog_state(self) -> DialogState:
@@ -293,7 +296,7 @@ class OutgoingLeg(Leg):
             self.fire(name, now)
 
     def abandon(self, now: float) -> None:
-        self.invite.fire("abandon", now)
+        self.invite.give_up("abandon", now)
 
     def _leave(self, now: float) -> None:
         self.core.timers.cancel(self._cancel_guard)

@@ -183,14 +183,15 @@ class InviteClient(ClientTransaction):
         self.core.clients[self.key] = self
         self.state = "proceeding"
         self.sent_at = now
-        self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self._give_up, "abandon")
+        self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self.give_up, "abandon")
 
     def release(self, now: float) -> None:
         """The call is over. A peer that said 1xx and then nothing must not keep this waiting for ever."""
         if self.state in ("calling", "proceeding"):
-            self.core.timers.start(now + 64 * self.core.config.t1, self._give_up, "abandon")
+            self.core.timers.start(now + 64 * self.core.config.t1, self.give_up, "abandon")
 
-    def _give_up(self, name: str, now: float) -> None:
+    def give_up(self, name: str, now: float) -> None:
+        """Nobody waits for the end any more; a transaction that has its final response ends by itself."""
         if self.state in ("calling", "proceeding"):
             self.fire(name, now)
 

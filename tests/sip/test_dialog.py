@@ -183,6 +183,27 @@ def test_rfc3261_13_2_2_4_a_second_2xx_from_a_fork_gets_ack_and_bye() -> None:
     assert peer.endpoint.has(peer.leg)
 
 
+def test_rfc3261_13_2_2_4_a_2xx_spoiled_on_the_way_is_taken_when_it_comes_again() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    assert peer.ok(peer.invite, lines="Contact: nobody\r\n") == []
+    assert not [event for event in peer.events() if isinstance(event, Answered)]
+    (ack,) = peer.ok(peer.invite)
+    assert ack.startswith(b"ACK ")
+    assert [event for event in peer.events() if isinstance(event, Answered)]
+
+
+def test_rfc3261_9_1_a_call_given_up_after_a_2xx_that_nobody_could_follow_ends() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    peer.ok(peer.invite, lines="Contact: nobody\r\n")
+    peer.wait(31.0)
+    peer.endpoint.cancel(peer.leg, peer.now)
+    peer.wait(70.0)
+    assert [event for event in peer.events() if isinstance(event, Failed)]
+    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
 def test_rfc3261_12_1_early_dialogs_of_forks_and_the_one_that_answers() -> None:
     peer = Peer()
     peer.reply(peer.invite, "180 Ringing", tag="one", lines="Contact: <sip:one@192.0.2.31>\r\n")

@@ -83,7 +83,7 @@ class Wire:
         rng = self.rng
         here = rng.choice((A, B))
         end, other = self.ends[here], B if here == A else A
-        live = [leg for leg in self.legs[here] if end.has(leg)]
+        live = sorted(leg for leg in self.legs[here] if end.has(leg))
         try:
             what = rng.choice(("invite", "invite", "bye", "cancel", "reinvite", "answer", "reject", "lost"))
             if what == "invite":
@@ -130,7 +130,7 @@ def test_random_histories_leave_nothing_behind(noise: float) -> None:
             wire.wait(wire.rng.choice((0.0, 0.3, 3.0)))
         for _ in range(6):  # hang up whatever still stands, as often as it takes
             for host, end in wire.ends.items():
-                for leg in [leg for leg in wire.legs[host] if end.has(leg)]:
+                for leg in sorted(leg for leg in wire.legs[host] if end.has(leg)):
                     for end_it in (end.bye, end.cancel, lambda leg, now, end=end: end.reject(leg, 480, now)):
                         try:
                             end_it(leg, wire.now)
