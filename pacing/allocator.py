@@ -83,6 +83,10 @@ class Claim:
         """Agents whom `lines` lines can keep busy: one for each talk, ring / (p handle) for the calls that ring."""
         return max(1, int(lines / (1.0 + self.ring / (self.answer_rate * self.handle))))
 
+    def agents_for_list(self, contacts: int, seconds: float) -> int:
+        """Agents whom `contacts` contacts keep busy for `seconds` s: each talk takes 1 / p of them."""
+        return math.ceil(contacts * self.answer_rate * self.handle / max(seconds, self.handle))
+
     @classmethod
     def of(
         cls, why: Mapping[str, float], *, weight: float = 1.0, least: int = 0, most: int = 10_000, cap: float = 0.03
@@ -188,12 +192,18 @@ def targets(claims: Mapping[CampaignId, Claim], agents: Sequence[frozenset[Campa
     for wanted in sorted(claims, key=lambda c: -claims[c].weight):
         while given[wanted] < min(claims[wanted].least, claims[wanted].most) and grow(wanted):
             pass
-    open_ = {campaign for campaign, claim in claims.items() if given[campaign] < claim.most}
-    while open_:
-        # a first agent is worth more than any other; among several first ones the weight decides
-        best = max(open_, key=lambda c: (worth_of_next(claims[c], given[c]), claims[c].weight, str(c)))
+    # a first agent is worth more than any other; among several first ones the weight decides
+    worth = {
+        campaign: (worth_of_next(claim, given[campaign]), claim.weight, str(campaign))
+        for campaign, claim in claims.items()
+        if given[campaign] < claim.most
+    }
+    while worth:
+        best = max(worth, key=worth.__getitem__)
         if not grow(best) or given[best] >= claims[best].most:
-            open_.discard(best)
+            del worth[best]
+        else:
+            worth[best] = (worth_of_next(claims[best], given[best]), *worth[best][1:])
     return given
 
 
@@ -230,6 +240,20 @@ def allot(
     floor.approach(aims)
     worth = {campaign: worth_of_next(claim, floor.count[campaign]) for campaign, claim in claims.items()}
     return Allotment(tuple(floor.moves), aims, worth)
+
+
+def rescues(
+    now: float,
+    claims: Mapping[CampaignId, Claim],
+    agents: Mapping[AgentId, Shared],
+    config: AllocatorConfig | None = None,
+) -> tuple[Move, ...]:
+    """The rescues alone, for the moment in which a call begins to wait or an agent becomes idle. `agents`: those who
+    are idle are enough. Raises `InvalidValueError`."""
+    finite("now", now)
+    floor = _Floor(now, claims, agents, config or AllocatorConfig())
+    floor.rescue()
+    return tuple(floor.moves)
 
 
 class _Floor:

@@ -301,9 +301,7 @@ class Pacer:
         ring = config.ring_timeout if config.mode == "zero" else self._air.ring.mean_ring
         available, busy = book.staying(now + ring + config.patience)
         idle = available - waiting
-        why: dict[str, float] = {
-            "available": available, "busy": busy, "waiting": waiting, "in_air": in_air,
-        }  # fmt: skip
+        why: dict[str, float] = {"available": available, "busy": busy, "waiting": waiting, "in_air": in_air}
         cancel: tuple[CallId, ...] = ()
         wish = 0
         if available + busy <= 0:
@@ -326,8 +324,7 @@ class Pacer:
     def forecast(self, now: float, horizon: float | None = None) -> Forecast:
         """Answers of the calls now in the air, and agents freed, until `now + horizon`.
 
-        horizon: s; by default the mean ring time of an answered call. Changes nothing; linear in the
-        number of agents, for boards and checks rather than for every event.
+        horizon: s; by default the mean ring time of an answered call. Changes nothing; linear in the agents.
         """
         self._check_time(now)
         if horizon is None:
@@ -340,6 +337,12 @@ class Pacer:
         handle = self._handle.mean(self._book.occupied(now))
         ends = self._handle_law.ends_within(lasted, horizon, handle) if len(lasted) else lasted
         return Forecast(horizon, counted(mean, variance, most), poisson_binomial(ends))
+
+    def estimates(self, now: float) -> dict[str, float]:
+        """What is believed now, whatever the mode: answer_rate; handle and ring, s. Changes nothing."""
+        self._check_time(now)
+        handle, ring = self._handle.mean(self._book.occupied(now)), self._air.ring.mean_ring
+        return {"answer_rate": self._air.outlook(now).p, "handle": handle, "ring": ring}
 
     def _oldest_past_floor(self, now: float) -> tuple[CallId, ...]:
         groups = reversed(self._air.by_age(now, self.config.ring_floor))
