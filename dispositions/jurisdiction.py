@@ -39,19 +39,25 @@ _KEYS = {
     },
     "holidays": {"country", "subdivision", "treat_as"},
     "abandonment": {"cap", "window", "denominator", "ring_floor", "message_within", "redial_delay"},
-    "attempts": {"caps", "per_day"},
+    "attempts": {"caps", "per_day", "after_talk"},
     "consent": {"bases", "lifetime"},
 }  # fmt: skip
 
 
+Text = Literal["law", "authority", "summary"]
+"""What was read: the rule's own text (or a copy of it), the regulator's account of it, somebody else's (press, law
+firm, vendor)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What stands behind a rule: `words`: what was looked for; `read`: where, on `day`. Not `verified`: it was written
-    from memory, and no text was found that says so."""
+    """What stands behind a rule: `words`: what was looked for; `read`: where, on `day`; `text`: what sort of text that
+    was. Not `verified`: no text was found that says so, or none that can be trusted with it."""
 
     rule: str
     words: str
     read: str
+    text: Text
     day: date
     verified: bool
 
@@ -63,7 +69,8 @@ class Jurisdiction:
     `abandon_cap`: share of calls answered by a person (0..1) over `window`. `denominator`: what the share is of, in the
     source's words. `ring_floor`: seconds of ringing before a call may be given up. `message_within`: seconds from the
     answer (or the end of the greeting) to an agent, else the message plays. `abandoned_redial_delay`: seconds.
-    `consent`: on what ground people may be called there at all.
+    `after_talk`: seconds after a conversation in which the person is not called again, but for a callback that they
+    asked for. `consent`: on what ground people may be called there at all.
     """
 
     name: str
@@ -81,6 +88,7 @@ class Jurisdiction:
     abandoned_redial_delay: float | None
     caps: tuple[AttemptCap, ...]
     attempts_per_day: int | None
+    after_talk: float | None = None
     consent: ConsentRule | None = None
     evidence: tuple[Evidence, ...] = ()
 
@@ -88,6 +96,11 @@ class Jurisdiction:
     def doubts(self) -> tuple[str, ...]:
         """What could not be verified, in words."""
         return tuple(f"{one.rule}: {one.words}" for one in self.evidence if not one.verified)
+
+    @property
+    def second_hand(self) -> tuple[str, ...]:
+        """What was read in somebody else's account only, in words."""
+        return tuple(f"{one.rule}: {one.words}" for one in self.evidence if one.verified and one.text == "summary")
 
 
 def jurisdictions() -> tuple[str, ...]:
@@ -149,12 +162,24 @@ def _build(name: str, data: Mapping[str, Any]) -> Jurisdiction:
         abandoned_redial_delay=abandonment.get("redial_delay"),
         caps=tuple(AttemptCap(cap["attempts"], cap["window"]) for cap in attempts.get("caps", ())),
         attempts_per_day=attempts.get("per_day"),
+        after_talk=_seconds("attempts.after_talk", attempts.get("after_talk")),
         consent=_consent(data.get("consent")),
-        evidence=tuple(
-            Evidence(one["rule"], one["words"], one["read"], one["on"], one["verified"])
-            for one in data.get("evidence", ())
-        ),
+        evidence=tuple(_evidence(one) for one in data.get("evidence", ())),
     )
+
+
+def _evidence(table: Mapping[str, Any]) -> Evidence:
+    if table["text"] not in get_args(Text):
+        raise RulesError(f"evidence.text must be one of {', '.join(get_args(Text))}")
+    return Evidence(table["rule"], table["words"], table["read"], table["text"], table["on"], table["verified"])
+
+
+def _seconds(key: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise RulesError(f"{key} must be a number of seconds above 0")
+    return float(value)
 
 
 def _consent(table: Mapping[str, Any] | None) -> ConsentRule | None:
@@ -163,10 +188,7 @@ def _consent(table: Mapping[str, Any] | None) -> ConsentRule | None:
     bases = frozenset(table.get("bases", BASES))
     if not bases or not bases <= set(BASES):
         raise RulesError(f"consent.bases must be some of {', '.join(BASES)}")
-    lifetime = table.get("lifetime")
-    if lifetime is not None and not (isinstance(lifetime, int | float) and lifetime > 0):
-        raise RulesError("consent.lifetime must be a number of seconds above 0")
-    return ConsentRule(bases, None if lifetime is None else float(lifetime))
+    return ConsentRule(bases, _seconds("consent.lifetime", table.get("lifetime")))
 
 
 def _rules(data: Mapping[str, Any]) -> CallingRules:

@@ -102,6 +102,7 @@ def _json(
             name: {
                 "jurisdiction": campaign.jurisdiction.name,
                 "not_verified": list(campaign.jurisdiction.doubts),
+                "second_hand": list(campaign.jurisdiction.second_hand),
                 "abandon_cap": campaign.abandon_cap,
                 "window": campaign.window,
                 "opens_at": _opens(campaign, at),
@@ -216,6 +217,7 @@ def _rules(campaign: BuiltCampaign, at: float) -> list[str]:
         caps.append(f"{policy.attempts_per_day} a day")
     caps.append(f"{policy.max_attempts} in all")
     doubts = [f"  not verified: {doubt}" for doubt in place.doubts]
+    doubts += [f"  read in a summary, not in the law: {one}" for one in place.second_hand]
     return [
         f"  rules: {place.title} (version {place.version}, {place.date}); {hours} in {zone}",
         f"  abandoned: at most {100 * campaign.abandon_cap:g} % per {campaign.window}; ring at least"

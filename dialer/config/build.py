@@ -47,6 +47,7 @@ from dispositions.ground import ConsentColumns
 from dispositions.sync import DatabaseSpec
 from pacing import ConfigError as PacingConfigError
 from pacing import PacingConfig
+from pacing.allocator import AllocatorConfig
 
 #: Where a jurisdiction says nothing: seconds, shares.
 RING_FLOOR, ABANDON_CAP, WINDOW, ABANDONED_REDIAL = 15.0, 0.03, "day", 72 * 3600.0
@@ -80,6 +81,7 @@ class Built:
     store_shown: str
     token_path: Path
     campaigns: Mapping[str, BuiltCampaign]
+    sharing: AllocatorConfig
     passwords: Mapping[str, Secret]
     agent_tokens: Mapping[str, Secret]
     phone_passwords: Mapping[str, Secret]
@@ -137,6 +139,7 @@ def _built(
         store_shown=shown_url(file.store.url),
         token_path=token_path(file.store.url, config.path),
         campaigns=campaigns,
+        sharing=AllocatorConfig(band=file.sharing.band, dwell=file.sharing.dwell, gain=file.sharing.gain),
         passwords={name: secret for name, secret in passwords.items() if secret is not None},
         agent_tokens={name: secret for name, secret in tokens.items() if secret is not None},
         phone_passwords={name: secret for name, secret in phones.items() if secret is not None},
@@ -250,7 +253,7 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
     regions = {file.lists[listed].region for listed in table.lists}
     return CampaignPolicy(
         name=name,
-        table=_table(table, file, scale),
+        table=_table(table, file, scale, (place.after_talk or 0.0) / scale),
         rules=_rules(table.schedule, place),
         redial_delay=table.redial_delay,
         abandoned_redial_delay=abandoned,
@@ -317,7 +320,8 @@ def _day(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _table(table: CampaignTable, file: ConfigFile, scale: float) -> OutcomeTable:
+def _table(table: CampaignTable, file: ConfigFile, scale: float, after_talk: float) -> OutcomeTable:
+    """`after_talk`: seconds that the place keeps after a conversation, whatever the line of a code leaves open."""
     basis = default_table()
     least = table.redial_delay
     outcomes = {outcome: _default(rule, scale, least) for outcome, rule in basis.outcomes.items()}
@@ -330,13 +334,20 @@ def _table(table: CampaignTable, file: ConfigFile, scale: float) -> OutcomeTable
     return OutcomeTable(
         outcomes=outcomes,
         codes={
-            code: _rule(entry if code in table.dispositions else _shared(entry, scale), scale)
+            code: _rested(_rule(entry if code in table.dispositions else _shared(entry, scale), scale), after_talk)
             for code, entry in codes_of(table, file).items()
         },
-        undisposed=undisposed,
+        undisposed=_rested(undisposed, after_talk),
         undisposed_after=basis.undisposed_after / scale,
         callback_expired=_default(basis.callback_expired, scale, 0.0),
     )
+
+
+def _rested(rule: Rule, after_talk: float) -> Rule:
+    """A retry that follows a conversation (no machine's), no sooner than the place lets it."""
+    if not after_talk or rule.next is not NextState.RETRY or rule.relabel is not None:
+        return rule
+    return replace(rule, after=max(rule.after or 0.0, after_talk))
 
 
 def _shared(entry: NextTable, scale: float) -> NextTable:

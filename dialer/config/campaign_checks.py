@@ -136,15 +136,17 @@ _MEANT: dict[str, frozenset[str]] = {
 _ALWAYS_MEANT = frozenset({"next", "label", "person"})
 
 
-def dispositions(config: ConfigFile, _: Known) -> Iterator[Problem]:
-    """Each line of the table says something that can be carried out."""
+def dispositions(config: ConfigFile, known: Known) -> Iterator[Problem]:
+    """Each line of the table says something that can be carried out, and that the jurisdiction lets be."""
     for name, campaign in config.campaigns.items():
+        place = known.jurisdictions.get(campaign.jurisdiction, Limits())
         for code, line in codes_of(campaign, config).items():
             at: KeyPath = ("campaigns", name, "dispositions", code)
             if code not in campaign.dispositions:
                 at = ("codes", next(s for s in reversed(campaign.codes) if code in config.codes.get(s, {})), code)
             yield from _line(at, line)
             yield from _soon(at, line, campaign, name)
+            yield from _rest(at, line, campaign, name, place)
             if code == "undisposed":
                 own = f"[campaigns.{name}.outcomes.undisposed]"
                 yield flaw(at, f"is reserved for calls that no agent coded; allowed: {own} instead", on_key=True)
@@ -152,6 +154,8 @@ def dispositions(config: ConfigFile, _: Known) -> Iterator[Problem]:
             at = ("campaigns", name, "outcomes", outcome)
             yield from _line(at, line)
             yield from _soon(at, line, campaign, name)
+            if outcome == "undisposed":
+                yield from _rest(at, line, campaign, name, place)
             if line.next in ("sale", "callback"):
                 text = f"'{line.next}' needs an agent's word; allowed: 'done', 'retry', 'do_not_call', 'bad_number'"
                 yield flaw((*at, "next"), text)
@@ -168,6 +172,17 @@ def _soon(at: KeyPath, line: NextTable, campaign: CampaignTable, name: str) -> I
             f" allowed: at least {campaign.redial_delay:g} s, or a shorter redial_delay"
         )
         yield flaw((*at, "after"), text, needs=((*at, "next"), ("campaigns", name, "redial_delay")))
+
+
+def _rest(at: KeyPath, line: NextTable, campaign: CampaignTable, name: str, place: Limits) -> Iterator[Problem]:
+    """No retry after a conversation sooner than the jurisdiction lets people be called again."""
+    least = place.after_talk
+    if least is not None and line.next == "retry" and line.person and line.after is not None and line.after < least:
+        text = (
+            f"{line.after:g} s after a conversation is sooner than jurisdiction '{campaign.jurisdiction}' lets them"
+            f" be called again; allowed: at least {least:g} s, or a callback that was asked for"
+        )
+        yield flaw((*at, "after"), text, needs=((*at, "next"), ("campaigns", name, "jurisdiction")))
 
 
 def _line(at: KeyPath, line: NextTable) -> Iterator[Problem]:

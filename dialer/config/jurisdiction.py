@@ -16,6 +16,7 @@ class Limits:
     ring_floor: float | None = None
     patience: float | None = None
     abandoned_redial_delay: float | None = None
+    after_talk: float | None = None
     consent_bases: frozenset[str] | None = None
     consent_lifetime: float | None = None
 
@@ -34,6 +35,7 @@ def limits() -> Mapping[str, Limits]:
             ring_floor=place.ring_floor,
             patience=place.message_within,
             abandoned_redial_delay=place.abandoned_redial_delay,
+            after_talk=place.after_talk,
             consent_bases=None if place.consent is None else place.consent.bases,
             consent_lifetime=None if place.consent is None else place.consent.lifetime,
         )

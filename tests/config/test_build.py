@@ -160,3 +160,35 @@ def test_a_secret_that_has_gone_since_is_one_line(write: Callable[[str], Path], 
     config = load(write(good + '[http]\ntoken_env = "HTTP"\n'), environ={"HTTP": "x" * 16})
     with pytest.raises(ConfigErrors, match="HTTP is not set"):
         build(config, {})
+
+
+DEBT = """promise = { next = "retry" }
+machine = { next = "retry", after = "2h", person = false }
+asked = { next = "callback", after = "1d" }
+gone = { next = "retry", after = "14d" }
+"""
+
+
+def test_who_was_spoken_to_rests_as_long_as_the_place_says(
+    loaded: Loaded, good: str, write: Callable[[str], Path]
+) -> None:
+    """Regulation F: none within seven days of a conversation, but a callback that the person asked for."""
+    week = 7 * 86400.0
+    table = build(loaded(good.replace("none", "us-debt") + DEBT)).campaigns["promo"].policy.table
+    assert {code: table.codes[code].after for code in ("promise", "machine", "asked", "gone")} == {
+        "promise": week, "machine": 7200.0, "asked": 86400.0, "gone": 2 * week,
+    }  # fmt: skip
+    assert table.undisposed.after == week
+    assert table.outcomes[Outcome.BUSY].after is not None
+    assert table.outcomes[Outcome.BUSY].after < week
+    elsewhere = build(loaded(good.replace("none", "us") + DEBT)).campaigns["promo"].policy.table
+    assert elsewhere.codes["promise"].after is None
+    soon = good.replace("none", "us-debt") + DEBT.replace('next = "retry" }', 'next = "retry", after = "6d" }')
+    soon += '[campaigns.promo.outcomes]\nundisposed = { next = "retry", after = "1d" }\n'
+    with pytest.raises(ConfigErrors) as caught:
+        load(write(soon), environ={})
+    lines = [str(error) for error in caught.value.errors]
+    assert len(lines) == 2
+    assert all("jurisdiction 'us-debt'" in line and "at least 604800 s" in line for line in lines)
+    assert "dispositions.promise.after" in lines[0]
+    assert "outcomes.undisposed.after" in lines[1]
