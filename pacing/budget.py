@@ -22,9 +22,9 @@ REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.1
 REPAY_SOONEST = 80.0  # but at the start, when the first guess may be wrong, over as few as these
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 30.0
-# a small team that may give calls up need not start so carefully: it takes back what was too much, and its first
-# calls are few; the first wave of a large team is one gamble on one answer rate
-SMALL, SMALL_EARLY = 20.0, 1.5
+# a small team need not start so carefully: its first calls are few, and where they may be given up it takes back what
+# was too much; the first wave of a large team is one gamble on one answer rate
+SMALL, SMALL_EARLY, SMALL_FIRM = 20.0, 1.5, 0.25
 
 
 class Budget:
@@ -101,8 +101,8 @@ class Budget:
         fitted to the best indices of `pacing.optimum.index_optimum`; the trim corrects it.
         """
         base = self._boldness * max(aim, 1e-5) * (0.48 + 0.14 / max(freed_per_ring, 0.6))
-        if self._boldness > 1.0:
-            base *= 1.0 + SMALL_EARLY * max(0.0, 1.0 - agents / SMALL) / (1.0 + self.answered / EARLY_CALLS)
+        early = SMALL_EARLY if self._boldness > 1.0 else SMALL_FIRM
+        base *= 1.0 + early * max(0.0, 1.0 - agents / SMALL) / (1.0 + self.answered / EARLY_CALLS)
         few = 1.0 + 2.0 / max(1, agents) ** 2
         return float(min(0.6, base * few * math.exp(self.trim)))
 

@@ -6,12 +6,13 @@ Written from their published descriptions (named at each); never from their code
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 
 from pacing import Decision
 from pacing.optimum import Optimum
+from pacing.rates import Rate
 
 NEVER = 1e12
 
@@ -222,3 +223,15 @@ class Exact(Switch):
         last = len(self._chance) - 1
         weight = sum(self._chance[min(last, int(2.0 * (now - at)))] for at in self.placed_at.values())
         return self.place(target - weight, now + 1.0)
+
+
+class Told(Exact):
+    """The exact table of the answer rate of the moment, told of each change as it happens."""
+
+    def __init__(self, tables: Mapping[float, Optimum], rate: Rate, seed: int = 1) -> None:
+        super().__init__(tables[rate(0.0)], seed)
+        self._tables, self._rate = tables, rate
+
+    def decide(self, now: float) -> Decision:
+        self._solved = self._tables[self._rate(now)]
+        return super().decide(now)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.pacing.cells import HOUR, Cell, real_cell
-from pacing import Pacer
-from pacing.laws import realistic
+from benchmarks.pacing.baselines import Exact, Told
+from benchmarks.pacing.cells import HOUR, Cell, exact_cell, real_cell
+from benchmarks.pacing.run import Maker, Tally
+from pacing import Pacer, PacingConfig
+from pacing.laws import Laws, memoryless, realistic
+from pacing.optimum import Optimum, optimum
 from pacing.rates import alternating, stepping
-from pacing.simulate import Outcome, simulate
+from pacing.simulate import Outcome, Policy, simulate
 from pacing.staffing import full_time, with_leavers
 
 #: The change comes after so long; what is steady is measured before it, from WARM on.
 CHANGE, WARM, END = 1.5 * HOUR, 0.5 * HOUR, 2.25 * HOUR
 TEN = 600.0
+#: p jumps between LOW and HIGH so often, s.
+HALF, LOW, HIGH = 1800.0, 0.1, 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Shock:
-    """Means over runs. steady: occupancy before; back: minutes after the change until the mean occupancy of a minute is
-    at 95 % of that again and stays there; worst_ten, worst_sliding: share abandoned in the worst ten minutes of a run,
-    by the clock and anywhere; abandoned: whole runs."""
+    """Means over runs. steady: occupancy before the change (`jumping`: in the second half of each half-hour); back:
+    whole minutes after the change until the runs' mean occupancy of a minute is at 95 % of that and stays there;
+    lowest: that of the lowest such minute; abandoned: share over whole runs, abandoned_upper: its 95 % bound (`Tally`);
+    worst_ten, worst_sliding: share abandoned in the worst ten minutes of a run, by the clock and anywhere."""
 
     name: str
     agents: int
@@ -31,8 +37,20 @@ class Shock:
     back: float
     lowest: float
     abandoned: float
+    abandoned_upper: float
     worst_ten: float
     worst_sliding: float
+
+    def missed(self, cap: float = 0.03) -> list[str]:
+        """What was asked and is not kept, in words with the distance."""
+        out = []
+        if self.abandoned_upper > cap:
+            out.append(f"bound {100 * (self.abandoned_upper - cap):.2f} over the cap")
+        if self.worst_ten > 2.0 * cap:
+            out.append(f"worst ten minutes {100 * (self.worst_ten - 2.0 * cap):.1f} over twice the cap")
+        if self.back > 3.0:
+            out.append(f"back {self.back - 3.0:.0f} min late")
+        return out
 
 
 def shocks(agents: int) -> dict[str, Cell]:
@@ -54,33 +72,65 @@ def shock(name: str, cell: Cell, runs: int, first_seed: int = 500) -> Shock:
     curve = minutes(outs, int(END // 60))
     change = int(CHANGE // 60)
     steady = sum(curve[int(WARM // 60) : change]) / (change - int(WARM // 60))
-    after = curve[change:]
-    low = [minute for minute, value in enumerate(after) if value < 0.95 * steady]
-    answered = sum(out.connected + out.abandoned for out in outs)
+    return _shock(name, cell.agents, outs, steady, [curve[change:]])
+
+
+def jumping(name: str, agents: int, laws: Laws, make: Maker, runs: int, hours: float = 4.0) -> Shock:
+    """`laws` whose p may jump every HALF s, over whole runs."""
+    seconds = hours * HOUR
+    seeds = range(700, 700 + runs)
+    outs = [simulate(make(s), laws, full_time(agents, seconds), seconds, s, by_minute=True) for s in seeds]
+    curve = minutes(outs, int(seconds // 60))
+    length = int(HALF // 60)
+    halves = [curve[at : at + length] for at in range(length, len(curve), length)]
+    late = [value for half in halves for value in half[length // 2 :]]
+    # jumps up and jumps down apart: each minute of a half-hour is a mean over its like
+    after = [[sum(column) / len(column) for column in zip(*halves[way::2], strict=True)] for way in (0, 1)]
+    return _shock(name, agents, outs, sum(late) / len(late), after)
+
+
+def _shock(name: str, agents: int, outs: list[Outcome], steady: float, after: list[list[float]]) -> Shock:
+    low = [minute for curve in after for minute, value in enumerate(curve) if value < 0.95 * steady]
+    tally = Tally(outs)
     return Shock(
-        name, cell.agents, runs, steady, float(low[-1] + 1) if low else 0.0, min(after),
-        sum(out.abandoned for out in outs) / max(1, answered),
+        name, agents, len(outs), steady, max(low) + 1.0 if low else 0.0, min(min(curve) for curve in after),
+        tally.abandoned, tally.abandoned_upper,
         sum(worst_window(out.ends) for out in outs) / len(outs),
         sum(worst_window(out.ends, sliding=True) for out in outs) / len(outs),
     )  # fmt: skip
 
 
-def jumping(agents: int, runs: int, hours: float = 4.0, first_seed: int = 700) -> Shock:
-    """p doubles and halves every 30 minutes, whole runs."""
-    laws = realistic(alternating(0.1, 0.2, 1800.0))
+def real_jumps(agents: int, runs: int) -> Shock:
+    """Ours on the realistic laws: p doubles and halves every HALF s."""
     config = real_cell(agents).config
-    seconds = hours * HOUR
-    outs = [
-        simulate(Pacer(config), laws, full_time(agents, seconds), seconds, seed)
-        for seed in range(first_seed, first_seed + runs)
-    ]
-    lost, answered = sum(out.abandoned for out in outs), sum(out.connected + out.abandoned for out in outs)
-    occupancy = sum(out.occupancy for out in outs) / runs
-    worst = sum(worst_window(out.ends) for out in outs) / runs
-    sliding = sum(worst_window(out.ends, sliding=True) for out in outs) / runs
-    return Shock(
-        "p jumps every 30 min", agents, runs, occupancy, 0.0, occupancy, lost / max(1, answered), worst, sliding
-    )
+    laws = realistic(alternating(LOW, HIGH, HALF))
+    return jumping("p jumps every 30 min", agents, laws, lambda _: Pacer(config), runs)
+
+
+def told(agents: int, runs: int) -> Iterator[Shock]:
+    """What can be done about the worst ten minutes: ours beside the exact table that is told of each jump,
+    memoryless laws (exponential patience, no call given up), p constant and jumping; and both at a lower cap."""
+    rate = alternating(LOW, HIGH, HALF)
+    still, jumps = memoryless(HIGH), replace(memoryless(HIGH), answer_rate=rate)
+    for cap in (0.03, 0.015):
+        tables = {p: optimum(agents, p, cap) for p in (LOW, HIGH)}
+        config = replace(exact_cell(agents, HIGH).config, abandon_cap=cap)
+
+        def table(seed: int, tables: dict[float, Optimum] = tables) -> Policy:
+            return Told(tables, rate, seed)
+
+        def constant(seed: int, tables: dict[float, Optimum] = tables) -> Policy:
+            return Exact(tables[HIGH], seed)
+
+        def ours(_: int, config: PacingConfig = config) -> Policy:
+            return Pacer(config)
+
+        at = f", cap {100 * cap:g} %"
+        if cap == 0.03:
+            yield jumping("exact table, p stays" + at, agents, still, constant, runs)
+            yield jumping("ours, p stays" + at, agents, still, ours, runs)
+        yield jumping("exact table, told" + at, agents, jumps, table, runs)
+        yield jumping("ours, p jumps" + at, agents, jumps, ours, runs)
 
 
 def minutes(outs: Sequence[Outcome], count: int) -> list[float]:
@@ -112,8 +162,9 @@ def worst_window(ends: Sequence[tuple[float, bool]], length: float = TEN, *, sli
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """The first 15 minutes of shifts with nothing learned, against the hour after the first; means over starts."""
+    """The first 15 minutes of shifts with nothing learned, against the hours after the first; means over starts."""
 
+    name: str
     agents: int
     starts: int
     occupancy: float
@@ -122,24 +173,18 @@ class Starts:
     abandoned_upper: float
 
 
-def starts(agents: int, count: int, steady_runs: int = 8, first_seed: int = 900) -> Starts:
-    """`count` cold starts of `agents` agents on the realistic laws."""
-    cell = real_cell(agents)
+def starts(cell: Cell, count: int, steady_runs: int = 8, first_seed: int = 900) -> Starts:
+    """`count` cold starts of the cell's agents."""
+    agents = cell.agents
     outs = [
         simulate(Pacer(cell.config), cell.laws, full_time(agents, 900.0), 900.0, seed)
         for seed in range(first_seed, first_seed + count)
     ]
-    answered = [out.connected + out.abandoned for out in outs]
-    share = sum(out.abandoned for out in outs) / max(1, sum(answered))
-    spread = sum((out.abandoned - share * all_) ** 2 for out, all_ in zip(outs, answered, strict=True)) / max(
-        1, count - 1
-    )
-    upper = share + 1.645 * (spread / count) ** 0.5 / max(1e-9, sum(answered) / count)
+    tally = Tally(outs)
     long = [
         simulate(Pacer(cell.config), cell.laws, full_time(agents, 4 * HOUR), 4 * HOUR, seed, HOUR)
         for seed in range(first_seed, first_seed + steady_runs)
     ]
     return Starts(
-        agents, count, sum(out.occupied for out in outs) / sum(out.logged_in for out in outs),
-        sum(out.occupied for out in long) / sum(out.logged_in for out in long), share, upper,
-    )  # fmt: skip
+        cell.name, agents, count, tally.occupancy, Tally(long).occupancy, tally.abandoned, tally.abandoned_upper
+    )
