@@ -55,6 +55,7 @@ class CampaignSettings:
     log_level: str = "info"
     transport: str = "udp"
     sip_extra: str = ""
+    store_url: str = "sqlite:///dialer.db"
     extra: str = field(default="", compare=False)
 
     @property
@@ -92,7 +93,7 @@ def _toml(settings: CampaignSettings) -> str:
     message = f'message = "{settings.message}"\n' if settings.message else ""
     power = f"calls_per_agent = {settings.calls_per_agent}\n" if settings.mode == "power" else ""
     return f"""[store]
-url = "sqlite:///dialer.db"
+url = "{settings.store_url}"
 
 [sip]
 listen = "127.0.0.1:{settings.sip_port}"

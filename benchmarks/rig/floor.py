@@ -81,7 +81,8 @@ class Floor:
             **campaign,
         )
         self.config = write(folder, self.settings)
-        self.store = StorePeek(folder / "dialer.db")
+        url = self.settings.store_url
+        self.store = StorePeek(folder / "dialer.db", url if url.startswith("postgresql") else None)
 
     # -- the cast -------------------------------------------------------------------------------------------------
 

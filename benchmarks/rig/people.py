@@ -37,9 +37,20 @@ class People:
     """All agents of a run behind one HTTP client."""
 
     def __init__(
-        self, url: str, folder: Path, agents: list[str], *, seed: int, hangup: float, think: float, talk: float
+        self,
+        url: str,
+        folder: Path,
+        agents: list[str],
+        *,
+        seed: int,
+        hangup: float,
+        think: float,
+        talk: float,
+        sale: float = CODES["sale"],
     ) -> None:
-        """`hangup`: the share of calls that the agent ends; `think`, `talk`: longest wrap-up and talk, seconds."""
+        """`hangup`: the share of calls that the agent ends; `think`, `talk`: longest wrap-up and talk, seconds;
+        `sale`: weight of that code."""
+        self._codes: dict[str, float] = {**CODES, "sale": sale}
         self._folder = folder
         self._agents = agents
         self._random = random.Random(seed)
@@ -82,7 +93,7 @@ class People:
         if event["state"] == "talking" and self._random.random() < self._hangup:
             self._start(self._later(self._random.uniform(0.2, self._talk), event["agent"], "hangup", {}))
         elif event["state"] == "wrap_up" and event.get("call"):
-            code = self._random.choices(list(CODES), weights=list(CODES.values()))[0]
+            code = self._random.choices(list(self._codes), weights=list(self._codes.values()))[0]
             body: dict[str, Any] = {"code": code, "call": event["call"], "note": "as agreed"}
             if code == "sale":
                 body["fields"] = {"product": "P1", "price": 10}
@@ -126,12 +137,14 @@ def main() -> None:
     parser.add_argument("--hangup", type=float, default=0.3)
     parser.add_argument("--think", type=float, default=0.3)
     parser.add_argument("--talk", type=float, default=1.2)
+    parser.add_argument("--sale", type=float, default=CODES["sale"], help="weight of that code; the others: CODES")
     options = parser.parse_args()
 
     async def work() -> None:
         people = People(
             options.url, options.folder, options.agents.split(","),
             seed=options.seed, hangup=options.hangup, think=options.think, talk=options.talk,
+            sale=options.sale,
         )  # fmt: skip
         await people.run()
 

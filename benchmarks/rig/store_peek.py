@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 
 _STATES = """
 SELECT contact_id, 'ready' FROM ready UNION ALL
@@ -37,12 +38,18 @@ class AttemptRow:
 
 
 class StorePeek:
-    """Questions to the SQLite file of a run."""
+    """Questions to a run's SQLite file, `path`, or to the PostgreSQL server at `url`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, url: str | None = None) -> None:
         self.path = path
+        self._url = url
 
-    def _all(self, query: str) -> list[tuple[object, ...]]:
+    def _all(self, query: LiteralString) -> list[tuple[object, ...]]:
+        if self._url is not None:
+            import psycopg
+
+            with psycopg.connect(self._url) as server:
+                return list(server.execute(query).fetchall())
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=10.0)) as connection:
             return connection.execute(query).fetchall()
 
@@ -87,7 +94,7 @@ class StorePeek:
             for row in rows
         ]
 
-    def table_size(self, table: str) -> int:
+    def table_size(self, table: LiteralString) -> int:
         """Rows of a table that `dispositions/schema.py` names."""
         return int(str(self._all(f'SELECT count(*) FROM "{table}"')[0][0]))
 
