@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Any
 
 from dialer.config.build import Built
+from dialer.config.membership import may_serve
 from dialer.web import Tokens
 from dialer.web.tokens import Project
 
@@ -37,13 +37,10 @@ def project_of(built: Built, name: str) -> Project:
 
 
 def _campaigns_of(built: Built, agent: str) -> frozenset[str]:
-    """Where the agent may log in; as `Desk` judges it."""
-    allowed = built.file.agents[agent].campaigns
-
-    def may(name: str, table: Any) -> bool:
-        return (table.agents == "all" or agent in table.agents) and (not allowed or name in allowed)
-
-    return frozenset(name for name, table in built.file.campaigns.items() if may(name, table)) or frozenset(("",))
+    """Where the agent may log in."""
+    table = built.file.agents[agent]
+    found = (name for name, campaign in built.file.campaigns.items() if may_serve(agent, table, name, campaign))
+    return frozenset(found) or frozenset(("",))
 
 
 def _supervisor_token(built: Built) -> str:

@@ -1,12 +1,12 @@
 """Shared agents over time: the allocator's moves, made so that the campaign an agent leaves keeps its promises.
 
-`pacing.allocator` says what should be moved at an instant and keeps nothing. But the calls that ring count on every idle
-agent: with one taken away at once, one of them may find nobody. So a move for the targets begins with a *notice*: the
-campaign's pacer hears that the agent will leave (`Pacer.agent_leaving`) and places nothing more on the agent's account;
-the agent goes when the calls placed before have had their time (a mean ring time and patience), or at once where the
-chance to be needed until then is below `SPARE`. A campaign that can use nobody any more (paused, closed, its list run
-dry) places nothing: its agents go one by one as its calls end. A rescue waits for nothing: what the agent is worth where
-it is has been weighed already.
+`pacing.allocator` says what should be moved at an instant and keeps nothing. But the calls that ring count on every
+idle agent: with one taken away at once, one of them may find nobody. So a move for the targets begins with a *notice*:
+the campaign's pacer hears that the agent will leave (`Pacer.agent_leaving`) and places nothing more on the agent's
+account; the agent goes when the calls placed before have had their time (a mean ring time and patience), or at once
+where the chance to be needed until then is below `SPARE`. A campaign that can use nobody any more (paused, closed, its
+list run dry) places nothing: its agents go one by one as its calls end. A rescue waits for nothing: what the agent is
+worth where it is has been weighed already.
 
 Time is passed in; the caller makes the moves and tells the pacers.
 """

@@ -47,6 +47,7 @@ from dispositions.ground import ConsentColumns
 from dispositions.sync import DatabaseSpec
 from pacing import ConfigError as PacingConfigError
 from pacing import PacingConfig
+from pacing.allocator import AllocatorConfig
 
 #: Where a jurisdiction says nothing: seconds, shares.
 RING_FLOOR, ABANDON_CAP, WINDOW, ABANDONED_REDIAL = 15.0, 0.03, "day", 72 * 3600.0
@@ -80,6 +81,7 @@ class Built:
     store_shown: str
     token_path: Path
     campaigns: Mapping[str, BuiltCampaign]
+    sharing: AllocatorConfig
     passwords: Mapping[str, Secret]
     agent_tokens: Mapping[str, Secret]
     phone_passwords: Mapping[str, Secret]
@@ -137,6 +139,7 @@ def _built(
         store_shown=shown_url(file.store.url),
         token_path=token_path(file.store.url, config.path),
         campaigns=campaigns,
+        sharing=AllocatorConfig(band=file.sharing.band, dwell=file.sharing.dwell, gain=file.sharing.gain),
         passwords={name: secret for name, secret in passwords.items() if secret is not None},
         agent_tokens={name: secret for name, secret in tokens.items() if secret is not None},
         phone_passwords={name: secret for name, secret in phones.items() if secret is not None},

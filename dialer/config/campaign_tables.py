@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dialer.config.kinds import Code, Duration, Name, Number, Path, Prefix, Table, Text
 from dialer.config.list_tables import Basis, ScheduleTable
+from dialer.config.sharing_tables import ShareTable
 
 
 class PacingTable(Table):
@@ -122,6 +123,12 @@ class CampaignTable(Table):
     lists: list[Name] = Field(min_length=1, description="the contact lists; a list belongs to one campaign")
     trunks: list[Name] = Field(min_length=1, description="the trunks that may carry its calls")
     agents: list[Name] | Literal["all"] = Field(default="all", description="who may work here")
+    skills: list[Name] = Field(
+        default_factory=list, description="skills that an agent must have to work here, all of them; empty: none"
+    )
+    sharing: ShareTable = Field(
+        default_factory=ShareTable, description="its claim to agents whom it shares with other campaigns"
+    )
     caller_id: Number = Field(description="shown to the people called")
     caller_name: Text | None = Field(default=None, description="the client's company, as From's display name")
     caller_ids: list[CallerIdTable] = Field(

@@ -15,6 +15,7 @@ from dialer.config.jurisdiction import Limits
 from dialer.config.model import ConfigFile
 from dialer.config.positions import KeyPath
 from dialer.config.sales_checks import sales
+from dialer.config.sharing_checks import sharing
 from dialer.config.sip_tables import REGISTER
 from dialer.config.transport_checks import transports
 from dialer.config.wording import Problem, did_you_mean, flaw, names
@@ -217,4 +218,5 @@ CHECKS: tuple[Check, ...] = (
     doors,
     sales,
     door_keys,
+    sharing,
 )

@@ -16,6 +16,7 @@ from dialer.config.door_tables import TokenTable, WebhookTable
 from dialer.config.kinds import TOPIC, Code, Duration, EnvName, HostPort, Name, Path, Table, Text
 from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.sales_tables import SalesTable
+from dialer.config.sharing_tables import SharingTable
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 
 
@@ -97,6 +98,9 @@ class ConfigFile(Table):
         default_factory=dict, description="sets of agents' codes that several campaigns share, by name"
     )
     campaigns: dict[Name, CampaignTable] = Field(min_length=1, description="campaigns, by name")
+    sharing: SharingTable = Field(
+        default_factory=SharingTable, description="how agents are moved between the campaigns that they share"
+    )
     http: HttpTable = Field(default_factory=HttpTable, description="the API")
     tokens: dict[Name, TokenTable] = Field(default_factory=dict, description="projects' tokens, by name")
     webhooks: dict[Name, WebhookTable] = Field(

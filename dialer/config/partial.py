@@ -18,6 +18,7 @@ from dialer.config.list_tables import DoNotCallTable, ListTable
 from dialer.config.model import ConfigFile, HttpTable, LogTable, MqttTable, StoreTable
 from dialer.config.positions import KeyPath
 from dialer.config.sales_tables import SalesTable
+from dialer.config.sharing_tables import SharingTable
 from dialer.config.sip_tables import AgentTable, MediaTable, SipTable, TrunkTable
 from dialer.config.wording import has, real_path
 
@@ -34,6 +35,7 @@ _SINGLE: dict[str, type[Table]] = {
     "store": StoreTable,
     "sip": SipTable,
     "media": MediaTable,
+    "sharing": SharingTable,
     "http": HttpTable,
     "mqtt": MqttTable,
     "sales": SalesTable,

@@ -53,6 +53,8 @@ _TABLES: tuple[tuple[str, str | None], ...] = (
     ("campaigns.NAME.consent", "CampaignConsentTable"),
     ("campaigns.NAME.queues", "QueuesTable"),
     ("campaigns.NAME.queues.callbacks", "CallbacksTable"),
+    ("campaigns.NAME.sharing", "ShareTable"),
+    ("sharing", "SharingTable"),
     ("store", "StoreTable"),
     ("sip", "SipTable"),
     ("media", "MediaTable"),

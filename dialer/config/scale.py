@@ -19,14 +19,15 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def scaled(file: ConfigFile) -> ConfigFile:
-    """A copy of the config in which every duration below `campaigns` is divided by `time_scale`."""
+    """A copy of the config in which every duration below `campaigns` and `sharing` is divided by `time_scale`."""
     if file.time_scale == 1.0:
         return file
     return file.model_copy(
         update={
             "campaigns": {
                 name: _table(table, file.time_scale, ("campaigns", name)) for name, table in file.campaigns.items()
-            }
+            },
+            "sharing": _table(file.sharing, file.time_scale, ("sharing",)),
         }
     )
 

@@ -222,6 +222,10 @@ class AgentTable(Table):
     password_env: EnvName | None = Field(default=None, description="environment variable with the phone's password")
     password_file: Path | None = Field(default=None, description="file with the phone's password")
     name: Text | None = Field(default=None, description="the agent's full name")
-    campaigns: list[Name] = Field(default_factory=list, description="campaigns this agent may log in to; empty: all")
+    campaigns: list[Name] = Field(
+        default_factory=list,
+        description="campaigns this agent may log in to; empty: all. One who logs in without naming a campaign is shared by them",
+    )
+    skills: list[Name] = Field(default_factory=list, description="what this agent can do, as campaigns ask for it")
     token_env: EnvName | None = Field(default=None, description="environment variable with the agent's own API token")
     token_file: Path | None = Field(default=None, description="file with the agent's own API token")
