@@ -12,6 +12,8 @@ from dispositions.attempt import CallbackCard
 from dispositions.statement import Statement
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from dispositions.policy import CampaignPolicy
     from dispositions.transaction import WriteTransaction
     from dispositions.view import ReadView
@@ -36,7 +38,7 @@ _SOON = Statement(
 _REMINDED = Statement(
     update(schema.callback).where(_c.id == bindparam("key")).values(reminded_at=bindparam("new_reminded_at"))
 )
-_made = and_(_c.tried_at.is_not(None), _c.tried_at <= _c.due_at + IN_TIME)
+_made = and_(_c.tried_at.is_not(None), _c.tried_at <= _c.due_at + bindparam("within"))
 _PROMISES = Statement(
     select(
         func.count().label("due"),
@@ -54,8 +56,8 @@ _PROMISES = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Promises:
-    """Callbacks that were due: `in_time`: their call left within `IN_TIME` of it, or before; `reached`: the customer
-    was spoken to in it."""
+    """Callbacks that were due: `in_time`: their call left in time, or before; `reached`: the customer was spoken to in
+    it."""
 
     due: int
     in_time: int
@@ -67,10 +69,15 @@ class Promises:
         return self.in_time / self.due if self.due else None
 
 
-def promises(view: ReadView, campaign: str, since: float, at: float) -> Promises:
+def promises(view: ReadView, campaign: str, since: float, at: float, within: float = IN_TIME) -> Promises:
     """See `ReadView.promises`."""
-    given = {"campaign_id": view.store.campaign_id(campaign), "since": since, "late": at - IN_TIME}
-    row = _PROMISES.rows(view.connection, given)[0]
+    return promises_kept(view.connection, view.store.campaign_id(campaign), since, at, within)
+
+
+def promises_kept(connection: Connection, campaign_id: int, since: float, at: float, within: float) -> Promises:
+    """The same of a campaign that may not be registered with this store, by its id: a report reads any store."""
+    given = {"campaign_id": campaign_id, "since": since, "late": at - within, "within": within}
+    row = _PROMISES.rows(connection, given)[0]
     return Promises(int(row[0]), int(row[1]), int(row[2]))
 
 

@@ -317,9 +317,9 @@ class ReadView:
             query = query.where(_c.list == list_name)
         return [row[0] for row in self.connection.execute(query)]
 
-    def promises(self, campaign: str, since: float, at: float) -> Promises:
-        """How well callbacks that were due from `since` to `at` were kept."""
-        return callbacks.promises(self, campaign, since, at)
+    def promises(self, campaign: str, since: float, at: float, within: float = callbacks.IN_TIME) -> Promises:
+        """How well callbacks that were due from `since` to `at` were kept: `within` so many seconds of being due."""
+        return callbacks.promises(self, campaign, since, at, within)
 
     # --- queues ------------------------------------------------------------------------------------------------------
 

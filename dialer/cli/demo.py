@@ -26,6 +26,7 @@ from dialer.report import Figures, ReportError, audit, figures, read_carrier, re
 from dialer.report.audit import read_lines
 from dialer.report.page import render
 from dialer.report.terminal import draw
+from dispositions.callbacks import IN_TIME
 
 #: Beyond it the ring time-out of 25 s would fall below the second that a config may ask for.
 FASTEST: Final = 25
@@ -221,7 +222,7 @@ def judge(stage: Stage, seconds: float, ended_at: float) -> Figures:
     facts, scene = stage.facts, stage.scene
     try:
         carrier = read_carrier(stage.carrier_log)
-        store = read_store(facts["store"], facts["campaign"])
+        store = read_store(facts["store"], facts["campaign"], at=ended_at, within=IN_TIME / scene.speed)
         verdict = audit(facts["numbers"], facts["do_not_call"], carrier, store, facts["redial_delay"])
         return figures(
             store,

@@ -26,6 +26,7 @@ def report(config_path: str, campaign: str | None, days: float | None, html: Pat
     from dialer.report.page import render
     from dialer.report.terminal import draw
     from dialer.window import legal_window
+    from dispositions.callbacks import IN_TIME
 
     config = load(config_path, outside=False)
     campaigns = build_campaigns(config)
@@ -37,7 +38,8 @@ def report(config_path: str, campaign: str | None, days: float | None, html: Pat
             f"{config_path} has no campaign {name!r}; it has {', '.join(sorted(campaigns))}", code="unknown_campaign"
         )
     # a full hour: agents' times are kept by the hour
-    since = 0.0 if days is None else max(0.0, time.time() - days * 86400) // 3600 * 3600
+    now = time.time()
+    since = 0.0 if days is None else max(0.0, now - days * 86400) // 3600 * 3600
     unit = campaigns[name]
     zone = unit.policy.rules.timezone
     try:
@@ -47,6 +49,8 @@ def report(config_path: str, campaign: str | None, days: float | None, html: Pat
                 name,
                 since,
                 lambda at: legal_window(unit.window, at, zone, unit.time_scale)[0],
+                at=now,
+                within=IN_TIME / unit.time_scale,
             ),
             abandon_cap=unit.abandon_cap,
             settings={"speed": config.file.time_scale, "window": unit.window},

@@ -11,6 +11,7 @@ from typing import Any
 from dialer.report.audit import Audit, CarrierRecord
 from dialer.report.records import LegalWindow, StoreRecord
 from dialer.report.timeline import Sample, Timeline, occupancy
+from dispositions import Promises
 
 #: The order in which outcomes are shown.
 OUTCOMES = (
@@ -68,6 +69,9 @@ class Figures:
     dialing_seconds: float = 0.0
     """the time in which calls were placed: without pauses longer than `PAUSE`"""
     window: LegalWindow | None = None
+    promises: Promises | None = None
+    promised_within: float = 0.0
+    """seconds after it was due within which a callback's call must have left"""
 
     @property
     def calls_per_hour(self) -> float | None:
@@ -168,6 +172,8 @@ def figures(
         started_at=begun,
         dialing_seconds=_dialing([item.started_at for item in store.attempts], ended),
         window=store.window,
+        promises=store.promises,
+        promised_within=store.promised_within,
     )
 
 
@@ -261,6 +267,7 @@ def summary(report: Figures) -> dict[str, Any]:
         "contacts": dict(report.contacts),
         "callbacks": sum(report.callbacks.values()),
         "callbacks_by_state": dict(report.callbacks),
+        "callback_promises": _promises(report),
         "sales": report.sales,
         "sales_by_state": dict(report.sales_by_state),
     }
@@ -289,6 +296,20 @@ def _window(report: Figures) -> dict[str, Any] | None:
         "answered": window.answered,
         "abandoned": window.abandoned,
         "rate": None if rate is None else round(rate, 5),
+    }
+
+
+def _promises(report: Figures) -> dict[str, Any] | None:
+    """How the callbacks that were due were kept; None when it is not known."""
+    kept = report.promises
+    if kept is None:
+        return None
+    return {
+        "due": kept.due,
+        "in_time": kept.in_time,
+        "reached": kept.reached,
+        "share": None if kept.share is None else round(kept.share, 5),
+        "within_seconds": report.promised_within,
     }
 
 

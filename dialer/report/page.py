@@ -139,6 +139,8 @@ def _tiles(report: Figures) -> list[Tile]:
             ", ".join(f"{count} {_words(state)}" for state, count in report.callbacks.items()),
         ),
     ]
+    if report.promises is not None and report.promises.share is not None:
+        tiles.append(Tile("Callbacks in time", percent(report.promises.share), kept_in_time(report)))
     if report.audit is not None:
         for label, found in (("Lost contacts", report.audit.lost), ("Doubled calls", report.audit.doubled)):
             tiles.append(Tile(label, plain(len(found)), "by the carrier's log", "bad" if found else "good"))
@@ -287,6 +289,16 @@ def _found(report: Figures) -> list[str]:
             for fault in report.carrier.faults
         ]
     return found[:FOUND] + ([f"and {len(found) - FOUND} more"] if len(found) > FOUND else [])
+
+
+def kept_in_time(report: Figures) -> str:
+    """What the share of callbacks that were kept in time is made of; empty when it is not known."""
+    kept, within = report.promises, report.promised_within
+    if kept is None:
+        return ""
+    late = f"{plain(round(within / 60, 1))} min" if within >= 60 else f"{plain(round(within, 1))} s"
+    called = f"{plain(kept.in_time)} of {plain(kept.due)} called within {late} of being due"
+    return f"{called}; {plain(kept.reached)} reached"
 
 
 def _sales(report: Figures) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, func, make_url, select
 
 from dialer.agent_times import KEY, added_up
-from dispositions import DispositionsError, Store, schema
+from dispositions import DispositionsError, Promises, Store, schema
+from dispositions.callbacks import IN_TIME, promises_kept
 from dispositions.outcome import PERSON
 from dispositions.unsent import UNSENT
 
@@ -69,13 +70,24 @@ class StoreRecord:
     agent_times: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """agent -> state -> seconds, as the daemon kept them"""
     window: LegalWindow | None = None
+    promises: Promises | None = None
+    """how the callbacks that were due were kept"""
+    promised_within: float = IN_TIME
+    """seconds after it was due within which a callback's call must have left"""
 
 
 def read_store(
-    url: str, campaign: str | None = None, since: float = 0.0, begins: Callable[[float], float] | None = None
+    url: str,
+    campaign: str | None = None,
+    since: float = 0.0,
+    begins: Callable[[float], float] | None = None,
+    *,
+    at: float | None = None,
+    within: float = IN_TIME,
 ) -> StoreRecord:
     """Everything about `campaign` (None: the only one of the store), attempts from `since` (epoch seconds) on, agents'
-    times from the hour that it lies in. `begins`: when the legal window of a moment began.
+    times from the hour that it lies in. `begins`: when the legal window of a moment began. `at`: until when callbacks
+    that were due are judged (None: they are not), `within`: how many seconds late a kept one may be.
 
     Raises ReportError."""
     place = make_url(url)
@@ -85,7 +97,7 @@ def read_store(
         store = Store(url)
         try:
             with store.read() as view:
-                return _read(view.connection, campaign, since, begins)
+                return _read(view.connection, campaign, since, begins, at, within)
         finally:
             store.close()
     except DispositionsError as error:
@@ -93,7 +105,12 @@ def read_store(
 
 
 def _read(
-    connection: Connection, campaign: str | None, since: float, begins: Callable[[float], float] | None
+    connection: Connection,
+    campaign: str | None,
+    since: float,
+    begins: Callable[[float], float] | None,
+    at: float | None,
+    within: float,
 ) -> StoreRecord:
     rows = connection.execute(select(schema.campaign.c.id, schema.campaign.c.name)).all()
     known: dict[str, int] = {row.name: row.id for row in rows}
@@ -118,6 +135,8 @@ def _read(
         _counted(connection, schema.sale, key),
         _times(connection, campaign, since),
         None if begins is None else _window(connection, key, begins),
+        None if at is None else promises_kept(connection, key, since, at, within),
+        within,
     )
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dialer.report.chart import percent, plain
 from dialer.report.figures import AgentFigures, Figures, percentile
-from dialer.report.page import verdict
+from dialer.report.page import kept_in_time, verdict
 
 
 def draw(report: Figures) -> RenderableType:
@@ -66,6 +66,8 @@ def _headline(report: Figures) -> RenderableType:
     ends = ", ".join(f"{plain(count)} {state}" for state, count in report.sales_by_state.items())
     table.add_row("sales", plain(report.sales), ends)
     table.add_row("callbacks promised", plain(sum(report.callbacks.values())), "")
+    if report.promises is not None and report.promises.share is not None:
+        table.add_row("callbacks in time", percent(report.promises.share), kept_in_time(report))
     return table
 
 

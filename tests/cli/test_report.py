@@ -49,6 +49,7 @@ def test_json(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = json.loads(capsys.readouterr().out)
     assert result["contacts"] == {"ready": 2}
     assert result["calls_placed"] == 0
+    assert result["callback_promises"] == {"due": 0, "in_time": 0, "reached": 0, "share": None, "within_seconds": 300.0}
     assert "lost" not in result, "without a carrier's log nobody can know"
 
 

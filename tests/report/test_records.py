@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 from sqlalchemy import delete, insert
 
-from dialer.report import ReportError, audit, figures, read_store, summary
+from dialer.report import Figures, ReportError, audit, figures, read_store, summary
 from dialer.report.audit import CarrierCall, CarrierRecord
-from dispositions import CampaignPolicy, NewAttempt, NewContact, Outcome, Store, schema
+from dialer.report.page import render
+from dialer.report.terminal import draw
+from dispositions import CampaignPolicy, NewAttempt, NewContact, Outcome, Promises, Store, schema
 
 NOON = 1_750_694_400.0
 NUMBERS = [f"+1202555{last:04d}" for last in range(100, 106)]
@@ -146,3 +151,39 @@ def test_a_server_that_is_away_is_told_in_one_plain_line() -> None:
         read_store("postgresql://nobody:secret@127.0.0.1:1/x")
     assert "\n" not in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_callbacks_are_judged_by_when_their_call_left(url: str) -> None:
+    """The fixture's is due at NOON + 9000: not judged before it is late, not kept after, kept when its call left."""
+
+    def found(at: float, within: float = 300.0) -> Any:
+        result = figures(read_store(url, at=at, within=within))
+        told, page, screen = summary(result)["callback_promises"], render(result), drawn(result)
+        assert ("Callbacks in time" in page) is (told["due"] > 0)
+        assert ("callbacks in time" in screen) is (told["due"] > 0)
+        return told, page, screen
+
+    assert found(NOON + 9299)[0] == {"due": 0, "in_time": 0, "reached": 0, "share": None, "within_seconds": 300.0}
+    told, page, screen = found(NOON + 9301)
+    assert told == {"due": 1, "in_time": 0, "reached": 0, "share": 0.0, "within_seconds": 300.0}
+    assert "0 of 1 called within 5 min of being due" in page
+    assert "0 of 1 called within 5 min of being due" in screen
+    store = Store(url)
+    store.register(CampaignPolicy("spring"))
+    with store.write() as tx:
+        claim = tx.claim_contact("spring", 3, NOON + 9200, NOON + 9260, reserved=True)
+        tx.start_attempts([NewAttempt("late", claim.contact_id, claim.number, "z@x", "main")], NOON + 9200)
+        tx.update_attempt("late", answered_at=NOON + 9205, connected_at=NOON + 9206, agent="ana")
+        tx.finish_attempt("late", Outcome.ANSWERED, NOON + 9260, talk_seconds=54.0)
+        tx.dispose("late", "sale", "ana", NOON + 9261)
+    store.close()
+    assert found(NOON + 9301)[0] == {"due": 1, "in_time": 1, "reached": 1, "share": 1.0, "within_seconds": 300.0}
+    assert found(NOON + 9301, 199.0)[0]["in_time"] == 0  # it left 200 s after it was due
+    assert summary(figures(read_store(url)))["callback_promises"] is None
+    assert read_store(url, "spring", NOON + 9001, at=NOON + 10_000).promises == Promises(0, 0, 0)
+
+
+def drawn(result: Figures) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(draw(result))
+    return console.export_text()
