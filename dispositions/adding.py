@@ -1,61 +1,47 @@
-"""New contacts: normalised, deduplicated against the campaign and among themselves, checked, made ready."""
+"""New contacts: deduplicated against the campaign and among themselves, checked, made ready."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import orjson
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam
 
-from dispositions import consent, schema, withholding
-from dispositions.contact import MAX_PRIORITY, AddResult, NewContact
-from dispositions.errors import FieldError, NumberError, RulesError
-from dispositions.fields import FieldSpec, read_fields
-from dispositions.hours import zone_info
+from dispositions import schema, withholding
+from dispositions.bulk import Among, Bulk
+from dispositions.candidate import Candidate, of_contact, specs_of
+from dispositions.consent import Consent
+from dispositions.contact import AddResult, NewContact
+from dispositions.errors import NumberError
 from dispositions.number import Number, Validity, digits_of, normalise, store_zones
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
 from dispositions.state import ContactState
-from dispositions.statement import ByKeys, Statement
+from dispositions.statement import Statement
 from dispositions.work import rank_of
 
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
 
 _n, _c = schema.number.c, schema.contact.c
-_BY_NUMBER = ByKeys(
-    _n.digits,
-    lambda condition, dialect: select(_n.digits, _n.contact_id).where(
-        condition, _n.campaign_id == bindparam("campaign_id")
-    ),
-)
-_BY_EXTERNAL = ByKeys(
-    _c.external_id,
-    lambda condition, dialect: select(_c.external_id, _c.id).where(
-        condition, _c.campaign_id == bindparam("campaign_id")
-    ),
-)
-_CONTACT = Statement(insert(schema.contact), columns=[c.name for c in schema.contact.columns])
-_NUMBER = Statement(insert(schema.number), columns=[c.name for c in schema.number.columns])
-_READY = Statement(insert(schema.ready), columns=[c.name for c in schema.ready.columns])
-_SETTLED = Statement(insert(schema.settled), columns=[c.name for c in schema.settled.columns])
+_BY_NUMBER = Among(_n.digits, _n.contact_id, _n.campaign_id == bindparam("campaign_id"))
+_BY_EXTERNAL = Among(_c.external_id, _c.id, _c.campaign_id == bindparam("campaign_id"))
+_CONTACTS = Bulk(schema.contact)
+_NUMBERS = Bulk(schema.number)
+_READY = Bulk(schema.ready)
+_SETTLED = Bulk(schema.settled)
+_GROUNDS = Bulk(schema.consent)
 _ZONE = Statement(
     lambda dialect: upsert(schema.campaign_zone, ["campaign_id", "zone_id"], dialect),
     columns=("campaign_id", "zone_id"),
 )
 
 digits = digits_of
-
-
-@dataclass(slots=True)
-class _Candidate:
-    position: int
-    new: NewContact
-    numbers: list[Number]
-    fields: str
+Entered: TypeAlias = tuple[Literal["added", "duplicate", "do_not_call"], int | None, str]
+"""What became of one candidate, in the order of the attributes of `AddResult`."""
+_Row: TypeAlias = tuple[Any, ...]
 
 
 def add_contacts(
@@ -68,45 +54,67 @@ def add_contacts(
     validity: Validity = "valid",
     default_zone: str | None = None,
 ) -> list[AddResult]:
-    """See `WriteTransaction.add_contacts`.
+    """See `WriteTransaction.add_contacts` and `enter`."""
+    policy = tx.store.policy(campaign)
+    specs = specs_of(policy, list_name)
+    made = [of_contact(new, policy, specs, validity=validity, default_zone=default_zone) for new in contacts]
+    entered = iter(enter(tx, campaign, list_name, [one for one in made if not isinstance(one, str)], at))
+    return [AddResult("rejected", reason=one) if isinstance(one, str) else AddResult(*next(entered)) for one in made]
+
+
+def enter(
+    tx: WriteTransaction, campaign: str, list_name: str, candidates: Sequence[Candidate], at: float
+) -> list[Entered]:
+    """Add the candidates that the campaign does not have; one result each, in order.
 
     A number that another contact of the campaign has is dropped from the new one; a contact left without any is the
     duplicate. So the same file again adds nothing, and two people of one household keep the numbers of their own."""
     policy = tx.store.policy(campaign)
     campaign_id = tx.store.campaign_id(campaign)
-    listed = policy.lists.get(list_name)
-    specs = listed.fields if listed is not None else {}
-    results: list[AddResult | None] = [None] * len(contacts)
-    candidates = []
-    for position, new in enumerate(contacts):
-        found = _candidate(position, new, policy, validity, default_zone, specs)
-        if isinstance(found, AddResult):
-            results[position] = found
-        else:
-            candidates.append(found)
     tx.flush()
     tx.store.do_not_call.refresh(tx.connection)
-    given = {"campaign_id": campaign_id}
-    all_digits = list({number.digits for one in candidates for number in one.numbers})
-    held = {row[0]: row[1] for row in _BY_NUMBER.all(tx.connection, all_digits, given)}
-    externals = list({one.new.external_id for one in candidates if one.new.external_id is not None})
-    known = {row[0]: row[1] for row in _BY_EXTERNAL.all(tx.connection, externals, given)}
-    kept: list[_Candidate] = []
+    wanted = {number.digits for one in candidates for number in one.numbers}
+    # sorted: neighbours lie on the same page
+    held: dict[int, int] = _BY_NUMBER.find(tx.connection, sorted(wanted), campaign_id=campaign_id)
+    externals = {one.external_id for one in candidates if one.external_id is not None}
+    known: dict[str, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
+    forbidden = _forbidden(tx, wanted, policy)
+    results: list[Entered] = []
+    kept: list[Candidate] = []
     for one in candidates:
-        verdict = _verdict(tx, one, policy, held, known)
-        if verdict is not None:
-            results[one.position] = verdict
+        external_id, numbers = one.external_id, one.numbers
+        if external_id is not None and external_id in known:
+            results.append(("duplicate", known[external_id], "external_id"))
             continue
-        kept.append(one)
-        # the id is not known yet: count from the end, mended below
-        for number in one.numbers:
-            held[number.digits] = -len(kept)
-        if one.new.external_id is not None:
-            known[one.new.external_id] = -len(kept)
+        own = [number for number in numbers if number.digits not in held]
+        if not own:
+            results.append(("duplicate", held[numbers[0].digits], "number"))
+            continue
+        if forbidden:
+            own = [number for number in own if number.digits not in forbidden]
+            if not own:
+                results.append(("do_not_call", None, "do_not_call"))
+                continue
+        kept.append(one if len(own) == len(numbers) else one._replace(numbers=tuple(own)))
+        mark = -len(kept)  # the id is not known yet: counted from the end, mended below
+        results.append(("added", mark, ""))
+        for number in own:
+            held[number.digits] = mark
+        if external_id is not None:
+            known[external_id] = mark
     first = _write(tx, policy, list_name, kept, at)
-    for n, one in enumerate(kept):
-        results[one.position] = AddResult("added", first + n)
-    return [_mended(result, first) for result in results]
+    return [one if one[1] is None or one[1] > 0 else (one[0], first - one[1] - 1, one[2]) for one in results]
+
+
+def _forbidden(tx: WriteTransaction, wanted: set[int], policy: CampaignPolicy) -> set[int]:
+    """Which of these numbers are on do-not-call lists that bind the campaign, this transaction's own marks
+    included."""
+    lists = tx.store.lists_of(policy)
+    found = tx.store.do_not_call.among(wanted, lists)
+    for name, marked in tx.forbidden:
+        if name in lists:
+            found.update(wanted.intersection(marked))
+    return found
 
 
 def normalised(contacts: Sequence[NewContact], policy: CampaignPolicy) -> list[NewContact]:
@@ -124,158 +132,68 @@ def _read(text: str | Number, new: NewContact, policy: CampaignPolicy) -> str | 
         return text
 
 
-def _mended(result: AddResult | None, first: int) -> AddResult:
-    assert result is not None
-    if result.contact_id is not None and result.contact_id < 0:
-        return AddResult(result.status, first - result.contact_id - 1, result.reason)
-    return result
-
-
-def _candidate(
-    position: int,
-    new: NewContact,
-    policy: CampaignPolicy,
-    validity: Validity,
-    default_zone: str | None,
-    specs: Mapping[str, FieldSpec],
-) -> _Candidate | AddResult:
-    if not -MAX_PRIORITY <= new.priority <= MAX_PRIORITY:
-        return AddResult("rejected", reason="bad_priority")
-    if new.zone is not None:
-        try:
-            zone_info(new.zone)
-        except RulesError:
-            return AddResult("rejected", reason="bad_zone")
-    values: Mapping[str, Any] = new.fields
-    if specs:
-        try:
-            values = read_fields(specs, values)
-        except FieldError as error:
-            return AddResult("rejected", reason=f"bad_field {error.field}")
-    try:
-        fields = json.dumps(dict(values), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError):
-        return AddResult("rejected", reason="bad_fields")
-    if "\x00" in fields or "\\u0000" in fields or "\x00" in (new.external_id or ""):
-        return AddResult("rejected", reason="bad_fields")  # PostgreSQL takes no NUL in a text
-    numbers: dict[int, Number] = {}
-    reason = "empty"
-    fallback = default_zone or policy.rules.timezone
-    for text in new.numbers:
-        if isinstance(text, Number):
-            number = text
-        else:
-            try:
-                number = normalise(text, policy.region, validity=validity, zone=new.zone, default_zone=fallback)
-            except NumberError as error:
-                reason = error.reason if reason == "empty" else reason
-                continue
-        numbers.setdefault(number.digits, number)
-    if not numbers:
-        return AddResult("rejected", reason=reason)
-    return _Candidate(position, new, list(numbers.values()), fields)
-
-
-def _text_of(fields: Mapping[str, Any]) -> str:
-    """The fields as they are kept. Raises TypeError or ValueError for what is no JSON."""
-    plain = dict(fields)
-    if all(type(value) is str for value in plain.values()):  # a list's columns: a quarter of the time of an import
-        return orjson.dumps(plain).decode()
-    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _verdict(
-    tx: WriteTransaction,
-    one: _Candidate,
-    policy: CampaignPolicy,
-    held: dict[int, int],
-    known: dict[str, int],
-) -> AddResult | None:
-    """None when the contact is to be added, with `one.numbers` cut to those that it may have."""
-    if one.new.external_id is not None and one.new.external_id in known:
-        return AddResult("duplicate", known[one.new.external_id], "external_id")
-    own = [number for number in one.numbers if number.digits not in held]
-    if not own:
-        return AddResult("duplicate", held[one.numbers[0].digits], "number")
-    one.numbers = [number for number in own if not tx.blocked(number.digits, policy)]
-    return None if one.numbers else AddResult("do_not_call", reason="do_not_call")
-
-
-def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: list[_Candidate], at: float) -> int:
+def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: list[Candidate], at: float) -> int:
+    """The rows of the new contacts; the id of the first, from which the others count on."""
     if not kept:
         return 0
     store = tx.store
     campaign_id = store.campaign_id(policy.name)
     slot = store.new_slot(tx.connection, campaign_id, list_name)
-    withheld: list[dict[str, Any]] = []
-    grounds: list[dict[str, Any]] = []
     first = store.counter("contact", tx.connection, len(kept)) - len(kept) + 1
-    contacts: list[dict[str, Any]] = []
-    numbers: list[dict[str, Any]] = []
-    ready: list[dict[str, Any]] = []
+    contacts: list[_Row] = []
+    numbers: list[_Row] = []
+    ready: list[_Row] = []
+    withheld: list[_Row] = []
+    grounds: list[_Row] = []
     zones: dict[tuple[str, ...], int] = {}
+    ranks: dict[int, int] = {}
+    looks = policy.consent is not None or policy.filter is not None
     for contact_id, one in enumerate(kept, first):
-        for position, number in enumerate(one.numbers):
+        external_id, fields, priority, ground, own = one
+        for position, number in enumerate(own):
             zone_id = zones.get(number.zones)
             if zone_id is None:
                 zone_id = zones[number.zones] = store.zone_id(store_zones(number.zones), tx.connection)
-            numbers.append(
-                {
-                    "campaign_id": campaign_id,
-                    "digits": number.digits,
-                    "contact_id": contact_id,
-                    "position": position,
-                    "zone_id": zone_id,
-                    "kind": number.kind,
-                    "status": "ok",
-                    "invalid": 0,
-                    "answered_at": None,
-                }
-            )
-        current = one.numbers[0]
+            numbers.append((campaign_id, number.digits, contact_id, position, zone_id, number.kind, "ok", 0, None))
+        current = own[0]
         zone_id = zones[current.zones]
         contacts.append(
-            {
-                "id": contact_id,
-                "campaign_id": campaign_id,
-                "list": list_name,
-                "external_id": one.new.external_id,
-                "number": current.digits,
-                "numbers": len(one.numbers),
-                "zone_id": zone_id,
-                "priority": one.new.priority,
-                "attempts": 0,
-                "progress": "{}",
-                "callback_id": None,
-                "fields": one.fields,
-                "added_at": at,
-            }
-        )
-        if one.new.consent is not None:
-            grounds.append(consent.row_of(contact_id, campaign_id, one.new.consent, at))
-        aside = _withheld(policy, one, list_name, at)
+            (
+                contact_id, campaign_id, list_name, external_id, current.digits, len(own), zone_id, priority,
+                0, "{}", None, fields, at,
+            )
+        )  # fmt: skip
+        if ground is not None:
+            grounds.append(_ground(contact_id, campaign_id, ground, at))
+        aside = _withheld(policy, one, list_name, at) if looks else None
         if aside is not None:
-            withheld.append({"contact_id": contact_id, "campaign_id": campaign_id, "state": str(aside), "at": at})
+            withheld.append((contact_id, campaign_id, str(aside), at))
             continue
-        rank = rank_of("fresh", one.new.priority, slot)
-        ready.append({"campaign_id": campaign_id, "zone_id": zone_id, "rank": rank, "contact_id": contact_id})
+        rank = ranks.get(priority)
+        if rank is None:
+            rank = ranks[priority] = rank_of("fresh", priority, slot)
+        ready.append((campaign_id, zone_id, rank, contact_id))
     _ZONE.many(tx.connection, [{"campaign_id": campaign_id, "zone_id": zone} for zone in set(zones.values())])
-    _CONTACT.many(tx.connection, contacts)
-    _NUMBER.many(tx.connection, numbers)
-    _READY.many(tx.connection, ready)
-    _SETTLED.many(tx.connection, withheld)
-    consent.save(tx.connection, grounds)
+    _CONTACTS.insert(tx.connection, contacts)
+    numbers.sort()  # neighbours lie on the same page
+    _NUMBERS.insert(tx.connection, numbers)
+    _READY.insert(tx.connection, ready)
+    _SETTLED.insert(tx.connection, withheld)
+    _GROUNDS.insert(tx.connection, grounds)
     return first
 
 
-def _withheld(policy: CampaignPolicy, one: _Candidate, list_name: str, at: float) -> ContactState | None:
+def _ground(contact_id: int, campaign_id: int, ground: Consent, at: float) -> _Row:
+    return contact_id, campaign_id, ground.basis, ground.given_at, ground.source, ground.expires_at, at
+
+
+def _withheld(policy: CampaignPolicy, one: Candidate, list_name: str, at: float) -> ContactState | None:
     """Where a new contact that must not be dialed as things are belongs."""
-    if policy.consent is not None and not policy.consent.allows(one.new.consent, at):
+    if policy.consent is not None and not policy.consent.allows(one.ground, at):
         return ContactState.NO_CONSENT
     if policy.filter is None:
         return None
-    new = one.new
     look = withholding.look_at(
-        json.loads(one.fields), one.numbers[0].digits, list_name, new.external_id, new.priority, 0
+        json.loads(one.fields), one.numbers[0].digits, list_name, one.external_id, one.priority, 0
     )
     return None if policy.filter.holds(look) else ContactState.FILTERED

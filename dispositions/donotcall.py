@@ -6,7 +6,7 @@ adds is seen at the next claim.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pyroaring import BitMap64
 from sqlalchemy import bindparam, select
@@ -97,6 +97,17 @@ class DoNotCall:
     def numbers(self, name: str) -> BitMap64:
         """A copy of what the table holds of one list, as far as it is known here."""
         return BitMap64(self._sets.get(name, BitMap64()))
+
+    def among(self, numbers: Collection[int], lists: Sequence[str]) -> set[int]:
+        """Those of many numbers that one of the lists holds."""
+        wanted: BitMap64 | None = None
+        found: set[int] = set()
+        for name in lists:
+            for held in (self._sets.get(name), self._registers.get(name)):
+                if held:
+                    wanted = BitMap64(numbers) if wanted is None else wanted
+                    found.update(wanted & held)
+        return found
 
     def blocked(self, digits: int, lists: Sequence[str] | None = None) -> str | None:
         """The name of a list that holds the number, among `lists` (all when None)."""

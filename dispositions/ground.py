@@ -12,6 +12,7 @@ from dispositions.errors import FieldError
 from dispositions.fields import FieldSpec
 
 _DATE = FieldSpec("date")
+_MOST_KNOWN = 50_000  # different grounds that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class GroundReader:
 
     def __init__(self, columns: ConsentColumns, otherwise: Consent | None, at: Mapping[str, int]) -> None:
         self._otherwise = otherwise
+        self._known: dict[tuple[str, ...], Consent | str | None] = {}
         self._places = {
             name: at[column]
             for name, column in (
@@ -50,10 +52,10 @@ class GroundReader:
         """The places that are no fields."""
         return frozenset(self._places.values())
 
-    def read(self, cells: Sequence[str]) -> Consent | None:
-        """The row's ground; a date of consent without a basis means consent. Raises `FieldError` with the name of the
-        cell: `basis`, `consent_at`, `consent_until`."""
-        found = {name: cells[place].strip() for name, place in self._places.items()}
+    def _read(self, cells: Sequence[str]) -> Consent | None:
+        """The ground that these cells name; a date of consent without a basis means consent. Raises `FieldError` with
+        the name of the cell: `basis`, `consent_at`, `consent_until`."""
+        found = {name: cell.strip() for name, cell in zip(self._places, cells, strict=True)}
         basis = found.get("basis", "").lower().replace(" ", "_").replace("-", "_")
         given = instant("consent_at", found.get("consent_at", ""))
         if not basis:
@@ -64,6 +66,33 @@ class GroundReader:
             raise FieldError("basis", "is none of the lawful bases")
         until = instant("consent_until", found.get("consent_until", ""))
         return Consent(cast(Basis, basis), given, found.get("consent_source") or None, until)
+
+    def read_columns(
+        self, columns: Sequence[Sequence[str]], count: int, reasons: dict[int, str]
+    ) -> list[Consent | None]:
+        """The grounds of `count` rows, given all their columns. Where one cannot be read, `reasons` gets `bad_` and
+        the name of the cell at the row's place, unless there is another reason already."""
+        if not self._places:
+            return [self._otherwise] * count
+        known = self._known
+        grounds: list[Consent | None] = []
+        for place, cells in enumerate(zip(*[columns[n] for n in self._places.values()], strict=True)):
+            if cells not in known:
+                if len(known) >= _MOST_KNOWN:
+                    known.clear()
+                known[cells] = self._ground(cells)
+            found = known[cells]
+            if isinstance(found, str):
+                reasons.setdefault(place, found)
+                found = None
+            grounds.append(found)
+        return grounds
+
+    def _ground(self, cells: Sequence[str]) -> Consent | str | None:
+        try:
+            return self._read(cells)
+        except FieldError as error:
+            return f"bad_{error.field}"
 
 
 def instant(name: str, text: str) -> float | None:

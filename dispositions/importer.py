@@ -1,8 +1,8 @@
-"""Contact files and do-not-call files into the store, in transactions of some thousand rows.
+"""Contact files into the store, in transactions of some thousand rows.
 
 Everything that takes time (reading, decoding, normalising numbers) is done before a transaction begins, so that a
-campaign that is being dialed waits for an import no longer than the rows take to write. Importing the same file again
-adds nothing, so an import that was cut short is simply run again."""
+campaign that is being dialed waits for an import no longer than the rows take to write (`pace`). Importing the same
+file again adds nothing, so an import that was cut short is simply run again."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from dispositions.adding import enter
+from dispositions.candidate import Candidate
 from dispositions.consent import Consent
-from dispositions.contact import MAX_PRIORITY, AddResult, NewContact
-from dispositions.csvfile import CsvFile, Fault, Format, Record, detect
-from dispositions.errors import FieldError, ImportFileError, NumberError, RulesError
-from dispositions.ground import ConsentColumns, GroundReader
+from dispositions.csvfile import NO_ROWS, CsvFile, Fault, Format, Record, detect
+from dispositions.errors import ImportFileError
+from dispositions.ground import ConsentColumns
 from dispositions.hours import zone_info
-from dispositions.number import Number, Validity, normalise
-from dispositions.policy import CampaignPolicy
+from dispositions.listrows import RowReader
+from dispositions.number import Validity
+from dispositions.pace import Pace, commits_of_others
 from dispositions.quality import IMPORT_KEY
 from dispositions.store import Store
 
 CHUNK = 10_000
 MAX_COLUMNS = 500
 Progress = Callable[[int, int, int], None]
-"""Called after each chunk with (rows done, bytes done, bytes of the file)."""
+"""Called now and then with (rows done, bytes done, bytes of the file)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +102,30 @@ def import_csv(
         zone_info(spec.default_zone)
     form = detect(spec.path, spec.encoding, spec.delimiter)
     file = CsvFile(spec.path, form)
-    records = iter(file)
-    _, columns = header(spec.path, records)
+    blocks = file.blocks()
+    _, columns = header(spec.path, iter(next(blocks, NO_ROWS).items()))
     missing = _missing(spec, columns)
     if missing:
         raise ImportFileError(str(spec.path), 1, f"no column {missing[0]!r}; there are: {', '.join(columns)[:500]}")
-    counts: Counter[str] = Counter()
+    reader = RowReader(spec, policy, columns)
+    writer = _Writer(store, campaign, spec.name, at)
+    counts = writer.counts
     reasons: Counter[str] = Counter()
     rows = 0
     target = spec.rejects or spec.path.with_name(f"{spec.path.name}.rejects.csv")
     with Rejects(target) as rejects:
-        for chunk in chunks(records, CHUNK):
-            reader = RowReader(spec, policy, columns)
-            good: list[tuple[Record, NewContact]] = []
-            for item in chunk:
-                rows += 1
-                made = Fault(item.line, item.reason, item.text) if isinstance(item, Fault) else reader.read(item)
-                if isinstance(made, Fault):
-                    reasons[made.reason] += 1
-                    rejects.write(made)
-                elif isinstance(item, Record):
-                    good.append((item, made))
-            for (record, _), result in zip(good, _add(store, campaign, spec, good, at), strict=True):
-                counts[result.status] += 1
-                if result.status == "rejected":
-                    reasons[result.reason] += 1
-                    rejects.write(Fault(record.line, result.reason, record.text))
-            if progress is not None:
+        for block in blocks:
+            rows += len(block.cells) + len(block.faults)
+            candidates, refused = reader.candidates(block.cells)
+            faults = block.faults + [Fault(block.lines[n], reason, block.texts[n]) for n, reason in refused]
+            for fault in sorted(faults, key=lambda fault: fault.line):
+                reasons[fault.reason] += 1
+                rejects.write(fault)
+            if writer.take(candidates) and progress is not None:
                 progress(rows, file.bytes_done, form.bytes)
+        writer.finish()
+    if progress is not None:
+        progress(rows, file.bytes_done, form.bytes)
     _remember(store, campaign, spec.name, rows, counts, reasons, at)
     return ImportReport(
         rows=rows,
@@ -160,13 +158,42 @@ def _remember(
         tx.save_state(key, kept)
 
 
-def _add(
-    store: Store, campaign: str, spec: ListSpec, good: list[tuple[Record, NewContact]], at: float
-) -> list[AddResult]:
-    if not good:
-        return []
-    with store.write() as tx:
-        return tx.add_contacts(campaign, spec.name, [contact for _, contact in good], at)
+class _Writer:
+    """Enters candidates in transactions of the right size."""
+
+    def __init__(self, store: Store, campaign: str, list_name: str, at: float) -> None:
+        self._store, self._campaign, self._list, self._at = store, campaign, list_name, at
+        self._waiting: list[Candidate] = []
+        self._pace = Pace()
+        self._ended = 0.0
+        self._seen: tuple[int, int] | None = None
+        self.counts: Counter[str] = Counter()
+
+    def take(self, candidates: list[Candidate]) -> bool:
+        """Enter them, as soon as there are enough for a transaction; whether there were."""
+        self._waiting += candidates
+        full = len(self._waiting) >= self._pace.rows
+        while len(self._waiting) >= self._pace.rows:
+            self._write(self._pace.rows)
+        return full
+
+    def finish(self) -> None:
+        """Enter what is left."""
+        while self._waiting:
+            self._write(self._pace.rows)
+
+    def _write(self, count: int) -> None:
+        some, self._waiting = self._waiting[:count], self._waiting[count:]
+        rest = self._ended + self._pace.pause - time.perf_counter()
+        if rest > 0:
+            time.sleep(rest)
+        with self._store.write() as tx:
+            began = time.perf_counter()
+            seen = commits_of_others(tx.connection)
+            self.counts.update([one[0] for one in enter(tx, self._campaign, self._list, some, self._at)])
+        self._ended = time.perf_counter()
+        self._pace.wrote(len(some), began, self._ended, others=seen is None or seen != self._seen)
+        self._seen = seen
 
 
 def chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Record | Fault]]:
@@ -198,69 +225,6 @@ def header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[st
 def _missing(spec: ListSpec, columns: tuple[str, ...]) -> tuple[str, ...]:
     wanted = [*spec.numbers, spec.external_id, spec.zone, spec.priority, *spec.rename, *spec.consent.named]
     return tuple(column for column in wanted if column is not None and column not in columns)
-
-
-class RowReader:
-    """Cells to a contact."""
-
-    def __init__(self, spec: ListSpec, policy: CampaignPolicy, columns: tuple[str, ...]) -> None:
-        self._columns = columns
-        at = {column: n for n, column in enumerate(columns)}
-        self._numbers = [at[column] for column in spec.numbers]
-        self._external = None if spec.external_id is None else at[spec.external_id]
-        self._zone = None if spec.zone is None else at[spec.zone]
-        self._priority = None if spec.priority is None else at[spec.priority]
-        self._ground = GroundReader(spec.consent, spec.ground, at)
-        taken = {*self._numbers, self._external, self._zone, self._priority, *self._ground.columns}
-        self._fields = [(n, spec.rename.get(c, c)) for n, c in enumerate(columns) if c and n not in taken]
-        self._region = spec.region or policy.region
-        self._validity = spec.validity
-        self._default_zone = spec.default_zone or policy.rules.timezone
-
-    def read(self, record: Record) -> NewContact | Fault:
-        """The contact, or why the row is refused."""
-        cells = record.cells
-        if len(cells) > len(self._columns):
-            return Fault(record.line, "too_many_cells", record.text)
-        cells += [""] * (len(self._columns) - len(cells))
-        zone = None if self._zone is None else cells[self._zone].strip() or None
-        if zone is not None:
-            try:
-                zone_info(zone)
-            except RulesError:
-                return Fault(record.line, "bad_zone", record.text)
-        priority = 0
-        if self._priority is not None and cells[self._priority].strip():
-            text = cells[self._priority].strip()
-            if not text.removeprefix("-").isdecimal() or len(text) > 8 or abs(int(text)) > MAX_PRIORITY:
-                return Fault(record.line, "bad_priority", record.text)
-            priority = int(text)
-        numbers: list[str | Number] = []
-        reason = "empty"
-        for column in self._numbers:
-            if not cells[column].strip():
-                continue
-            try:
-                number = normalise(
-                    cells[column],
-                    self._region,
-                    validity=self._validity,
-                    zone=zone,
-                    default_zone=self._default_zone,
-                )
-            except NumberError as error:
-                reason = error.reason if reason == "empty" else reason
-            else:
-                numbers.append(number)
-        if not numbers:
-            return Fault(record.line, reason, record.text)
-        external = None if self._external is None else cells[self._external].strip() or None
-        fields = {name: cells[n] for n, name in self._fields}
-        try:
-            ground = self._ground.read(cells)
-        except FieldError as error:
-            return Fault(record.line, f"bad_{error.field}", record.text)
-        return NewContact(numbers, external, fields, priority, zone, ground)
 
 
 class Rejects:

@@ -43,10 +43,10 @@ from sqlalchemy import (
 
 from dispositions import changes, learning, schema
 from dispositions.contact import NewContact
-from dispositions.csvfile import Fault, Record
 from dispositions.errors import ArgumentError, SyncError
 from dispositions.export import ExportRow, rows_of
-from dispositions.importer import ListSpec, RowReader
+from dispositions.importer import ListSpec
+from dispositions.listrows import RowReader
 from dispositions.number import Number
 from dispositions.work import Contact
 
@@ -154,9 +154,8 @@ def _bring_in(
                 break
             mark, last = rows[-1]._mapping[changed], rows[-1]._mapping[key]
             reader = RowReader(spec, store.policy(campaign), names)
-            made = [_read(reader, row, names, n) for n, row in enumerate(rows, counts["read"] + 1)]
-            reasons.update(one.reason for one in made if isinstance(one, Fault))
-            people = store.normalised(campaign, [one for one in made if not isinstance(one, Fault)])
+            people, refused = reader.contacts([[_cell(row._mapping[name]) for name in names] for row in rows])
+            reasons.update(one.reason for one in refused)
             with store.write() as tx:
                 _enter(tx, campaign, spec.name, people, at, counts, reasons)
                 tx.save_state(state_key, {**known, "mark": _to_json(mark)})
@@ -174,11 +173,6 @@ def _page(connection: Connection, table: Table, key: str, changed: str, mark: An
         after = and_(table.c[changed] == mark, table.c[key] > last)
         query = query.where(or_(table.c[changed] > mark, after))
     return connection.execute(query.order_by(table.c[changed], table.c[key]).limit(CHUNK)).all()
-
-
-def _read(reader: RowReader, row: Any, names: Sequence[str], line: int) -> NewContact | Fault:
-    cells = [_cell(row._mapping[name]) for name in names]
-    return reader.read(Record(line, cells, ""))
 
 
 def _cell(value: Any) -> str:

@@ -16,7 +16,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from dispositions import CampaignPolicy, ListSpec, Store, importer, number
+from dispositions import CampaignPolicy, ListSpec, Store, listrows, number
 from dispositions.importer import import_csv
 
 AREAS = (201, 212, 305, 312, 415, 503, 617, 702, 808, 907, 480, 317, 602, 213, 646)
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     read = partial(number.normalise, reference=given.reference)
-    vars(importer)["normalise"] = read
+    vars(listrows)["normalise"] = read
     chance = random.Random(1)
     texts = [f"+1{chance.choice(AREAS)}{chance.randrange(2_000_000, 9_999_999)}" for _ in range(given.rows)]
     with tempfile.TemporaryDirectory() as folder:

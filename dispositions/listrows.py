@@ -1,0 +1,218 @@
+"""The rows of a list, many at a time: cells to contacts, column by column.
+
+What a column repeats (zones, priorities, grounds, typed fields) is understood once; so a row costs little more than
+the reading of its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from dispositions.candidate import Candidate, specs_of
+from dispositions.contact import MAX_PRIORITY, NewContact
+from dispositions.errors import NumberError, RulesError
+from dispositions.fields import FieldColumn
+from dispositions.ground import GroundReader
+from dispositions.hours import zone_info
+from dispositions.number import Number, normalise
+from dispositions.policy import CampaignPolicy
+
+if TYPE_CHECKING:
+    from dispositions.consent import Consent
+    from dispositions.importer import ListSpec
+
+_MOST_KNOWN = 50_000  # different texts of a column that are remembered
+Cells = Sequence[list[str]]
+Columns = Sequence[Sequence[str]]
+
+
+@dataclass(slots=True)
+class _Understood:
+    """What the columns mean, side by side. `reasons`: why a row, by its place, is refused: the first that was found."""
+
+    externals: Sequence[str | None]
+    zones: Sequence[str | None]
+    priorities: Sequence[int]
+    grounds: Sequence[Consent | None]
+    numbers: Sequence[tuple[Number, ...]]
+    reasons: dict[int, str]
+
+
+class Refused(NamedTuple):
+    """Why the row at this place among those given is refused."""
+
+    place: int
+    reason: str
+
+
+class RowReader:
+    """Reads the rows of one list of a campaign, which has these columns."""
+
+    def __init__(self, spec: ListSpec, policy: CampaignPolicy, columns: Sequence[str]) -> None:
+        at = {column: n for n, column in enumerate(columns)}
+        self._width = len(columns)
+        self._number_places = [at[column] for column in spec.numbers]
+        self._external = None if spec.external_id is None else at[spec.external_id]
+        self._zone = None if spec.zone is None else at[spec.zone]
+        self._priority = None if spec.priority is None else at[spec.priority]
+        self._ground = GroundReader(spec.consent, spec.ground, at)
+        taken = {*self._number_places, self._external, self._zone, self._priority, *self._ground.columns}
+        fields = {spec.rename.get(c, c): n for n, c in enumerate(columns) if c and n not in taken}
+        self._names, self._places = tuple(fields), tuple(fields.values())
+        self._typed = {name: FieldColumn(name, kind) for name, kind in specs_of(policy, spec.name).items()}
+        self._region = spec.region or policy.region
+        self._validity = spec.validity
+        self._default_zone = spec.default_zone or policy.rules.timezone
+        self._known_zones: dict[str, bool] = {}
+        self._known_priorities: dict[str, int | None] = {}
+
+    def contacts(self, rows: Cells) -> tuple[list[NewContact], list[Refused]]:
+        """The contacts with their fields as they stand, and the rows that are refused, both in order."""
+        columns, found = self._understand(rows)
+        values = zip(*[columns[place] for place in self._places], strict=True) if self._places else _nothing(rows)
+        whole = zip(
+            found.numbers, found.externals, values, found.priorities, found.zones, found.grounds, strict=True
+        )  # fmt: skip
+        good = [
+            NewContact(numbers, external, dict(zip(self._names, own, strict=True)), priority, zone, ground)
+            for place, (numbers, external, own, priority, zone, ground) in enumerate(whole)
+            if place not in found.reasons
+        ]
+        return good, _refused(found.reasons)
+
+    def candidates(self, rows: Cells) -> tuple[list[Candidate], list[Refused]]:
+        """What may be entered, its fields by their types, and the rows that are refused, both in order."""
+        columns, found = self._understand(rows)
+        reasons = found.reasons
+        fields = self._fields(columns, len(rows), reasons)
+        whole = zip(found.externals, fields, found.priorities, found.grounds, found.numbers, strict=True)
+        made = map(Candidate._make, whole)
+        good = [one for place, one in enumerate(made) if place not in reasons] if reasons else list(made)
+        return good, _refused(reasons)
+
+    def _understand(self, rows: Cells) -> tuple[Columns, _Understood]:
+        reasons: dict[int, str] = {}
+        if any(len(cells) != self._width for cells in rows):
+            rows = [self._squared(place, cells, reasons) for place, cells in enumerate(rows)]
+        columns: Columns = list(zip(*rows, strict=True)) or [()] * self._width
+        zones = self._zones(columns, len(rows), reasons)
+        priorities = self._priorities(columns, len(rows), reasons)
+        numbers = self._numbers(columns, zones, reasons)
+        grounds = self._ground.read_columns(columns, len(rows), reasons)
+        externals: Sequence[str | None] = [None] * len(rows)
+        if self._external is not None:
+            externals = [cell.strip() or None for cell in columns[self._external]]
+        return columns, _Understood(externals, zones, priorities, grounds, numbers, reasons)
+
+    def _squared(self, place: int, cells: list[str], reasons: dict[int, str]) -> list[str]:
+        if len(cells) > self._width:
+            reasons[place] = "too_many_cells"
+            return cells[: self._width]
+        return cells + [""] * (self._width - len(cells))
+
+    def _zones(self, columns: Columns, count: int, reasons: dict[int, str]) -> list[str | None]:
+        if self._zone is None:
+            return [None] * count
+        zones: list[str | None] = []
+        for place, cell in enumerate(columns[self._zone]):
+            zone = cell.strip() or None
+            if zone is not None and not self._is_zone(zone):
+                reasons.setdefault(place, "bad_zone")
+                zone = None
+            zones.append(zone)
+        return zones
+
+    def _is_zone(self, zone: str) -> bool:
+        known = self._known_zones.get(zone)
+        if known is None:
+            if len(self._known_zones) >= _MOST_KNOWN:
+                self._known_zones.clear()
+            try:
+                zone_info(zone)
+                known = True
+            except RulesError:
+                known = False
+            self._known_zones[zone] = known
+        return known
+
+    def _priorities(self, columns: Columns, count: int, reasons: dict[int, str]) -> list[int]:
+        if self._priority is None:
+            return [0] * count
+        known = self._known_priorities
+        priorities: list[int] = []
+        for place, cell in enumerate(columns[self._priority]):
+            if cell not in known:
+                if len(known) >= _MOST_KNOWN:
+                    known.clear()
+                known[cell] = _priority(cell.strip())
+            priority = known[cell]
+            if priority is None:
+                reasons.setdefault(place, "bad_priority")
+            priorities.append(priority or 0)
+        return priorities
+
+    def _numbers(
+        self, columns: Columns, zones: Sequence[str | None], reasons: dict[int, str]
+    ) -> list[tuple[Number, ...]]:
+        """Each row's numbers, as its columns stand; the first that cannot be read says why there is none."""
+        region, validity, default_zone = self._region, self._validity, self._default_zone
+        rows: list[tuple[Number, ...]] = []
+        for place, (zone, *cells) in enumerate(
+            zip(zones, *[columns[place] for place in self._number_places], strict=True)
+        ):
+            found: tuple[Number, ...] = ()
+            reason = "empty"
+            for cell in cells:
+                if not cell or cell.isspace():
+                    continue
+                try:
+                    number = normalise(cell, region, validity=validity, zone=zone, default_zone=default_zone)
+                except NumberError as error:
+                    reason = error.reason if reason == "empty" else reason
+                    continue
+                if not found or all(number.digits != other.digits for other in found):
+                    found = (*found, number)
+            if not found:
+                reasons.setdefault(place, reason)
+            rows.append(found)
+        return rows
+
+    def _fields(self, columns: Columns, count: int, reasons: dict[int, str]) -> Iterable[str]:
+        """Each row's fields as they are kept."""
+        own: list[Sequence[Any]] = [columns[place] for place in self._places]
+        for name, column in self._typed.items():
+            if name in self._names:
+                at = self._names.index(name)
+                own[at] = column.read(own[at], reasons)
+            elif column.spec.required:
+                for place in range(count):
+                    reasons.setdefault(place, f"bad_field {name}")
+        if not own:
+            return ["{}"] * count
+        names, dumps = self._names, orjson.dumps
+        texts = [dumps(dict(zip(names, row))) for row in zip(*own)]  # noqa: B905 - as long as each other
+        if b"\\u0000" in b"".join(texts):  # PostgreSQL takes no NUL in a text
+            for place, text in enumerate(texts):
+                if b"\\u0000" in text:
+                    reasons.setdefault(place, "bad_fields")
+        return [text.decode() for text in texts]
+
+
+def _priority(text: str) -> int | None:
+    """The priority; 0 for an empty cell, None for what is none."""
+    if not text:
+        return 0
+    if not text.removeprefix("-").isdecimal() or len(text) > 8 or abs(int(text)) > MAX_PRIORITY:
+        return None
+    return int(text)
+
+
+def _nothing(rows: Cells) -> list[tuple[str, ...]]:
+    return [()] * len(rows)
+
+
+def _refused(reasons: dict[int, str]) -> list[Refused]:
+    return [Refused(place, reasons[place]) for place in sorted(reasons)]

@@ -1,0 +1,47 @@
+"""How much an import writes at once, so that whoever else writes into the store waits little.
+
+SQLite has one writer at a time. Alone, long transactions are cheaper: each writes a page of an index once, however
+many of its rows lie there. Beside others they are cut to `SHARED` seconds, with as long a pause between them: another
+process that finds the file locked looks again after 1 to 100 ms, and must find it free about every other time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+ALONE, SHARED = 0.3, 0.03
+"""Seconds that a transaction should take."""
+FEWEST, MOST = 200, 20_000
+"""Rows in a transaction."""
+QUIET = 2.0
+"""Seconds without another's commit after which an import believes that it is alone."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """`rows`: for the next transaction. `pause`: seconds to let pass before it. Times are any monotonic seconds."""
+
+    rows: int = 1_000
+    pause: float = 0.0
+    _others_at: float | None = None
+
+    def wrote(self, rows: int, began: float, ended: float, others: bool) -> None:
+        """A transaction of so many rows. `others`: somebody else has written since the one before it, or may have."""
+        if others:
+            self._others_at = ended
+        shared = self._others_at is not None and ended - self._others_at < QUIET
+        took = max(ended - began, 1e-6)
+        self.pause = took if shared else 0.0
+        fitting = rows * (SHARED if shared else ALONE) / took
+        # what a row costs differs from one transaction to the next: up by steps, down at once
+        self.rows = int(min(max(fitting, FEWEST), MOST, 2 * max(rows, FEWEST)))
+
+
+def commits_of_others(connection: Connection) -> tuple[int, int] | None:
+    """What stays the same on SQLite while nobody else commits; None where that cannot be told. In a transaction."""
+    if connection.dialect.name != "sqlite":
+        return None
+    version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+    # comparable within one connection only
+    return id(connection.connection.dbapi_connection), int(version)
