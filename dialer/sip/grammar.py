@@ -72,8 +72,9 @@ def _cut(value: str, separator: str) -> list[str]:
         if ">" in value:
             raise MalformedMessage("unbalanced_bracket")
         return value.split(separator)
-    if separator not in value and '"' not in value and value.count("<") == value.count(">") == 1:
-        if value.index(">") < value.index("<"):
+    rest = _unnamed(value)
+    if separator not in rest and '"' not in rest and rest.count("<") == rest.count(">") == 1:
+        if rest.index(">") < rest.index("<"):
             raise MalformedMessage("unbalanced_bracket")
         return [value]
     parts, start, quote, bracket, skip = [], 0, False, False, False
@@ -105,6 +106,14 @@ def _cut(value: str, separator: str) -> list[str]:
         raise MalformedMessage("unbalanced_quote" if quote else "unbalanced_bracket")
     parts.append(value[start:])
     return parts
+
+
+def _unnamed(value: str) -> str:
+    """What follows a quoted display name without escapes; the value itself when it does not begin with one."""
+    if value[:1] != '"':
+        return value
+    closing = value.find('"', 1)
+    return value if closing < 0 or "\\" in value[:closing] else value[closing + 1 :]
 
 
 def split_list(value: str) -> list[str]:
@@ -206,8 +215,9 @@ def via(value: str) -> Via:
 
 def tag_of(value: str) -> str | None:
     """The tag of a From or To value, or None. Raises `MalformedMessage` only for values that are unusual and wrong."""
-    if '"' not in value:
-        _, bracket, rest = value.rpartition(">")
+    plain = _unnamed(value)
+    if '"' not in plain and (plain is value or (plain.lstrip(" \t")[:1] == "<" and plain.count(">") == 1)):
+        _, bracket, rest = plain.rpartition(">")
         if bracket and rest.startswith(";tag="):
             tag = rest[5:]
             if _TOKEN.fullmatch(tag):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from dialer.sip.errors import SdpError
@@ -79,33 +80,41 @@ class SessionDescription:
 
     def to_bytes(self) -> bytes:
         """The description as it goes into a body. Raises `SdpError` for values that would break it."""
-        origin = self.origin_host or self.host
-        for text in (self.username, self.host, origin):
-            if not text or not text.isprintable() or " " in text:
-                raise SdpError(f"not fit for a session description: {text!r}")
-        lines = [
-            "v=0",
-            f"o={self.username} {self.session_id} {self.version} IN {_kind(origin)} {origin}",
-            "s=-",
-            f"c=IN {_kind(self.host)} {self.host}",
-            "t=0 0",
-        ]
-        lines.extend(self.before)
-        numbers = " ".join(str(payload.number) for payload in self.payloads)
-        lines.append(f"m=audio {self.port} RTP/AVP {numbers}")
-        for payload in self.payloads:
-            if not payload.name.isprintable() or not payload.parameters.isprintable():
-                raise SdpError(f"not fit for a session description: {payload!r}")
-            if payload.name:
-                lines.append(f"a=rtpmap:{payload.number} {payload.name}/{payload.clock}")
-            if payload.parameters:
-                lines.append(f"a=fmtp:{payload.number} {payload.parameters}")
-        if self.ptime:
-            lines.append(f"a=ptime:{self.ptime}")
-        lines.append(f"a={self.direction}")
-        lines.extend(self.after)
-        lines.append("")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+        return _written(self, self.username, self.session_id, self.version, self.origin_host, self.direction)
+
+
+def _written(
+    what: SessionDescription, username: str, session_id: int, version: int, origin_host: str, direction: Direction
+) -> bytes:
+    """`what` as a body under an o= line and with a direction of its own."""
+    host, origin = what.host, origin_host or what.host
+    for text in (username, host, origin):
+        if not text or not text.isprintable() or " " in text:
+            raise SdpError(f"not fit for a session description: {text!r}")
+    numbers, lines = _stream_lines(what.payloads, what.ptime, direction)
+    before = "".join(f"{line}\r\n" for line in what.before)
+    after = "".join(f"{line}\r\n" for line in what.after)
+    return (
+        f"v=0\r\no={username} {session_id} {version} IN {_kind(origin)} {origin}\r\ns=-\r\n"
+        f"c=IN {_kind(host)} {host}\r\nt=0 0\r\n{before}m=audio {what.port} RTP/AVP {numbers}\r\n{lines}{after}"
+    ).encode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=1024)
+def _stream_lines(payloads: tuple[Payload, ...], ptime: int | None, direction: Direction) -> tuple[str, str]:
+    """The payload numbers of an m= line, and the attribute lines under it: a peer has few sets of them."""
+    lines = []
+    for payload in payloads:
+        if not payload.name.isprintable() or not payload.parameters.isprintable():
+            raise SdpError(f"not fit for a session description: {payload!r}")
+        if payload.name:
+            lines.append(f"a=rtpmap:{payload.number} {payload.name}/{payload.clock}")
+        if payload.parameters:
+            lines.append(f"a=fmtp:{payload.number} {payload.parameters}")
+    if ptime:
+        lines.append(f"a=ptime:{ptime}")
+    lines.append(f"a={direction}")
+    return " ".join(str(payload.number) for payload in payloads), "".join(f"{line}\r\n" for line in lines)
 
 
 def _kind(host: str) -> str:
@@ -148,33 +157,39 @@ def readdressed(
     `SdpError`.
     """
     theirs = parse(answer) if isinstance(answer, bytes) else answer
-    ours = replace(
-        theirs, username=username, session_id=session_id, version=version, origin_host=origin_host,
-        direction=direction or theirs.direction, before=(), after=(),
+    return _written(
+        replace(theirs, before=(), after=()) if theirs.before or theirs.after else theirs,
+        username, session_id, version, origin_host, direction or theirs.direction,
     )  # fmt: skip
-    return ours.to_bytes()
 
 
 class _Reader:
-    """Collects the lines of one description."""
+    """Collects the lines of one description; attributes are left as they are (see `_stream`)."""
+
+    __slots__ = (
+        "after", "attributes", "before", "formats", "media_host", "origin", "port", "session_attributes",
+        "session_host", "where",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.origin = ("-", 1, 1, "")
         self.session_host = ""
         self.media_host = ""
-        self.session_direction: Direction = "sendrecv"
-        self.direction: Direction | None = None
         self.port: int | None = None
-        self.numbers: list[int] = []
-        self.maps: dict[int, tuple[str, int]] = {}
-        self.formats: dict[int, str] = {}
-        self.ptime: int | None = None
+        self.formats: tuple[str, ...] = ()
         self.where: Literal["session", "audio", "other"] = "session"
+        self.session_attributes: list[str] = []
+        self.attributes: list[str] = []
         self.before: list[str] = []
         self.after: list[str] = []
 
     def line(self, kind: str, value: str) -> None:
-        if kind == "m":
+        if kind == "a":
+            if self.where == "audio":
+                self.attributes.append(value)
+            elif self.where == "session":
+                self.session_attributes.append(value)
+        elif kind == "m":
             self._media(value)
         elif kind == "c":
             host = _connection(value)
@@ -182,8 +197,6 @@ class _Reader:
                 self.session_host = host
             elif self.where == "audio" and not self.media_host:
                 self.media_host = host
-        elif kind == "a" and self.where != "other":
-            self._attribute(value)
         elif kind == "o":
             parts = value.split()
             if len(parts) == 6:
@@ -204,35 +217,51 @@ class _Reader:
         self.port = _number(parts[1].partition("/")[0], 65_536)
         if len(parts) - 3 > _MAX_PAYLOADS:
             raise SdpError("too many payload types")
-        self.numbers = [_number(part, 128) for part in parts[3:]]
+        self.formats = tuple(parts[3:])
 
-    def _attribute(self, value: str) -> None:
+
+def _stream(
+    formats: tuple[str, ...], session: tuple[str, ...], audio: tuple[str, ...]
+) -> tuple[tuple[Payload, ...], Direction, int | None]:
+    """Payloads, direction and ptime of the audio stream, from the formats of its m= line, and from the attributes
+    before that line and under it.
+    """
+    direction: Direction = "sendrecv"
+    ptime: int | None = None
+    maps: dict[int, tuple[str, int]] = {}
+    parameters: dict[int, str] = {}
+    for value in session:
+        direction = _DIRECTIONS.get(value.removesuffix(":"), direction)
+    for value in audio:
         name, _, rest = value.partition(":")
         if name in _DIRECTIONS and not rest:
-            if self.where == "session":
-                self.session_direction = _DIRECTIONS[name]
-            else:
-                self.direction = _DIRECTIONS[name]
-        elif self.where != "audio":
-            return
+            direction = _DIRECTIONS[name]
         elif name == "rtpmap":
             number, _, encoding = rest.strip().partition(" ")
             parts = encoding.strip().split("/")
             if number.isascii() and number.isdigit() and len(parts) >= 2 and parts[1].isascii() and parts[1].isdigit():
-                self.maps[_number(number, 128)] = parts[0], _number(parts[1], 10**7)
+                maps[_number(number, 128)] = parts[0], _number(parts[1], 10**7)
         elif name == "fmtp":
             number, _, text = rest.strip().partition(" ")
             if number.isascii() and number.isdigit():
-                self.formats[_number(number, 128)] = text.strip()
+                parameters[_number(number, 128)] = text.strip()
         elif name == "ptime":
             digits = rest.strip().partition(".")[0]
-            self.ptime = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 5 else None
+            ptime = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 5 else None
+    numbers = [_number(text, 128) for text in formats]
+    return tuple(_payload(number, maps, parameters) for number in numbers), direction, ptime
 
-    def payload(self, number: int) -> Payload:
-        static = _STATIC.get(number)
-        name, clock = self.maps.get(number, (static.name, static.clock) if static else ("", 8000))
-        name = "telephone-event" if name.lower() == "telephone-event" else name.upper()
-        return Payload(number, name, clock, self.formats.get(number, ""))
+
+#: A trunk's calls differ in address and port, hardly ever in this; nothing long is kept.
+_usual_stream = lru_cache(maxsize=1024)(_stream)
+_USUAL_BYTES = 2048
+
+
+def _payload(number: int, maps: dict[int, tuple[str, int]], parameters: dict[int, str]) -> Payload:
+    static = _STATIC.get(number)
+    name, clock = maps.get(number, (static.name, static.clock) if static else ("", 8000))
+    name = "telephone-event" if name.lower() == "telephone-event" else name.upper()
+    return Payload(number, name, clock, parameters.get(number, ""))
 
 
 def _number(text: str, limit: int) -> int:
@@ -267,12 +296,14 @@ def parse(data: bytes) -> SessionDescription:
     if not host:
         raise SdpError("no c= line for the audio stream")
     username, session_id, version, origin_host = reader.origin
+    read = _usual_stream if len(data) <= _USUAL_BYTES else _stream
+    payloads, direction, ptime = read(reader.formats, tuple(reader.session_attributes), tuple(reader.attributes))
     return SessionDescription(
         host,
         reader.port,
-        tuple(reader.payload(number) for number in reader.numbers),
-        reader.direction or reader.session_direction,
-        reader.ptime,
+        payloads,
+        direction,
+        ptime,
         username,
         session_id,
         version,
