@@ -257,6 +257,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             if bridge is not None:
                 bridge.know(standing(engine))
             udp.streams.set_profiles(profiles_of(fresh.file))
+            hooks.take(fresh.file, fresh.webhook_secrets)
 
         reloader.on_taken = taken
         app = create_app(

@@ -74,11 +74,16 @@ class CursorTooOld(Exception):
         self.oldest = oldest
 
 
+def kept(view: ReadView) -> bool:
+    """Whether what becomes of contacts is written down, as the store was last told."""
+    return bool(view.load_state(KEPT_KEY))
+
+
 def keep(store: Store, wanted: bool | None = None) -> None:
     """Whether what becomes of contacts is written down from now on; None: as the store was last told (by a command
     beside the daemon). Raises `StoreUnavailable`."""
     with store.read() as view:
-        known = bool(view.load_state(KEPT_KEY))
+        known = kept(view)
     if wanted is not None and wanted != known:
         with store.write() as tx:
             tx.save_state(KEPT_KEY, wanted)

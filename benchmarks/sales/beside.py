@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ LONGEST_END = 400.0
 def beside_calls(rate: float, seconds: float, calls: float, pairs: int, folder: Path) -> dict[str, Any]:
     """A dialer at `calls` a second, every one answered and joined; `pairs` of phases without and with the sales."""
     with (
-        ThirdParties(folder / "parties", {**FAULTS, "hang_seconds": 30.0}, seed=7) as parties,
+        ThirdParties(folder / "parties", {**FAULTS, "hang_seconds": 30.0}, seed=7, niceness=19) as parties,
         Floor(
             folder,
             contacts=round(calls * (2 * pairs * (seconds + SETTLE) + LONGEST_END)),
@@ -57,6 +58,7 @@ def beside_calls(rate: float, seconds: float, calls: float, pairs: int, folder: 
         time.sleep(SETTLE)
         store = Store(next(f"sqlite:///{file}" for file in folder.glob("*.db") if file.name != "sales.db"))
         queue = _Queue(store, rate)
+        os.nice(5)  # this process stands for nobody: it must not be what disturbs
         sale_process = _sale_process(daemon.process.pid)
         phases, cpu = [], 0.0
         for loaded in turns(pairs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -19,9 +20,12 @@ KINDS = ("reservations", "antifraud", "gateway", "mail")
 
 
 class ThirdParties:
-    """Started at once, ended by `with`. Each listens on a port of its own; logs are in `folder`."""
+    """Started at once, ended by `with`. Each listens on a port of its own; logs are in `folder`. `niceness`: of their
+    processes, for a benchmark in which they stand for somebody else's machines."""
 
-    def __init__(self, folder: Path, faults: Mapping[str, float] | None = None, seed: int = 1) -> None:
+    def __init__(
+        self, folder: Path, faults: Mapping[str, float] | None = None, seed: int = 1, niceness: int | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ports: dict[str, int] = {}
@@ -37,6 +41,8 @@ class ThirdParties:
                 str(self.log(kind)), "--seed", str(seed), *options,
             ]  # fmt: skip
             party = self._stack.enter_context(Process(command, folder / f"{kind}.out"))
+            if niceness is not None:
+                os.setpriority(os.PRIO_PROCESS, party.pid, niceness)
             party.wait_ready(file.exists, 30.0, f"{kind} listens")
             self.ports[kind] = int(file.read_text())
 

@@ -18,9 +18,7 @@ FIXED: tuple[KeyPath, ...] = (
     ("mqtt",),
     ("sales",),
     ("log",),
-    ("webhooks",),
     ("http", "listen"),
-    ("http", "keep_changes"),
     ("http", "allow_metrics_without_token"),
 )
 
@@ -90,7 +88,7 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any], at: KeyPath) -> Iter
 
 def taken_live(old: Config, new: Config) -> Config:
     """`new` as a running daemon can take it: what is fixed stays as in `old`."""
-    fixed = ("listen", "keep_changes", "allow_metrics_without_token")
+    fixed = ("listen", "allow_metrics_without_token")
     http = {key: getattr(old.file.http, key) for key in fixed}
     kept = {
         "store": old.file.store,
@@ -99,7 +97,6 @@ def taken_live(old: Config, new: Config) -> Config:
         "mqtt": old.file.mqtt,
         "sales": old.file.sales,
         "log": old.file.log,
-        "webhooks": old.file.webhooks,
         "http": new.file.http.model_copy(update=http),
     }
     return replace(new, file=new.file.model_copy(update=kept))

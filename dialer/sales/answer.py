@@ -32,20 +32,23 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `values`: what verdicts, reasons and `keep` may look at."""
+    """What came back. `values`: what verdicts, reasons and `keep` may look at; `wait`: seconds after which the third
+    party wants to be asked again, where it says so."""
 
     values: Mapping[str, Any]
     default: Verdict = Verdict.ACCEPTED
     told: str = ""
+    wait: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The answer, understood."""
+    """The answer, understood. `wait`: see `Answer`."""
 
     verdict: Verdict
     reason: str = ""
     kept: Mapping[str, Any] = field(default_factory=dict)
+    wait: float | None = None
 
 
 def parse_path(source: str) -> list[str | int]:
@@ -118,7 +121,7 @@ def understand(
         except (PathFault, TemplateFault):
             said = said or "no reason was given"
     if found is not Verdict.ACCEPTED:
-        return Meaning(found, said)
+        return Meaning(found, said, wait=answer.wait)
     try:
         kept = {name: take(source, values)[:LONGEST_KEPT] for name, source in keep.items()}
     except (PathFault, TemplateFault) as fault:

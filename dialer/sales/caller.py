@@ -113,7 +113,7 @@ class Caller:
             if meaning.verdict is not Verdict.UNCLEAR:
                 return self._over("rejected", meaning.reason, begun, tries)
             said = meaning.reason
-            pause = self._pause(tries)
+            pause = self._pause(tries, meaning.wait)
             spent = self._clock() - begun
             if (job.tries is not None and tries >= job.tries) or spent + pause >= job.patience:
                 return self._over("failed", f"{self.name}: {said}", begun, tries)
@@ -155,10 +155,14 @@ class Caller:
             context=job.values,
         )
 
-    def _pause(self, tries: int) -> float:
-        """Doubling, and never quite the same for all who wait."""
+    def _pause(self, tries: int, asked: float | None) -> float:
+        """Doubling, and never quite the same for all who wait; no shorter than the third party has `asked` for, as far
+        as that is no longer than the longest pause."""
         base: float = min(self.table.pause_most, self.table.pause * 2.0 ** min(tries - 1, 30))
-        return base * self._rng.uniform(0.5, 1.0)
+        own = base * self._rng.uniform(0.5, 1.0)
+        if asked is None:
+            return own
+        return max(own, min(asked, self.table.pause_most) * self._rng.uniform(1.0, 1.1))
 
     def _over(
         self, result: str, reason: str, begun: float, tries: int, kept: Mapping[str, Any] | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import httpx2
 from dialer.config.sales_tables import ConnectorTable
 from dialer.egress import AddressRefused, AddressUnknown, Egress
 from dialer.pinned import PinnedTransport
+from dialer.retry_after import retry_after
 from dialer.sales.answer import Answer, Verdict
 from dialer.sales.connector import Impossible, NoAnswer, NotSent, Request, filled, filled_line
 
@@ -21,11 +23,14 @@ _AGAIN = frozenset({408, 409, 421, 423, 425, 429})
 
 
 class HttpConnector:
-    """`http` and `sms`: a request made of templates; the status decides unless the action has a verdict of its own."""
+    """`http` and `sms`: a request made of templates; the status decides unless the action has a verdict of its own.
+    `clock`: epoch seconds, for a date in Retry-After."""
 
-    def __init__(self, table: ConnectorTable, secret: str | None, egress: Egress) -> None:
+    def __init__(
+        self, table: ConnectorTable, secret: str | None, egress: Egress, clock: Callable[[], float] = time.time
+    ) -> None:
         assert table.url is not None  # checked at load
-        self._table = table
+        self._table, self._clock = table, clock
         self._secret = secret
         self._host = urlsplit(table.url.partition("{{")[0]).hostname
         limits = httpx2.Limits(max_connections=table.at_once, max_keepalive_connections=table.at_once)
@@ -56,7 +61,7 @@ class HttpConnector:
                 timeout=httpx2.Timeout(request.timeout),
             ) as response:  # fmt: skip
                 content = await _read(response)
-                return _answer(response, content)
+                return _answer(response, content, self._clock())
         except AddressRefused as error:
             raise Impossible(str(error)) from None
         except (AddressUnknown, httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
@@ -85,7 +90,7 @@ async def _read(response: httpx2.Response) -> bytes:
     return b"".join(parts)
 
 
-def _answer(response: httpx2.Response, content: bytes) -> Answer:
+def _answer(response: httpx2.Response, content: bytes, now: float) -> Answer:
     status = response.status_code
     text = content.decode(response.encoding or "utf-8", "replace")
     values: dict[str, Any] = {"status": status, "text": text, "headers": dict(response.headers), "json": None}
@@ -97,7 +102,8 @@ def _answer(response: httpx2.Response, content: bytes) -> Answer:
     if 200 <= status < 300:
         return Answer(values, Verdict.ACCEPTED)
     if status >= 500 or status in _AGAIN or status < 200:
-        return Answer(values, Verdict.UNCLEAR, f"status {status}")
+        wait = retry_after(response.headers.get("retry-after"), now)
+        return Answer(values, Verdict.UNCLEAR, f"status {status}", wait)
     if status == 404:
         return Answer(values, Verdict.UNKNOWN, "status 404")
     return Answer(values, Verdict.REJECTED, f"status {status}")

@@ -25,7 +25,7 @@ from dialer.sales.caller import Caller
 from dialer.sales.connector import Connector, PythonConnector, SqlConnector
 from dialer.sales.pipeline import Pipeline, Task
 from dialer.sales.workflow import carry_sale, serve
-from dispositions import DispositionsError, ReadView, StoreUnavailable, WriteTransaction, sale
+from dispositions import DispositionsError, ReadView, StoreUnavailable, WriteTransaction, journal, sale
 from dispositions.sale import SaleMove, SaleRecord
 
 log = structlog.get_logger("sales")
@@ -159,6 +159,8 @@ class SaleService:
         an end in the store, given to a person. `at_start`: only those that never had a workflow, at once; DBOS takes
         up its own."""
         now = time.monotonic()
+        # the dialer may have begun, or ceased, to keep changes: a reload
+        self._ledger.store.journalling = await self._read(journal.kept)
         records = await self._read(sale.under_way)
         seen: dict[str, float] = {}
         for record in records:

@@ -2,8 +2,9 @@
 
 At least once, in order for each contact: while an entry of a contact waits for its next try, that contact's later
 entries wait behind it, and those of others go on. A receiver that takes nothing any more (`IN_A_ROW` failures) is left
-alone for a while and then tried with one entry, so that it is not asked by thousands. Nothing is held in memory between
-two rounds: a round ends with one write of what was taken and what waits.
+alone for a while and then tried with one entry, so that it is not asked by thousands; one that names the time after
+which it wants to be asked again (Retry-After with 429 or 503) is left alone until then. Nothing is held in memory
+between two rounds: a round ends with one write of what was taken and what waits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from dialer.config.door_tables import WebhookTable
-from dialer.webhooks.sender import Sender
+from dialer.webhooks.sender import Refusal, Sender
 from dispositions import ReadView, WriteTransaction, delivery
 from dispositions.delivery import Due, Waiting
 from dispositions.journal import Entry
@@ -79,7 +80,8 @@ class Courier:
         self._campaigns: Collection[str] | None = table.campaigns or None
         self._in_a_row = 0
         self._rests = 0
-        self._rest_until = 0.0
+        self._rest_until = 0.0  # by our own count of failures
+        self._asked_until = 0.0  # by its own word
         self.reason = ""
         """why the receiver took nothing, the last time"""
         self.waiting = 0
@@ -92,16 +94,21 @@ class Courier:
         """The receiver is left alone for a while."""
         return self._rests > 0
 
-    def pause(self, tries: int) -> float:
-        """Seconds before the next try after so many: doubled each time, a tenth more or less by chance."""
+    def pause(self, tries: int, asked: float | None = None) -> float:
+        """Seconds before the next try after so many: doubled each time, a tenth more or less by chance, and no shorter
+        than the receiver has `asked` for, as far as that is no longer than the longest pause."""
         plain = self.table.pause * 2.0 ** min(tries - 1, 40)
-        return float(min(self.table.pause_most, plain) * (0.9 + 0.2 * self._chance()))
+        own = min(self.table.pause_most, plain) * (0.9 + 0.2 * self._chance())
+        return float(max(own, self._bounded(asked)))
+
+    def _bounded(self, asked: float | None) -> float:
+        return 0.0 if asked is None else min(asked, self.table.pause_most)
 
     async def round(self) -> Round:
         """Hand over what is due. Raises DispositionsErrors of the store; nothing is lost by that."""
         now = self._clock()
-        if now < self._rest_until:
-            return Round(next_in=self._rest_until - now)
+        if (rest := self._left_alone(now)) > 0:
+            return Round(next_in=rest)
         limit, kinds = (1 if self.down else ROUND), self.table.events
         due = await self._books.read(lambda view: delivery.due(view, self.name, limit, self._campaigns, kinds))
         if due is None:
@@ -161,7 +168,7 @@ class Courier:
     ) -> None:
         async with gate:
             for index, (entry, tries) in enumerate(lane.entries):
-                if self._in_a_row >= IN_A_ROW and not self._is_probe():
+                if self._left_alone(self._clock()) > 0:
                     self._hold(lane.entries[index:], kept, now)
                     return
                 why = await self._sender.send(entry, self._clock())
@@ -170,29 +177,32 @@ class Courier:
                     done.add(entry.serial)
                     result.delivered += 1
                     continue
-                self.reason = why
+                self.reason = why.reason
                 result.failed += 1
-                result.reasons[why] += 1
+                result.reasons[why.reason] += 1
                 at = self._clock()
-                self._refused(at)
+                self._refused(at, why)
                 if at - entry.at > self.table.give_up_after:
                     done.add(entry.serial)
                     result.given_up += 1
                     continue
-                waits = Waiting(entry.serial, entry.contact_id, entry.at, tries + 1, at + self.pause(tries + 1))
-                kept[entry.serial] = waits
+                next_at = at + self.pause(tries + 1, why.wait)
+                kept[entry.serial] = Waiting(entry.serial, entry.contact_id, entry.at, tries + 1, next_at)
                 self._hold(lane.entries[index + 1 :], kept, now)
                 return
 
-    def _is_probe(self) -> bool:
-        return self.down and self._clock() >= self._rest_until
+    def _left_alone(self, now: float) -> float:
+        """Seconds for which nothing is sent."""
+        return max(0.0, self._rest_until - now, self._asked_until - now)
 
     def _taken(self) -> None:
         self._in_a_row = self._rests = 0
         self._rest_until = 0.0
 
-    def _refused(self, at: float) -> None:
+    def _refused(self, at: float, why: Refusal) -> None:
         self._in_a_row += 1
+        if why.all_wait:
+            self._asked_until = max(self._asked_until, at + self._bounded(why.wait))
         if self._in_a_row >= IN_A_ROW and at >= self._rest_until:
             self._rests += 1
             self._rest_until = at + self.pause(self._rests)
@@ -211,4 +221,4 @@ class Courier:
         for serial in sorted(kept):
             soonest.setdefault(kept[serial].contact_id, kept[serial].next_at)
         waits = [max(0.0, at - now) for at in soonest.values()]
-        result.next_in = max(min(waits, default=IDLE), self._rest_until - now)
+        result.next_in = max(min(waits, default=IDLE), self._left_alone(now))

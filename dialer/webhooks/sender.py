@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Protocol
 
 import httpx2
@@ -12,6 +13,7 @@ from dialer.config.door_tables import WebhookTable
 from dialer.doors import encode
 from dialer.egress import AddressRefused, AddressUnknown, Egress
 from dialer.pinned import PinnedTransport
+from dialer.retry_after import WHOLE_SERVER, retry_after
 from dialer.task_desk import change_card
 from dialer.webhooks.signature import HEADER, sign
 from dispositions.journal import Entry
@@ -21,11 +23,21 @@ ID_HEADER = "Dialer-Event-Id"
 MOST_ANSWER = 16_384
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Not taken. `reason`: a few words; `wait`: seconds after which the receiver wants to be asked again, where it says
+    so; `all_wait`: it speaks for itself as a whole, not for this event."""
+
+    reason: str
+    wait: float | None = None
+    all_wait: bool = False
+
+
 class Sender(Protocol):
     """What the courier needs."""
 
-    async def send(self, entry: Entry, at: float) -> str | None:
-        """None when it was taken, else why not, in a few words."""
+    async def send(self, entry: Entry, at: float) -> Refusal | None:
+        """None when it was taken."""
         ...
 
 
@@ -51,7 +63,7 @@ class HttpSender:
             transport=PinnedTransport(egress, limits), trust_env=False, follow_redirects=False, timeout=table.timeout
         )
 
-    async def send(self, entry: Entry, at: float) -> str | None:
+    async def send(self, entry: Entry, at: float) -> Refusal | None:
         body = body_of(entry)
         headers = {
             "Content-Type": "application/json", "User-Agent": "predictive-dialer", ID_HEADER: event_id(entry),
@@ -65,13 +77,14 @@ class HttpSender:
                 if 200 <= response.status_code < 300:
                     await _drain(response)
                     return None
-                return f"status {response.status_code}"
+                wait = retry_after(response.headers.get("retry-after"), at)
+                return Refusal(f"status {response.status_code}", wait, response.status_code in WHOLE_SERVER)
         except AddressRefused:
-            return "a private address: set allow_private if it is meant"
+            return Refusal("a private address: set allow_private if it is meant")
         except TimeoutError:
-            return f"no answer within {self._table.timeout:g} s"
+            return Refusal(f"no answer within {self._table.timeout:g} s")
         except (AddressUnknown, httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            return f"no answer: {type(error).__name__}"
+            return Refusal(f"no answer: {type(error).__name__}")
 
     async def close(self) -> None:
         """No request is under way any more."""

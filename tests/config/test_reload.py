@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from dialer.config.load import Config
 from dialer.config.reload import difference, taken_live
@@ -54,3 +55,16 @@ def test_what_is_opened_once_stays(loaded: Loaded, good: str) -> None:
     assert taken.media == old.file.media
     assert taken.http.listen == old.file.http.listen
     assert difference(old, taken_live(old, new)).needs_restart == ()
+
+
+def test_webhooks_and_how_long_changes_are_kept_are_taken_live(loaded: Loaded, good: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "secret").chmod(0o600)
+    old = loaded(good)
+    new = loaded(
+        good + '[http]\nkeep_changes = "9d"\n[webhooks.crm]\nurl = "https://crm.example/"\nsecret_file = "secret"\n'
+    )
+    change = difference(old, new)
+    assert change.needs_restart == ()
+    assert change.live == ("http.keep_changes", "webhooks.crm")
+    assert taken_live(old, new).file.webhooks.keys() == {"crm"}

@@ -56,6 +56,13 @@ def play(
     return asyncio.run(caller.carry_out(Job(**given))), party, now[0]
 
 
+def test_a_pause_is_as_long_as_the_third_party_asks_within_bounds() -> None:
+    outcome, _, took = play(Answer({}, Verdict.UNCLEAR, "status 503", 20.0), YES, pause=0.1, pause_most=30.0)
+    assert outcome.result == "done"
+    assert 20.0 <= took <= 22.0
+    assert 5.0 <= play(Answer({}, Verdict.UNCLEAR, "status 503", 900.0), YES, pause=0.1, pause_most=5.0)[2] <= 5.5
+
+
 def test_yes_and_no_are_final() -> None:
     assert play(YES)[0].result == "done"
     outcome, party, _ = play(NO)

@@ -11,6 +11,7 @@ import pytest
 
 from dialer.config.door_tables import WebhookTable
 from dialer.webhooks import Courier
+from dialer.webhooks.sender import Refusal
 from dispositions import CampaignPolicy, NewContact, ReadView, Store, WriteTransaction
 from dispositions.journal import Entry
 
@@ -39,10 +40,10 @@ class Receiver:
     def __init__(self) -> None:
         self.taken: list[Entry] = []
         self.asked: list[Entry] = []
-        self.refuses: Callable[[Entry], str | None] = lambda entry: None
+        self.refuses: Callable[[Entry], Refusal | str | None] = lambda entry: None
         self.under_way = self.most = 0
 
-    async def send(self, entry: Entry, at: float) -> str | None:
+    async def send(self, entry: Entry, at: float) -> Refusal | None:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         await asyncio.sleep(0)
@@ -51,7 +52,7 @@ class Receiver:
         why = self.refuses(entry)
         if why is None:
             self.taken.append(entry)
-        return why
+        return Refusal(why) if isinstance(why, str) else why
 
 
 class Office:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dialer.webhooks.courier import IDLE, IN_A_ROW
+from dialer.webhooks.sender import Refusal
 from dispositions import delivery
 
 
@@ -39,6 +40,55 @@ def test_what_is_refused_is_tried_again_later_and_others_go_on(office: Any) -> N
 def test_pauses_double_up_to_the_longest(office: Any) -> None:
     courier = office.hired(pause="1s", pause_most="5s")
     assert [courier.pause(n) for n in (1, 2, 3, 4, 50)] == pytest.approx([1, 2, 4, 5, 5])
+
+
+def test_a_pause_is_as_long_as_the_receiver_asks_within_bounds(office: Any) -> None:
+    courier = office.hired(pause="1s", pause_most="60s")
+    assert courier.pause(1, 20.0) == 20.0
+    assert courier.pause(1, 7200.0) == 60.0
+    assert courier.pause(5, 3.0) == pytest.approx(16.0)  # our own is longer
+
+
+def test_one_event_that_is_to_wait_holds_up_nobody_else(office: Any) -> None:
+    office.round()
+    office.happens(0, "a")
+    office.happens(1, "b")
+    office.receiver.refuses = lambda entry: Refusal("status 409", 30.0) if entry.contact_id == office.ids[0] else None
+    assert office.round().next_in == pytest.approx(30.0)
+    assert office.words() == ["b"]
+    office.receiver.refuses = lambda entry: None
+    assert office.round(29.0).delivered == 0
+    assert office.round(2.0).delivered == 1
+
+
+def test_a_receiver_that_asks_for_quiet_gets_it_and_is_not_called_down(office: Any) -> None:
+    office.hired(at_once=1)
+    office.round()
+    for n in range(10):
+        office.happens(n, f"w{n}")
+    office.receiver.refuses = lambda entry: Refusal("status 503", 30.0, all_wait=True)
+    assert office.round().next_in == pytest.approx(30.0)
+    assert len(office.receiver.asked) == 1  # the others were not sent either
+    assert not office.courier.down
+    assert office.round(29.0).next_in == pytest.approx(1.0)
+    assert len(office.receiver.asked) == 1
+    office.receiver.refuses = lambda entry: None
+    while office.courier.waiting:
+        office.round(1.1)
+    assert sorted(office.words()) == sorted(f"w{n}" for n in range(10))
+
+
+def test_a_receiver_that_asks_for_quiet_for_ever_counts_as_down(office: Any) -> None:
+    office.hired(at_once=1)
+    office.round()
+    for n in range(10):
+        office.happens(n, f"w{n}")
+    office.receiver.refuses = lambda entry: Refusal("status 429", 2.0, all_wait=True)
+    for _ in range(IN_A_ROW):
+        assert not office.courier.down
+        office.round(2.1)
+    assert office.courier.down
+    assert len(office.receiver.asked) == IN_A_ROW
 
 
 def test_after_a_crash_nothing_is_lost_and_ids_are_the_same(office: Any) -> None:

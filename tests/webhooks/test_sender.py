@@ -11,7 +11,7 @@ import pytest
 
 from dialer.config.door_tables import WebhookTable
 from dialer.webhooks import SignatureError, sign, verify
-from dialer.webhooks.sender import HttpSender, body_of, event_id
+from dialer.webhooks.sender import HttpSender, Refusal, body_of, event_id
 from dispositions.journal import Entry
 
 ENTRY = Entry(7, "c", 3, "order/7", 1_750_694_400.25, "outcome", {"outcome": "busy", "number": "+12125550100"})
@@ -20,9 +20,15 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def sent(answer: bytes | None, *, host: str = "127.0.0.1", **settings: Any) -> tuple[str | None, bytes]:
     """What the sender says of a server that answers with these bytes (None: never), and what the server was sent."""
+    refusal, heard = refused(answer, host=host, **settings)
+    return None if refusal is None else refusal.reason, heard
+
+
+def refused(answer: bytes | None, *, host: str = "127.0.0.1", **settings: Any) -> tuple[Refusal | None, bytes]:
+    """The same, with all that the sender says."""
     heard = bytearray()
 
-    async def scene() -> str | None:
+    async def scene() -> Refusal | None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
             length = next(int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-length"))
@@ -70,6 +76,22 @@ def test_a_request_is_signed_and_names_its_event() -> None:
 )
 def test_what_is_not_taken(answer: bytes | None, why: str) -> None:
     assert sent(answer)[0] == why
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [
+        (b"503 Away\r\nRetry-After: 120\r\n", Refusal("status 503", 120.0, all_wait=True)),
+        (b"429 Slowly\r\nRetry-After: Mon, 23 Jun 2025 16:02:00 GMT\r\n", Refusal("status 429", 19.1, all_wait=True)),
+        (b"500 Oh\r\nRetry-After: 7\r\n", Refusal("status 500", 7.0)),
+        (b"503 Away\r\nRetry-After: later\r\n", Refusal("status 503", None, all_wait=True)),
+    ],
+)
+def test_when_it_wants_to_be_asked_again(answer: bytes, refusal: Refusal) -> None:
+    found, _ = refused(b"HTTP/1.1 " + answer + b"Content-Length: 0\r\n\r\n")
+    assert found is not None
+    assert (found.reason, found.all_wait) == (refusal.reason, refusal.all_wait)
+    assert found.wait == (None if refusal.wait is None else pytest.approx(refusal.wait))
 
 
 def test_an_endless_answer_costs_nothing() -> None:
