@@ -1,13 +1,23 @@
-"""Timers without a clock: a heap, and lazy cancellation so that stopping one costs nothing."""
+"""Timers without a clock: a heap, lazy cancellation so that stopping one costs nothing, and queues for mere waits.
+
+Nearly every transaction ends with a wait of fixed length after which it is forgotten (D, I, J, K, M). Waits of one
+length end in the order in which they began: a queue does, and thousands of them do not make the heap of the
+retransmissions deep. Nobody notices the very moment, so `next` names one when several are over, instead of waking its
+caller for each.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 __all__ = ["Timer", "Timers"]
 
 _MANY = 512
+_SLACK = 0.5
+"""Seconds that `next` lets lingering timers be late, at most."""
+_NEVER = float("inf")
 
 
 class Timer:
@@ -23,16 +33,18 @@ class Timer:
 class Timers:
     """All timers of an endpoint. Cancelled ones stay in the heap until they surface or outnumber the live ones."""
 
-    __slots__ = ("_cancelled", "_count", "_heap")
+    __slots__ = ("_cancelled", "_count", "_heap", "_lanes", "_sweep_at")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
+        self._lanes: dict[float, deque[tuple[float, Callable[[str, float], None], str]]] = {}
+        self._sweep_at = _NEVER
         self._count = 0
         self._cancelled = 0
 
     def __len__(self) -> int:
         """How many are pending."""
-        return len(self._heap) - self._cancelled
+        return len(self._heap) - self._cancelled + sum(map(len, self._lanes.values()))
 
     def start(self, when: float, act: Callable[[str, float], None], name: str) -> Timer:
         """Have `act(name, now)` called at `when` (monotonic seconds)."""
@@ -40,6 +52,21 @@ class Timers:
         self._count += 1  # a tie-breaker: equal times fire in the order of their start
         heappush(self._heap, (when, self._count, timer))
         return timer
+
+    def linger(self, now: float, seconds: float, act: Callable[[str, float], None], name: str) -> None:
+        """Have `act(name, now)` called `seconds` from `now`, or up to half a second later; it cannot be cancelled. For
+        the few fixed lengths of the configuration: each has a queue of its own.
+        """
+        when = now + seconds
+        lane = self._lanes.get(seconds)
+        if lane is None:
+            lane = self._lanes[seconds] = deque()
+        if not seconds or (lane and when < lane[-1][0]):  # at once, or a clock that went backwards
+            self.start(when, act, name)
+            return
+        lane.append((when, act, name))
+        if when + _SLACK < self._sweep_at:
+            self._sweep_at = when + _SLACK
 
     def cancel(self, timer: Timer | None) -> None:
         """Forget a timer; nothing happens if it is None, has fired or was cancelled before."""
@@ -53,17 +80,17 @@ class Timers:
             self._cancelled = 0
 
     def next(self) -> float | None:
-        """When the earliest pending timer is due, or None."""
-        heap = self._heap
+        """When the earliest pending timer should fire, or None."""
+        heap, at = self._heap, self._sweep_at
         while heap:
             if heap[0][2].act is not None:
-                return heap[0][0]
+                return min(heap[0][0], at)
             heappop(heap)
             self._cancelled -= 1
-        return None
+        return None if at == _NEVER else at
 
     def run(self, now: float) -> None:
-        """Fire everything due at `now`, in order of time."""
+        """Fire everything due at `now`: in order of time, and then those that linger."""
         heap = self._heap
         while heap and heap[0][0] <= now:
             timer = heappop(heap)[2]
@@ -74,3 +101,14 @@ class Timers:
             timer.act = None
             act(timer.name, now)
             heap = self._heap  # a compaction inside `act` makes a new list
+        self._sweep(now)
+
+    def _sweep(self, now: float) -> None:
+        self._sweep_at = soonest = _NEVER
+        for lane in list(self._lanes.values()):
+            while lane and lane[0][0] <= now:
+                _, act, name = lane.popleft()
+                act(name, now)
+            if lane:
+                soonest = min(soonest, lane[0][0])
+        self._sweep_at = min(self._sweep_at, soonest + _SLACK)

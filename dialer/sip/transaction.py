@@ -151,7 +151,7 @@ class ClientTransaction:
         self.request = b""
         if name in "DK" and isinstance(self.destination, Flow):
             seconds = 0.0  # RFC 3261 17.1.1.2, 17.1.2.2: nothing is repeated that must be soaked up
-        self.timer = self.core.timers.start(now + seconds, self.fire, name)
+        self.core.timers.linger(now, seconds, self.fire, name)
 
 
 class InviteClient(ClientTransaction):
@@ -323,7 +323,7 @@ class ServerTransaction:
     def _wait(self, now: float, seconds: float, name: str) -> None:
         if name in "IJ" and isinstance(self.head.destination, Flow):
             seconds = 0.0  # RFC 3261 17.2.1, 17.2.2
-        self.timer = self.core.timers.start(now + seconds, self.fire, name)
+        self.core.timers.linger(now, seconds, self.fire, name)
 
 
 def _nothing(transaction: InviteServer, request: Request | None, now: float) -> None:
@@ -370,13 +370,13 @@ class InviteServer(ServerTransaction):
         self.start_g(now)
 
     def start_h(self, now: float) -> None:
-        self._wait(now, 64 * self.core.config.t1, "H")
+        self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self.fire, "H")
 
     def start_i(self, now: float) -> None:
         self._wait(now, self.core.config.t4, "I")
 
     def start_l(self, now: float) -> None:
-        self._wait(now, 64 * self.core.config.t1, "L")
+        self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self.fire, "L")
 
     def report_ack(self, now: float) -> None:
         on_ack, self.on_ack = self.on_ack, _nothing  # repeated ACKs say nothing new
