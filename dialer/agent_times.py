@@ -6,7 +6,6 @@ a crash can lose is the last half minute. Rows of two runs of the daemon in the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ class AgentTimes:
         self._began = int(services.clock.at())
         self._now: dict[str, tuple[str, str, float]] = {}
         """agent -> (campaign, state, since when it is not counted yet); nobody who is logged out"""
-        self._rows: dict[tuple[str, int], dict[str, Counter[str]]] = {}
+        self._rows: dict[tuple[str, int], dict[str, dict[str, float]]] = {}
 
     def on_event(self, event: Event) -> None:
         """Reader of the stream."""
@@ -59,7 +58,10 @@ class AgentTimes:
         while since < until:
             end = min(until, (since // HOUR + 1) * HOUR)
             row = self._rows.setdefault((campaign, int(since // HOUR)), {})
-            row.setdefault(agent, Counter())[state] += end - since  # type: ignore[assignment]
+            spent = row.get(agent)
+            if spent is None:
+                spent = row[agent] = {}
+            spent[state] = spent.get(state, 0.0) + end - since
             since = end
         self._now[agent] = (campaign, state, max(since, until))
 

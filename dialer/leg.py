@@ -17,6 +17,8 @@ from dialer.sip import SdpError, sdp
 
 #: Times that a leg follows a far end which answers every offer with another port, before it is left as it is.
 MAX_ROUNDS = 4
+#: What a leg is offered that is pointed at our own media port.
+_OWN: tuple[object, ...] = ("own",)
 
 
 def audio_key(far: sdp.SessionDescription) -> tuple[object, ...]:
@@ -65,6 +67,10 @@ class Leg:
     session: int
     version: int = 1
     far: sdp.SessionDescription | None = None
+    far_key: tuple[object, ...] = _OWN
+    """what a leg that is pointed at this one's far end is to be offered; our own port while nothing is known of it"""
+    heard: bytes | None = None
+    """the description that `far` was read from"""
     aimed_at: Leg | None = None
     up: bool = False
     in_flight: bool = False
@@ -79,7 +85,7 @@ class Leg:
 
     def note_far(self, description: bytes | None) -> bool:
         """Take what the far end said of its audio; False when it cannot be used."""
-        if description is None:
+        if description is None or description == self.heard:  # phones say the same again at each call
             return self.far is not None
         try:
             parsed = sdp.parse(description)
@@ -87,18 +93,18 @@ class Leg:
             return False
         if not parsed.port:
             return False
-        self.far = parsed
+        self.far, self.far_key, self.heard = parsed, audio_key(parsed), description
         return True
 
     def _wish(self) -> tuple[object, ...]:
-        target = self.aimed_at
-        if target is None or target.far is None:
-            return ("own",)
-        return audio_key(target.far)
+        return _OWN if self.aimed_at is None else self.aimed_at.far_key
 
     def synced(self) -> bool:
         """The far end has accepted what it is meant to be pointed at."""
-        return not self.in_flight and (self.offered == self._wish() or self.rounds >= MAX_ROUNDS)
+        if self.in_flight:
+            return False
+        wish = self._wish()
+        return self.offered is wish or self.offered == wish or self.rounds >= MAX_ROUNDS
 
     def aim(self, target: Leg | None) -> None:
         """Point this leg at `target`'s far end, or (None) back at our media port."""
@@ -131,7 +137,7 @@ class Leg:
 
     def settle_initial(self) -> None:
         """The dialog is up and the far end knows our media port."""
-        self.up, self.offered = True, ("own",)
+        self.up, self.offered = True, _OWN
 
     def refused(self) -> None:
         """Our re-INVITE was refused: the far end is pointed where it was before, which we no longer claim to know."""
@@ -145,10 +151,10 @@ class Leg:
         theirs = self.far.direction if description is not None and self.far is not None else "sendrecv"
         target = self.aimed_at
         if target is not None and target.far is not None:
-            self.offered = audio_key(target.far)
+            self.offered = target.far_key
             way = answer_direction(theirs, target.far.direction)
             return sdp.readdressed(target.far, session_id=self.session, version=self.version, direction=way)
-        self.offered = ("own",)
+        self.offered = _OWN
         return self.own_offer(answer_direction(theirs, "sendrecv"))
 
     def tell_partner(self) -> None:

@@ -32,12 +32,14 @@ class Roster:
     def next_agent(self) -> Agent | None:
         """The available agent who takes the next call: longest idle, or fewest calls and then longest idle."""
         best: Agent | None = None
-        fewest = self.choice == "fewest_calls"
-        for agent in self.agents.values():  # once over all of them, for each call that is answered
-            if agent.state is not AgentState.AVAILABLE:
+        first = 0.0
+        fewest, available = self.choice == "fewest_calls", AgentState.AVAILABLE
+        for agent in self.agents.values():  # once over all of them, for each call that is answered: numbers first
+            if agent.state is not available:
                 continue
-            if best is None or _order(agent, fewest) < _order(best, fewest):
-                best = agent
+            rank = agent.calls_taken if fewest else agent.idle_since
+            if best is None or rank < first or (rank == first and _order(agent) < _order(best)):
+                best, first = agent, rank
         return best
 
     def counts(self) -> dict[str, int]:
@@ -45,8 +47,9 @@ class Roster:
         return count_states(self.agents.values())
 
 
-def _order(agent: Agent, fewest: bool) -> tuple[int, float, str]:
-    return (agent.calls_taken if fewest else 0), agent.idle_since, agent.name
+def _order(agent: Agent) -> tuple[float, str]:
+    """Among equals."""
+    return agent.idle_since, agent.name
 
 
 def count_states(agents: Iterable[Agent]) -> dict[str, int]:

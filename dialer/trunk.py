@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -192,7 +193,7 @@ class Trunk:
         attempts are on disk. Whose turn has not come then waits for it: see `turn`.
         """
         self._refill(now)
-        recent = sum(1 for at in self._left if at > now - 1.0 + self._lag)
+        recent = len(self._left) - bisect_right(self._left, now - 1.0 + self._lag)
         left = math.ceil(self.table.calls_per_second) - recent - len(self._leaving)
         return max(0, min(int(self._tokens + 1e-9), left))
 

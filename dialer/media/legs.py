@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dialer.media.backend import MediaRefused
 from dialer.media.g711 import PCMA, PCMU
@@ -57,6 +58,7 @@ class Leg:
             yield Bridge(self.port, self.sent.port)
 
 
+@lru_cache(maxsize=4096)  # an agent's phone is the same one after every call
 def check_party(remote: tuple[str, int], payload: int, events: int | None, version: int) -> Party:
     """The party with its address in canonical form. Raises MediaRefused for an address that no audio may be sent to.
 

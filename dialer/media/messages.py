@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import types
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 MAX_LINE = 2**20  # octets: every port of a host in one list; a prompt comes in chunks
@@ -131,12 +131,20 @@ FromProcess: TypeAlias = Ready | Finished | Digit | Counters | Note
 Message: TypeAlias = ToProcess | FromProcess
 
 _KINDS: dict[str, type[Message]] = {kind.__name__: kind for kind in get_args(Message)}
+_FIELDS: dict[type[Message], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in _KINDS.values()
+}
+_write = json.JSONEncoder(separators=(",", ":")).encode
 _HINTS: dict[str, dict[str, Any]] = {name: get_type_hints(kind) for name, kind in _KINDS.items()}
 
 
 def encode(message: Message) -> bytes:
     """The message as a line, newline included."""
-    return json.dumps({"do": type(message).__name__, **asdict(message)}, separators=(",", ":")).encode() + b"\n"
+    kind = type(message)
+    record: dict[str, Any] = {"do": kind.__name__}
+    for name in _FIELDS[kind]:
+        record[name] = getattr(message, name)
+    return _write(record).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
