@@ -24,7 +24,7 @@ REPAY_SOONEST = 80.0  # but at the start, when the first guess may be wrong, ove
 EARLY, EARLY_CALLS = 0.4, 30.0
 # a small team need not start so carefully: its first calls are few, and where they may be given up it takes back what
 # was too much; the first wave of a large team is one gamble on one answer rate
-SMALL, SMALL_EARLY, SMALL_FIRM = 20.0, 1.5, 0.25
+SMALL, SMALL_EARLY, SMALL_FIRM = 10.0, 0.85, 0.2  # up to so many agents wholly, from twice as many on not at all
 
 
 class Budget:
@@ -102,7 +102,7 @@ class Budget:
         """
         base = self._boldness * max(aim, 1e-5) * (0.48 + 0.14 / max(freed_per_ring, 0.6))
         early = SMALL_EARLY if self._boldness > 1.0 else SMALL_FIRM
-        base *= 1.0 + early * max(0.0, 1.0 - agents / SMALL) / (1.0 + self.answered / EARLY_CALLS)
+        base *= 1.0 + early * min(1.0, max(0.0, 2.0 - agents / SMALL)) / (1.0 + self.answered / EARLY_CALLS)
         few = 1.0 + 2.0 / max(1, agents) ** 2
         return float(min(0.6, base * few * math.exp(self.trim)))
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.pacing import cost
 from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
 from benchmarks.pacing.cells import Cell, exact_cell, full_cells, quick_cells, real_cell
@@ -208,6 +209,35 @@ def curve(args: Args) -> int:
     return 0
 
 
+def costs(_: Args) -> int:
+    """What a decision, a day and the import cost, in CPU; how many of the bounds are broken."""
+    broken = 0
+    # so many calls as the answer rate asks for, and far too many
+    for agents, in_air, rate in ((100, 600, 0.025), (500, 5000, 0.015), (500, 5000, 0.2)):
+        one = cost.decisions(agents, in_air, rate)
+        broken += one.p99 > 0.002
+        print(
+            f"decide, {agents} agents, {in_air} calls in the air, p {rate:g}, {one.given_up:.0f} given up:"
+            f" median {1e3 * one.median:.2f} ms, p99 {1e3 * one.p99:.2f} ms"
+            f"  {'kept' if one.p99 <= 0.002 else 'BROKEN'} (2 ms)",
+            flush=True,
+        )
+    whole = cost.day()
+    broken += (whole.spent > 15.0) + (whole.core > 0.02)
+    print(
+        f"a simulated day of {whole.hours:g} h, {whole.agents} agents, {whole.calls} calls: {whole.spent:.1f} s"
+        f"  {'kept' if whole.spent <= 15.0 else 'BROKEN'} (15 s); the pacer's own {100 * whole.core:.3f} % of a core"
+        f"  {'kept' if whole.core <= 0.02 else 'BROKEN'} (2 %)"
+    )
+    took = dict(cost.imports())
+    more = took["pacing"] - took["numpy"]
+    broken += more > 0.1
+    print(
+        f"import: numpy {took['numpy']:.3f} s, pacing {more:.3f} s more  {'kept' if more <= 0.1 else 'BROKEN'} (0.1 s)"
+    )
+    return broken
+
+
 PARTS = {
     "table": table,
     "days": windows,
@@ -216,6 +246,7 @@ PARTS = {
     "starts": cold,
     "shared": floors,
     "curve": curve,
+    "cost": costs,
 }
 
 

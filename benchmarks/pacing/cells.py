@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pacing import PacingConfig
 from pacing.laws import Draw, Laws, empirical, lifelike, memoryless, realistic
-from pacing.rates import alternating, drifting
+from pacing.rates import alternating, drifting, stepping
 from pacing.staffing import Break, Shift, day_shifts, full_time, with_leavers
 
 HOUR = 3600.0
@@ -63,8 +63,8 @@ def leaving_cell(n: int) -> Cell:
 
 
 def longer_cell(n: int) -> Cell:
-    """Talk and wrap-up take half as long again from the middle of the run on."""
-    laws = replace(realistic(), handle_scale=lambda now: 1.0 if now < 4 * HOUR else 1.5)
+    """Talk and wrap-up take half as long again from two hours on."""
+    laws = replace(realistic(), handle_scale=stepping(1.0, 1.5, 2 * HOUR))
     return replace(real_cell(n), name=f"handle x1.5 n={n}", laws=laws)
 
 

@@ -36,7 +36,8 @@ def test_a_small_team_starts_bolder_most_where_it_may_give_calls_up() -> None:
         plain, giving = Budget(0.03, 0.06, 0.005), Budget(0.03, 0.06, 0.005, 1.6)
         return index(giving, agents) / index(plain, agents)
 
-    assert gain(5) > 1.6 * gain(40)
+    assert gain(5) > 1.4 * gain(40)
+    assert gain(5) == gain(10) > gain(15) > gain(20) == pytest.approx(gain(40))
     assert gain(40) == pytest.approx(1.6)
     late = Budget(0.03, 0.06, 0.005, 1.6)
     late.answered = 3000
