@@ -34,12 +34,13 @@ RETRY_FIRST, RETRY_MOST = 0.25, 15.0
 BATCH = 100
 #: Seconds after which the outbox is looked at even when nobody said that there is something new.
 OUTBOX_LOOK = 5.0
-#: Seconds to gather outcomes before they are sent, so that marking them done costs few commits.
+#: Seconds to gather outcomes before they are sent, so that marking them done costs few commits; and events and states,
+#: so that what comes together leaves together, and an agent's states of the same moment as the last of them.
 LINGER = 0.05
 #: Pause while the store is away, seconds.
 OUTBOX_RETRY = 1.0
-#: Events handed to the socket at once; then the broker must have read them before more are sent.
-EVENTS_AT_ONCE = 50
+#: Events, or states, handed to the socket at once; then the broker must have read them before more are sent.
+AT_ONCE = 100
 #: Commands in work at once.
 COMMANDS = 64
 #: Commands that wait for somebody's phone: acknowledged when taken, since they promise nothing on disk and
@@ -223,22 +224,29 @@ class MqttBridge:
     async def _pump(self, link: Link) -> None:
         while True:
             await self._wake.wait()
+            if not self._stopping:
+                await asyncio.sleep(LINGER)
             self._wake.clear()
             await self._send_states(link)
             await self._send_events(link)
             self._events_empty.set()
 
     async def _send_states(self, link: Link) -> None:
+        root = self._config.topic
         while self._dirty:
-            topic = next(iter(self._dirty))
-            del self._dirty[topic]
-            await link.publish(f"{self._config.topic}/{topic}", encode(self._states[topic]), qos=0, retain=True)
-            self._metrics.mqtt_published("state")
+            topics = list(itertools.islice(self._dirty, AT_ONCE))
+            for topic in topics:
+                del self._dirty[topic]
+            messages = [(f"{root}/{topic}", encode(self._states[topic])) for topic in topics]
+            for message in messages[:-1]:
+                link.hand_over(*message, 0, retain=True)
+            await link.publish(*messages[-1], qos=0, retain=True)
+            self._metrics.mqtt_published("state", len(messages))
 
     async def _send_events(self, link: Link) -> None:
         root = self._config.topic
         while self._events:
-            batch = [self._events.popleft() for _ in range(min(len(self._events), EVENTS_AT_ONCE))]
+            batch = [self._events.popleft() for _ in range(min(len(self._events), AT_ONCE))]
             messages = [(f"{root}/{event_topic(event)}", encode(event.to_dict())) for event in batch]
             sent = []
             try:

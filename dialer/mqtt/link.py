@@ -106,13 +106,13 @@ class Link(aiomqtt.Client):
         self.alive = True
         return self
 
-    def hand_over(self, topic: str, payload: bytes | str, qos: int) -> MQTTMessageInfo:
+    def hand_over(self, topic: str, payload: bytes | str, qos: int, retain: bool = False) -> MQTTMessageInfo:
         """Queue a message for the socket without waiting; await a `publish` after it, which waits for both.
 
         aiomqtt's `publish` costs a turn of the loop a message; a batch that waits for its last one costs a third of
         that. Raises MqttCodeError when there is no connection.
         """
-        info = self._client.publish(topic, payload, qos)
+        info = self._client.publish(topic, payload, qos, retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc, "Could not publish message")
         return info
