@@ -249,14 +249,15 @@ class Air:
     def outlook(self, now: float) -> Outlook:
         """What to expect of the calls in the air, and of a fresh one."""
         self.nodes()
-        p, spread, proven = self._rate(self._all.seen(now))
-        weighted = self._to_answer(now, p)
+        every = self._all.seen(now)
+        p, spread, proven = self._rate(every)
+        weighted = self._to_answer(now, every, p)
         return Outlook(p, spread, float(weighted.sum()), (self._until @ weighted).tolist(), proven)
 
-    def _to_answer(self, now: float, p: float) -> Array:
-        """Answers to come by age bin, shape (bins,); `p`: answer rate of the whole."""
+    def _to_answer(self, now: float, every: Array, p: float) -> Array:
+        """Answers to come by age bin, shape (bins,); every: calls in the air; p: answer rate of the whole."""
         if not any(segment in self.segments for segment in self._ages):
-            return self._all.seen(now) * self.ring.still_to_answer(p)
+            return every * self.ring.still_to_answer(p)
         weighted = np.zeros(self.ring.bins)
         for segment, ages in self._ages.items():
             weighted += ages.seen(now) * self.ring.still_to_answer(self._own(segment, p))

@@ -149,9 +149,6 @@ class RingLaw:
         self.against = 1.0 / np.maximum(1.0 + tells * (likelier - 1.0), 1e-9)
         middle = (np.arange(self.bins) + 0.5) * self.width
         self.mean_ring = float((self._density * middle).sum()) / self.answered_share
-        self.mean_square_ring = float((self._density * middle**2).sum()) / self.answered_share
-        ends = self._density + fails
-        self.mean_in_air = float((ends * middle).sum() / max(ends.sum(), 1e-9))
 
     def still_to_answer(self, p: float) -> Array:
         """P(a call alive at the start of bin k will be answered by a person), shape (bins,)."""
