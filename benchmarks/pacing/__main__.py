@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.pacing import cost
 from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
-from benchmarks.pacing.cells import Cell, exact_cell, full_cells, quick_cells, real_cell
+from benchmarks.pacing.cells import ASKED, Cell, exact_cell, full_cells, quick_cells, real_cell
 from benchmarks.pacing.days import days, rolling, upper
 from benchmarks.pacing.held_out import held_out_cells
 from benchmarks.pacing.measure import Measured, Verdict, measure
@@ -209,6 +209,29 @@ def curve(args: Args) -> int:
     return 0
 
 
+def worth(args: Args) -> int:
+    """What giving up ringing calls past 15 s brings on the realistic laws; how many teams miss something asked."""
+    broken = 0
+    for agents in args.agents or list(ASKED):
+        cells = [
+            replace(real_cell(agents, cancel=cancel), hours=args.hours or 8.0, runs=args.runs or 6)
+            for cancel in (False, True)
+        ]
+        none, some = (measure(cell, cell.runs, only_ours=True) for cell in cells)
+        without, given = none.rows[0], some.rows[0]
+        missed = [verdict.text for verdict in none.verdicts + some.verdicts if not verdict.kept]
+        broken += bool(missed)
+        print(
+            f"n={agents}: none given up {without.occupancy:.4f} ({100 * without.abandoned:.2f} %,"
+            f" {without.dials_per_contact:.2f} calls per contact), past 15 s {given.occupancy:.4f}"
+            f" ({100 * given.abandoned:.2f} %, {given.dials_per_contact:.2f}):"
+            f" {100 * (given.occupancy - without.occupancy):+.1f} points"
+            f"  {'BROKEN: ' + '; '.join(missed) if missed else 'kept'}",
+            flush=True,
+        )
+    return broken
+
+
 def costs(_: Args) -> int:
     """What a decision, a day and the import cost, in CPU; how many of the bounds are broken."""
     broken = 0
@@ -247,6 +270,7 @@ PARTS = {
     "shared": floors,
     "curve": curve,
     "cost": costs,
+    "giving-up": worth,
 }
 
 

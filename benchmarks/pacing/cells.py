@@ -26,7 +26,7 @@ def _all_day(agents: int, seconds: float, _: int) -> list[Shift]:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One setting. memory: (p, handle, ring) of the memoryless model, if it is one; staff: (agents, seconds, seed) ->
-    who is there; runs: of the full benchmark, `hours` each."""
+    who is there; runs: of the full benchmark, `hours` each; asked: the occupancy that is asked for, if any."""
 
     name: str
     agents: int
@@ -37,6 +37,11 @@ class Cell:
     hours: float = 8.0
     runs: int = 30
     staff: Staff = _all_day
+    asked: float | None = None
+
+
+#: Agents -> occupancy asked for on the realistic laws at p .2 and a cap of 3 %.
+ASKED = {5: 0.74, 10: 0.81, 20: 0.865, 50: 0.925, 100: 0.95}
 
 
 def exact_cell(n: int, p: float, handle: float = 150.0, cap: float = 0.03, ring: float = 12.0) -> Cell:
@@ -49,23 +54,27 @@ def exact_cell(n: int, p: float, handle: float = 150.0, cap: float = 0.03, ring:
 def real_cell(n: int, p: float = 0.2, cap: float = 0.03, cancel: bool = True, talk: Draw | None = None) -> Cell:
     """Realistic laws; `cancel`: calls may be given up after 15 s; `talk`: talk times, else lognormal."""
     name = f"realistic n={n}" + (" real talk" if talk else "") + ("" if cancel else " none given up")
-    return Cell(name, n, cap, realistic(p, talk), PacingConfig(abandon_cap=cap, cancel=cancel), runs=_runs(n))
+    config = PacingConfig(abandon_cap=cap, cancel=cancel)
+    asked = ASKED.get(n) if (p, cap, talk) == (0.2, 0.03, None) else None
+    return Cell(name, n, cap, realistic(p, talk), config, runs=_runs(n), asked=asked)
 
 
 def jumping_cell(n: int) -> Cell:
     """p doubles and halves every 30 minutes."""
-    return replace(real_cell(n), name=f"jumping p n={n}", laws=realistic(alternating(0.1, 0.2, 1800.0)))
+    return replace(real_cell(n), asked=None, name=f"jumping p n={n}", laws=realistic(alternating(0.1, 0.2, 1800.0)))
 
 
 def leaving_cell(n: int) -> Cell:
     """30 % of the agents leave without a word after half the time."""
-    return replace(real_cell(n), name=f"30% leave n={n}", staff=lambda a, s, _: with_leavers(a, s, 0.3, s / 2))
+    return replace(
+        real_cell(n), asked=None, name=f"30% leave n={n}", staff=lambda a, s, _: with_leavers(a, s, 0.3, s / 2)
+    )
 
 
 def longer_cell(n: int) -> Cell:
     """Talk and wrap-up take half as long again from two hours on."""
     laws = replace(realistic(), handle_scale=stepping(1.0, 1.5, 2 * HOUR))
-    return replace(real_cell(n), name=f"handle x1.5 n={n}", laws=laws)
+    return replace(real_cell(n), asked=None, name=f"handle x1.5 n={n}", laws=laws)
 
 
 def lifelike_cell(n: int) -> Cell:
@@ -73,6 +82,7 @@ def lifelike_cell(n: int) -> Cell:
     breaks = (Break(2 * HOUR, 900.0, announced=300.0), Break(4 * HOUR, 1800.0))
     return replace(
         real_cell(n),
+        asked=None,
         name=f"lifelike n={n}",
         laws=lifelike(drifting(0.15, 0.3, 5), 0.1),
         staff=lambda a, s, seed: day_shifts(a, s, seed, breaks=breaks, late=900.0),

@@ -82,7 +82,7 @@ def measure(cell: Cell, runs: int | None = None, *, only_ours: bool = False, onl
 
 
 def against_limits(cell: Cell, ours: Tally, best: float) -> Iterable[Verdict]:
-    """The cap, and the distance to the exact optimum where there is one."""
+    """The cap, the distance to the exact optimum where there is one, the occupancy that is asked for."""
     # a few short runs bear no bound: there the share itself is judged
     bound = ours.abandoned_upper if len(ours.runs) >= ENOUGH else ours.abandoned
     text = (
@@ -97,6 +97,9 @@ def against_limits(cell: Cell, ours: Tally, best: float) -> Iterable[Verdict]:
             f"{100 * (best - ours.occupancy):.2f} points below the exact optimum (<= {100 * allowed:.0f})",
             best - ours.occupancy <= allowed,
         )
+    if cell.asked is not None:
+        text = f"occupancy {ours.occupancy:.4f} (>= {cell.asked:g})"
+        yield Verdict(cell.name, text, ours.occupancy >= cell.asked)
 
 
 def against_shipped(

@@ -55,6 +55,9 @@ def test_verdicts_fall_both_ways() -> None:
     assert [verdict.kept for verdict in against_limits(cell, poor, 0.905)] == [False, False]
     assert against_power(cell, good, 0.904).kept
     assert not against_power(cell, good, 0.91).kept
+    asked = real_cell(20)
+    assert [verdict.kept for verdict in against_limits(asked, good, math.nan)] == [True, True]
+    assert [verdict.kept for verdict in against_limits(asked, poor, math.nan)] == [False, False]
     small = exact_cell(5, 0.2)
     assert not against_power(small, good, 0.88).kept
     assert against_power(small, good, 0.86).kept

@@ -31,13 +31,13 @@ def kinds(steps: list[Step]) -> list[tuple[str, str, str, str]]:
 def test_an_agent_whom_ringing_calls_count_on_goes_with_notice() -> None:
     """Told at once, gone when the calls placed before have had their time, and no second notice in between."""
     sharing = Sharing(patience=2.0)
-    floor = {**team(A, 5, idle=1), **team(B, 1)}
+    floor = {**team(A, 4, idle=1), **team(B, 2)}
     claims = {A: Claim(answers=2.0, ring=12.0), B: Claim()}
     steps = sharing.look(NOW, claims, floor)
     assert kinds(steps) == [("notice", "targets", A, B)]
     assert steps[0].at == NOW + 14.0
     assert steps[0].why["worth_there"] > steps[0].why["worth_here"]
-    assert (steps[0].why["agents_here"], steps[0].why["target_here"]) == (5, 3)
+    assert (steps[0].why["agents_here"], steps[0].why["target_here"]) == (4, 3)
     assert sharing.look(NOW + 5.0, claims, floor) == []
     assert kinds(sharing.look(NOW + 14.0, claims, floor)) == [("move", "targets", A, B)]
     assert not sharing.notices
@@ -51,9 +51,23 @@ def test_an_agent_who_can_be_spared_goes_at_once() -> None:
     assert Counter(kind for kind, *_ in kinds(steps)) == {"move": 1, "notice": 1}
 
 
+def test_where_nobody_is_idle_a_busy_agent_goes_after_the_call() -> None:
+    """No call in the air has counted on who talks, so the agent goes the moment the wrap-up is over."""
+    sharing = Sharing()
+    floor = {**team(A, 5), **team(B, 1)}
+    claims = {A: Claim(answers=2.0), B: Claim()}
+    steps = sharing.look(NOW, claims, floor)
+    assert kinds(steps) == [("notice", "targets", A, B)] * 2
+    assert {step.at for step in steps} == {NOW}
+    assert sharing.look(NOW + 1.0, claims, floor) == []
+    free = {**floor, "a1": replace(floor["a1"], idle=True)}
+    assert kinds(sharing.due(NOW + 2.0, claims, free)) == [("move", "targets", A, B)]
+    assert list(sharing.notices) == ["a0"]
+
+
 def test_a_call_taken_meanwhile_is_finished_first() -> None:
     sharing = Sharing()
-    floor = {**team(A, 4, idle=1), **team(B, 1)}
+    floor = {**team(A, 4, idle=1), **team(B, 2, allowed=frozenset({B}))}
     claims = {A: Claim(answers=2.0), B: Claim()}
     sharing.look(NOW, claims, floor)
     busy = {**floor, "a0": replace(floor["a0"], idle=False)}
@@ -63,7 +77,7 @@ def test_a_call_taken_meanwhile_is_finished_first() -> None:
 
 def test_notice_is_taken_back_when_the_other_campaign_closes() -> None:
     sharing = Sharing()
-    floor = {**team(A, 4, idle=1), **team(B, 1)}
+    floor = {**team(A, 4, idle=1), **team(B, 2, allowed=frozenset({B}))}
     sharing.look(NOW, {A: Claim(answers=2.0), B: Claim()}, floor)
     steps = sharing.look(NOW + 1.0, {A: Claim(answers=2.0), B: Claim(most=0)}, floor)
     assert kinds(steps) == [("stay", "targets", A, B)]
@@ -86,7 +100,7 @@ def test_a_campaign_that_can_use_nobody_lets_go_as_its_calls_end() -> None:
 
 
 def test_who_may_not_work_there_any_more_goes_where_work_is() -> None:
-    floor = {**team(A, 1, idle=1, since=NOW, allowed=frozenset({B})), **team(B, 1)}
+    floor = {**team(A, 1, idle=1, since=NOW, allowed=frozenset({B})), **team(B, 1, allowed=frozenset({B}))}
     assert kinds(Sharing().look(NOW, {A: Claim(), B: Claim()}, floor)) == [("move", "membership", A, B)]
     gone = {**team(C, 1, idle=1, since=NOW), **team(B, 1)}
     assert kinds(Sharing().look(NOW, {A: Claim(most=0), B: Claim()}, gone))[0][2:] == (C, B)
@@ -94,7 +108,7 @@ def test_who_may_not_work_there_any_more_goes_where_work_is() -> None:
 
 def test_a_rescue_waits_for_nothing_and_ends_a_notice() -> None:
     sharing = Sharing()
-    floor = {**team(A, 4, idle=1), **team(B, 1)}
+    floor = {**team(A, 4, idle=1), **team(B, 2, allowed=frozenset({B}))}
     sharing.look(NOW, {A: Claim(answers=0.5), B: Claim()}, floor)
     assert list(sharing.notices) == ["a0"]
     steps = sharing.rescue(NOW + 1.0, {A: Claim(answers=0.2), B: Claim(waiting=1)}, {"a0": floor["a0"]})
@@ -105,7 +119,7 @@ def test_a_rescue_waits_for_nothing_and_ends_a_notice() -> None:
 
 def test_who_has_logged_out_is_forgotten() -> None:
     sharing = Sharing()
-    floor = {**team(A, 4, idle=1), **team(B, 1)}
+    floor = {**team(A, 4, idle=1), **team(B, 2, allowed=frozenset({B}))}
     claims = {A: Claim(answers=2.0), B: Claim()}
     sharing.look(NOW, claims, floor)
     del floor["a0"]
@@ -157,14 +171,14 @@ def test_every_history_keeps_every_rule(
             if step.kind is Kind.STAY:
                 assert told.pop(step.agent)[0] == step.source
                 continue
-            assert agent.idle
             assert step.target in agent.allowed
             assert step.target != step.source
             if step.kind is Kind.NOTICE:
-                assert step.at > now
+                assert step.at > now or not agent.idle
                 assert step.agent not in told
                 told[step.agent] = (step.source, step.at)
                 continue
+            assert agent.idle
             if step.cause is Cause.TARGETS:
                 assert now - agent.since >= config.dwell
             if step.cause is Cause.RESCUE:
