@@ -6,9 +6,11 @@ import random
 from collections import Counter, deque
 from collections.abc import Callable
 from hashlib import blake2b
+from os import urandom
 from typing import TYPE_CHECKING
 
-from dialer.sip.config import EndpointConfig
+from dialer.sip.config import Credentials, EndpointConfig
+from dialer.sip.digest import DigestClient
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import place_of
 from dialer.sip.timers import Timers
@@ -48,9 +50,10 @@ class Core:
     """The shared part of an endpoint. It knows no calls."""
 
     __slots__ = (
-        "_bits",
+        "_random",
         "allow",
         "allow_reliable",
+        "anonymous",
         "clients",
         "config",
         "contact",
@@ -59,8 +62,9 @@ class Core:
         "events",
         "flows",
         "locals",
-        "messages",
         "outbox",
+        "received",
+        "sent",
         "sent_by",
         "server",
         "servers",
@@ -79,7 +83,8 @@ class Core:
         self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
-        self.messages: Counter[tuple[str, str]] = Counter()
+        self.received: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.strays: set[tuple[str, str]] = set()
@@ -101,7 +106,8 @@ class Core:
         self.server = f"Server: {config.user_agent}\r\n"
         self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
         self.allow_reliable = f"Allow: {ALLOW}\r\nSupported: timer, 100rel\r\n"
-        self._bits = (random.SystemRandom() if seed is None else random.Random(seed)).getrandbits
+        self._random: Callable[[int], bytes] = urandom if seed is None else random.Random(seed).randbytes
+        self.anonymous = DigestClient(None, self.text)
 
     @staticmethod
     def via_line(sent_by: str, transport: str = "udp") -> str:
@@ -136,6 +142,10 @@ class Core:
         port = address[1] if with_port or transport == "tcp" else 5061
         return Flow(address[0], port, transport, first_hop.profile if isinstance(first_hop, Flow) else "")
 
+    def digest(self, credentials: Credentials | None) -> DigestClient:
+        """Somebody's answers to challenges; whoever has no credentials answers none, and remembers nothing."""
+        return self.anonymous if credentials is None else DigestClient(credentials, self.text)
+
     def hold(self, flow: Flow, transaction: ClientTransaction | ServerTransaction) -> None:
         """`transaction` wants to hear when the connection is lost."""
         self.flows.setdefault(flow, {})[transaction] = None
@@ -150,11 +160,16 @@ class Core:
 
     def text(self) -> str:
         """64 random bits as 16 hexadecimal digits: a tag (RFC 3261 19.3), a Call-ID, a cnonce."""
-        return f"{self._bits(64):016x}"
+        return self._random(8).hex()
+
+    def call_and_tag(self) -> tuple[str, str]:
+        """A Call-ID and a tag, drawn at once."""
+        drawn = self._random(24).hex()
+        return drawn[:32], drawn[32:]
 
     def fraction(self) -> float:
         """A random number in [0, 1)."""
-        return self._bits(32) / 2**32
+        return int.from_bytes(self._random(4)) / 2**32
 
     def branch(self, call_id: str, from_tag: str, cseq: int, method: str, to_tag: str = "") -> str:
         """The branch of a request (RFC 3261 8.1.1.7). A CANCEL uses its INVITE's; anyone with the plan (and key) can

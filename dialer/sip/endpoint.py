@@ -16,7 +16,6 @@ from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core, Tap
 from dialer.sip.destination import check_plan, checked_destination
 from dialer.sip.dialog import Dialog, DialogState
-from dialer.sip.digest import DigestClient
 from dialer.sip.errors import (
     BadDestination,
     BadSavedState,
@@ -71,7 +70,7 @@ class Endpoint:
         """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
         if self._core.tap is not None:
             self._core.tap(False, data, addr)
-        self._core.messages["in", kind_of(data)] += 1
+        self._core.received[kind_of(data)] += 1
         self._receiver.receive(data, addr, now)
 
     def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
@@ -87,9 +86,12 @@ class Endpoint:
     def datagrams_to_send(self) -> list[tuple[bytes, Destination]]:
         """What is to be sent since the last call, in order, each with its destination."""
         core = self._core
-        out, core.outbox = core.outbox, []
+        out = core.outbox
+        if not out:
+            return out
+        core.outbox = []
         for data, _ in out:
-            core.messages["out", kind_of(data)] += 1
+            core.sent[kind_of(data)] += 1
         if core.tap is not None:
             for data, addr in out:
                 core.tap(True, data, addr)
@@ -127,7 +129,8 @@ class Endpoint:
     @property
     def messages(self) -> Counter[tuple[str, str]]:
         """How many messages came and went: by `in` or `out` and `kind_of`."""
-        return self._core.messages
+        ways = (("in", self._core.received), ("out", self._core.sent))
+        return Counter({(way, kind): count for way, counts in ways for kind, count in counts.items()})
 
     @property
     def legs(self) -> int:
@@ -192,9 +195,10 @@ class Endpoint:
         if credentials is not None:
             checked_value(credentials.username)
         core = self._core
+        call_id, from_tag = core.call_and_tag()
         return InvitePlan(
-            call_id=f"{core.text()}{core.text()}",
-            from_tag=core.text(),
+            call_id=call_id,
+            from_tag=from_tag,
             cseq=1,
             request_uri=checked_uri(to_uri),
             from_uri=checked_uri(from_uri),
@@ -202,7 +206,7 @@ class Endpoint:
             to_uri=to_uri,
             destination=checked_destination(core, destination, to_uri),
             sent_by=core.local(destination).sent_by,
-            headers=tuple((name, value) for name, value in headers),
+            headers=tuple((name, value) for name, value in headers) if headers else (),
             authenticates=credentials is not None,
             large_over_tcp=large_over_tcp,
             sdp=sdp,
@@ -254,7 +258,7 @@ class Endpoint:
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
         check_plan(self._core, plan)
-        digest = DigestClient(credentials or plan.credentials, self._core.text)
+        digest = self._core.digest(credentials or plan.credentials)
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now, hold_ack)
         return plan.call_id
 
@@ -345,7 +349,7 @@ class Endpoint:
         if credentials is not None:
             checked_value(credentials.username)
         where = [checked_destination(self._core, destination, registrar) for destination in destinations]
-        digest = DigestClient(credentials, self._core.text)
+        digest = self._core.digest(credentials)
         registrar, aor = checked_uri(registrar), checked_uri(aor)
         return Registration(self._core, self._registrations, registrar, aor, where, expires, digest, now).id
 
@@ -374,7 +378,7 @@ class Endpoint:
         a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises `BadSavedState` if `saved` is neither.
         """
         core = self._core
-        digest = DigestClient(credentials, core.text)
+        digest = core.digest(credentials)
         try:
             state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
         except (KeyError, TypeError, ValueError) as error:

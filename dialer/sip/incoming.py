@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState, record_route
-from dialer.sip.digest import DigestClient
 from dialer.sip.events import Failed, IncomingCall, Reinvited
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import name_addr, uri_of
@@ -31,7 +30,7 @@ class IncomingLeg(Leg):
         addr: Destination,
         now: float,
     ) -> None:
-        super().__init__(core, legs, request.fields["call-id"][0], DigestClient(None, core.text), "incoming")
+        super().__init__(core, legs, request.fields["call-id"][0], core.anonymous, "incoming")
         self.contact = core.local(addr).contact_for(request.uri)
         self.server = server
         self.owns_call_id = False
@@ -108,7 +107,7 @@ class IncomingLeg(Leg):
         lines = f"{server.head.routes}{self.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         server.respond(200, now, lines, self._sdp)
         self.local_sdp, self._sdp = self._sdp, b""
-        self.refresher.keep_promise(now)
+        self.refresher.keep_promise(self, now)
 
     def _on_invite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
         self.invite_server = None

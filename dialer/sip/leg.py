@@ -75,7 +75,7 @@ class Leg(Lifetime):
         self._glares = 0
         self._back_off: Timer | None = None
         self._asked_wait: float | None = None
-        self.refresher = Refresher(self, core.config.session_expires)
+        self.refresher = Refresher(core.timers, core.config.session_expires)
         self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
         self._queued: bytes | None = None  # an offer that came while we were refreshing
         self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
@@ -170,7 +170,7 @@ class Leg(Lifetime):
             if self.state == "confirmed":
                 refreshed = self._refreshing
                 self.local_sdp = self._offer
-                self.refresher.accepted(response, now)
+                self.refresher.accepted(self, response, now)
                 if not refreshed:
                     rtt = now - transaction.sent_at
                     core.events.append(Reinvited(self.id, body_of(core, response), rtt))
@@ -192,7 +192,7 @@ class Leg(Lifetime):
 
     def _offer_failed(self, status: int, now: float) -> None:
         if self._refreshing:
-            self.refresher.failed(now)
+            self.refresher.failed(self, now)
         else:
             self.core.events.append(ReinviteFailed(self.id, status))
         self.fire_session("done", now)
@@ -280,7 +280,7 @@ class Leg(Lifetime):
             dialog.refresh(request)  # RFC 3311 5.2: a mere target refresh
             self.refresher.promise(request)
             transaction.respond(200, now, f"{self.contact}{core.allow}{self.refresher.lines}{core.server}")
-            self.refresher.keep_promise(now)
+            self.refresher.keep_promise(self, now)
         elif self.state in ("ending", "ended"):
             transaction.respond(481, now, core.server)
         elif self.session == "offering":
@@ -314,7 +314,7 @@ class Leg(Lifetime):
         self.local_sdp = sdp
         lines = f"{self.contact}{core.allow}{self.refresher.lines}{core.server}{SDP_TYPE}"
         transaction.respond(200, now, lines, sdp)
-        self.refresher.keep_promise(now)
+        self.refresher.keep_promise(self, now)
 
     def refuse(self, status: int, now: float) -> None:
         """Refuse the open remote offer; the session goes on as before. Raises `WrongState` if there is none."""

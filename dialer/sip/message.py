@@ -33,6 +33,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _FOLD = re.compile(r"\r\n[ \t]+")
 _METHOD = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+ ")
 _DIGITS = re.compile(r"[0-9]{1,10}")
+_BLANK = (" ", "\t")
+_STATUSES = {f"{status}{end}": status for status in range(100, 700) for end in (" ", "")}
 MAX_LINES = 256
 """More header lines than this make a message hostile, not long."""
 
@@ -43,12 +45,10 @@ class Message:
     """
 
     __slots__ = ("_cseq", "body", "fault", "fields")
-
-    def __init__(self, fields: dict[str, list[str]], body: bytes, fault: str | None) -> None:
-        self.fields = fields
-        self.body = body
-        self.fault = fault
-        self._cseq: tuple[int, str] | None = None
+    _cseq: tuple[int, str] | None
+    body: bytes
+    fault: str | None
+    fields: dict[str, list[str]]
 
     def first(self, name: str) -> str | None:
         """The first value of a header by lower-case name."""
@@ -74,7 +74,10 @@ class Request(Message):
     def __init__(
         self, method: str, uri: str, version_ok: bool, fields: dict[str, list[str]], body: bytes, fault: str | None
     ) -> None:
-        super().__init__(fields, body, fault)
+        self.fields = fields
+        self.body = body
+        self.fault = fault
+        self._cseq = None
         self.method = method
         self.uri = uri
         self.version_ok = version_ok
@@ -86,7 +89,10 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, fields: dict[str, list[str]], body: bytes, fault: str | None) -> None:
-        super().__init__(fields, body, fault)
+        self.fields = fields
+        self.body = body
+        self.fault = fault
+        self._cseq = None
         self.status = status
         self.reason = reason
 
@@ -99,11 +105,10 @@ def parse(data: bytes) -> Request | Response:
     end = data.find(b"\r\n\r\n")
     if end < 0:
         raise MalformedMessage("no_end_of_header")
-    head = data[:end].decode("utf-8", "surrogateescape")
-    if head[:2] == "\r\n":
-        head = head.lstrip("\r\n")  # RFC 3261 7.5: empty lines before the start line are ignored
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _FOLD.sub(" ", head)
+    return _read(data[:end].decode("utf-8", "surrogateescape"), data[end + 4 :])
+
+
+def _read(head: str, body: bytes) -> Request | Response:
     lines = head.split("\r\n")
     breaks = len(lines) - 1
     if breaks > MAX_LINES:
@@ -117,8 +122,11 @@ def parse(data: bytes) -> Request | Response:
     del lines[0]
     for line in lines:
         raw, colon, value = line.partition(":")
-        name = names.get(raw)
-        if name is None:
+        try:
+            name = names[raw]
+        except KeyError:
+            if line[:1] in _BLANK:
+                return _read(_FOLD.sub(" ", head), body)
             name = raw.rstrip(" \t").lower()
             name = _COMPACT.get(name, name)
             if not colon or not _TOKEN.fullmatch(name):
@@ -128,25 +136,24 @@ def parse(data: bytes) -> Request | Response:
             fields[name].append(value.strip(" \t"))
         else:
             fields[name] = [value.strip(" \t")]
-    body = data[end + 4 :]
+    if not start and head:
+        return _read(head.lstrip("\r\n"), body)  # RFC 3261 7.5: empty lines before the start line are ignored
     lengths = fields.get("content-length")
     if lengths is not None:
         length = lengths[0]
-        if len(lengths) > 1 or not _DIGITS.fullmatch(length):
+        if len(lengths) > 1 or not (length.isdecimal() and length.isascii() and len(length) <= 10):
             fault = "Bad Content-Length"
         else:
             size = int(length)
-            if size > len(body):
-                fault = "Body shorter than Content-Length"
-            elif size < len(body):
+            if size != len(body):
+                if size > len(body):
+                    fault = "Body shorter than Content-Length"
                 body = body[:size]
-    if start.startswith("SIP/2.0 "):
-        status = start[8:11]
-        if not (len(status) == 3 and status.isascii() and status.isdigit() and "1" <= status[0] <= "6") or start[
-            11:12
-        ] not in (" ", ""):
+    if start[:8] == "SIP/2.0 ":
+        status = _STATUSES.get(start[8:12])
+        if status is None:
             raise MalformedMessage("status_line")
-        return Response(int(status), start[12:], fields, body, fault)
+        return Response(status, start[12:], fields, body, fault)
     return _request(start, fields, body, fault)
 
 

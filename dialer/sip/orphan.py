@@ -158,6 +158,6 @@ def end_stray(core: Core, response: Response, addr: Destination, now: float) -> 
         raise MalformedMessage("too_many_strays")
     via = core.local(addr).via
     head = RequestHead(to.uri, via, branch, "", response.first("from") or "", f"<{to.uri}>", call_id, cseq)
-    orphan = _Orphan(core, from_.uri, to.uri, DigestClient(None, core.text), _Ending(nobody))
+    orphan = _Orphan(core, from_.uri, to.uri, core.anonymous, _Ending(nobody))
     orphan.invite(_StrayInvite, head, addr, now).take(response, now)
     return True

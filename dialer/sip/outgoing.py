@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog, DialogState, state_of
@@ -203,7 +204,7 @@ class OutgoingLeg(Leg):
         core.timers.cancel(self._cancel_guard)
         self.fire("answered", now)
         self.local_sdp = self._sdp or b""
-        self.refresher.accepted(response, now)
+        self.refresher.accepted(self, response, now)
         core.events.append(Answered(self.id, answer, dialog.state(), self._crossed))
 
     def crossed(self, now: float) -> None:
@@ -300,4 +301,12 @@ class OutgoingLeg(Leg):
 
     def _leave(self, now: float) -> None:
         self.core.timers.cancel(self._cancel_guard)
+        # A second 2xx may come until timer M: ending its call takes three values, not the whole leg.
+        self.invite.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
         super()._leave(now)
+
+
+def _end_late_fork(
+    from_uri: str, to_uri: str, digest: DigestClient, transaction: InviteClient, response: Response, now: float
+) -> None:
+    end_fork(transaction.core, transaction, from_uri, to_uri, digest, response, now)

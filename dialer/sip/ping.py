@@ -19,8 +19,7 @@ class Ping:
 
     def __init__(self, core: Core, uri: str, destination: Destination, now: float) -> None:
         self.core = core
-        self.id = f"{core.text()}{core.text()}"
-        tag = core.text()
+        self.id, tag = core.call_and_tag()
         branch = core.branch(self.id, tag, 1, "OPTIONS")
         local = core.local(destination)
         head = RequestHead(uri, local.via, branch, "", f"<{local.contact_uri}>;tag={tag}", f"<{uri}>", self.id, 1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dialer.sip.message import Message, Request, Response
 from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se
-from dialer.sip.timers import Timer
+from dialer.sip.timers import Timer, Timers
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -19,12 +20,15 @@ _BUSY_WAIT = 1.0
 
 
 class Refresher:
-    """Refreshes with UPDATE if the peer takes it, else by offering the same description again (RFC 4028 7.4)."""
+    """Refreshes with UPDATE if the peer takes it, else by offering the same description again (RFC 4028 7.4).
 
-    __slots__ = ("_agreement", "_alone", "_leg", "_peer_updates", "_promised", "_timer", "_wish", "lines")
+    It knows its leg only while a timer runs, so that a leg that is over is gone at once, without the collector.
+    """
 
-    def __init__(self, leg: Leg, wish: int | None) -> None:
-        self._leg = leg
+    __slots__ = ("_agreement", "_alone", "_peer_updates", "_promised", "_timer", "_timers", "_wish", "lines")
+
+    def __init__(self, timers: Timers, wish: int | None) -> None:
+        self._timers = timers
         self._wish = wish  # the interval that we ask for, in seconds
         self._agreement: Agreement | None = None
         self._promised: Agreement | None = None
@@ -41,12 +45,12 @@ class Refresher:
 
     def stop(self) -> None:
         """The call is over."""
-        self._leg.core.timers.cancel(self._timer)
+        self._timers.cancel(self._timer)
         self._timer = None
 
     # What was agreed
 
-    def accepted(self, response: Response, now: float) -> None:
+    def accepted(self, leg: Leg, response: Response, now: float) -> None:
         """A 2xx to an INVITE or UPDATE of ours."""
         if "allow" in response.fields:
             self._note_allow(response)
@@ -55,7 +59,7 @@ class Refresher:
         if self._alone:
             # RFC 4028 7.2: no session expires. That the far end has vanished is worth knowing all the same.
             agreement = Agreement(self._wish or 0, True)
-        self._agree(agreement, now)
+        self._agree(leg, agreement, now)
 
     def too_small(self, response: Response) -> bool:
         """A 422: true if the request should be sent again with the peer's Min-SE (RFC 4028 7.3)."""
@@ -75,79 +79,78 @@ class Refresher:
         self._promised, self.lines = agreed_as_server(request, self._wish)
         self._note_allow(request)
 
-    def keep_promise(self, now: float) -> None:
+    def keep_promise(self, leg: Leg, now: float) -> None:
         """That 2xx was sent."""
         self._alone = False
-        self._agree(self._promised, now)
+        self._agree(leg, self._promised, now)
 
     def _note_allow(self, message: Message) -> None:
         self._peer_updates = any("UPDATE" in value for value in message.fields.get("allow", ()))
 
-    def _agree(self, agreement: Agreement | None, now: float) -> None:
+    def _agree(self, leg: Leg, agreement: Agreement | None, now: float) -> None:
         self.stop()
         self._agreement = agreement
         if agreement is not None:
-            self._arm(now + agreement.wait)
+            self._arm(leg, now + agreement.wait)
 
     # What it does
 
-    def _arm(self, at: float) -> None:
-        self._timer = self._leg.core.timers.start(at, self._due, "session timer")
+    def _arm(self, leg: Leg, at: float) -> None:
+        self._timer = self._timers.start(at, partial(self._due, leg), "session timer")
 
-    def _due(self, name: str, now: float) -> None:
-        leg, agreement = self._leg, self._agreement
+    def _due(self, leg: Leg, name: str, now: float) -> None:
+        agreement = self._agreement
         if leg.state != "confirmed" or agreement is None:
             return
         if not agreement.ours:
-            self._expired(name, now)
+            self._expired(leg, name, now)
         elif self._peer_updates:
             leg.digest.begin()
-            self._send_update(now)
+            self._send_update(leg, now)
         elif not leg.offer_again(now):
-            self._arm(now + _BUSY_WAIT)  # an offer is open, and its 2xx refreshes as well
+            self._arm(leg, now + _BUSY_WAIT)  # an offer is open, and its 2xx refreshes as well
 
-    def failed(self, now: float) -> None:
+    def failed(self, leg: Leg, now: float) -> None:
         """A refresh was refused: hang up when the interval runs out (RFC 4028 10)."""
         agreement = self._agreement
         if agreement is not None and self._alone:
-            self._arm(now + agreement.wait)  # it answers, so it lives
+            self._arm(leg, now + agreement.wait)  # it answers, so it lives
         elif agreement is not None:
             at = now + max(0.0, agreement.grace - agreement.wait)
-            self._timer = self._leg.core.timers.start(at, self._expired, "session end")
+            self._timer = self._timers.start(at, partial(self._expired, leg), "session end")
 
-    def _expired(self, name: str, now: float) -> None:
-        leg = self._leg
+    def _expired(self, leg: Leg, name: str, now: float) -> None:
         if leg.state == "confirmed":
             leg.core.drops["session_expired"] += 1
             leg.fire("died", now)
 
-    def _send_update(self, now: float) -> None:
-        leg = self._leg
+    def _send_update(self, leg: Leg, now: float) -> None:
         core, dialog = leg.core, leg.the_dialog()
         head = dialog.head("UPDATE")
         auth = leg.digest.lines("UPDATE", head.uri)
         request = head.render("UPDATE", f"{auth}{leg.contact}{core.allow}{self.request_lines()}{core.user_agent}")
-        PlainClient(core, "UPDATE", head, request, dialog.destination, self._on_response, self._on_timeout).start(now)
+        on_response, on_timeout = partial(self._on_response, leg), partial(self._on_timeout, leg)
+        PlainClient(core, "UPDATE", head, request, dialog.destination, on_response, on_timeout).start(now)
 
-    def _on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        leg, status = self._leg, response.status
+    def _on_response(self, leg: Leg, transaction: ClientTransaction, response: Response, now: float) -> None:
+        status = response.status
         if leg.state != "confirmed":
             return
         if status < 300:
             leg.the_dialog().refresh(response)
-            self.accepted(response, now)
+            self.accepted(leg, response, now)
         elif leg.digest.accept(response) or self.too_small(response):
-            self._send_update(now)
+            self._send_update(leg, now)
         elif status in (408, 481):
             leg.lost(status, now)
         else:
             self._peer_updates = self._peer_updates and status not in (405, 501)
-            self.failed(now)
+            self.failed(leg, now)
 
-    def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
-        if self._leg.state != "confirmed":
+    def _on_timeout(self, leg: Leg, transaction: ClientTransaction, now: float) -> None:
+        if leg.state != "confirmed":
             return
         if transaction.broken:
-            self.failed(now)
+            self.failed(leg, now)
         else:
-            self._leg.fire("died", now)
+            leg.fire("died", now)

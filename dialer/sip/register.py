@@ -73,13 +73,12 @@ class Registration:
         self.core = core
         self.registrations = registrations
         self.destinations = tuple(destinations)
-        self.id = f"{core.text()}{core.text()}"
+        self.id, self._tag = core.call_and_tag()
         self.state = "trying"
         self._registrar = registrar
         self._aor = aor
         self._expires = expires
         self._digest = digest
-        self._tag = core.text()
         self._cseq = 0
         self._where = 0  # index of the registrar in use
         self._failures = 0  # registrars that failed in a row

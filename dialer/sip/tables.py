@@ -288,7 +288,7 @@ MACHINES: dict[str, tuple[str, Table]] = {
 
 def step(table: Table, state: str, event: str) -> tuple[str, tuple[str, ...]]:
     """Next state and actions. Raises `UndefinedTransition` for a pair that the table does not hold."""
-    row = table[state].get(event)
-    if row is None:
-        raise UndefinedTransition(f"no transition for {event!r} in state {state!r}")
-    return row
+    try:
+        return table[state][event]
+    except KeyError:
+        raise UndefinedTransition(f"no transition for {event!r} in state {state!r}") from None

@@ -131,8 +131,17 @@ class ClientTransaction:
         self.repeat = self.timer = None
 
     def report(self, now: float) -> None:
-        if self.response is not None:
-            self.on_response(self, self.response, now)
+        response, on_response = self.response, self.on_response
+        if response is None:
+            return
+        if response.status >= 200:
+            self.dismiss(response.status)
+        on_response(self, response, now)
+
+    def dismiss(self, status: int) -> None:
+        """The user has its final response: what only waits to be forgotten must not keep a whole call alive."""
+        self.on_response = _deaf
+        self.on_timeout = _indifferent
 
     def report_timeout(self, now: float) -> None:
         self.on_timeout(self, now)
@@ -152,6 +161,14 @@ class ClientTransaction:
         if name in "DK" and isinstance(self.destination, Flow):
             seconds = 0.0  # RFC 3261 17.1.1.2, 17.1.2.2: nothing is repeated that must be soaked up
         self.core.timers.linger(now, seconds, self.fire, name)
+
+
+def _deaf(transaction: ClientTransaction, response: Response, now: float) -> None:
+    """Its user has had the final response."""
+
+
+def _indifferent(transaction: ClientTransaction, now: float) -> None:
+    """Its user has had the final response."""
 
 
 class InviteClient(ClientTransaction):
@@ -177,6 +194,12 @@ class InviteClient(ClientTransaction):
         super().__init__(core, "INVITE", head, request, destination, on_response, on_timeout)
         self.on_fork = on_fork
         self.acks: dict[str, tuple[bytes, Destination] | None] = {}
+
+    def dismiss(self, status: int) -> None:
+        """As `ClientTransaction.dismiss`; after a refusal no second 2xx is of interest either."""
+        super().dismiss(status)
+        if status >= 300:
+            self.on_fork = _deaf
 
     def adopt(self, now: float) -> None:
         """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""

@@ -6,6 +6,7 @@ Nothing that a caller gives reaches the wire without `checked_*`; nothing that a
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ __all__ = [
     "quoted",
 ]
 
+_PLAIN_URI = re.compile(r"[A-Za-z0-9]+:[!#-;=?-~]+")
 _TOKEN = frozenset(string.ascii_letters + string.digits + "-.!%*_+`'~")
 
 OWN_HEADERS = frozenset((
@@ -76,6 +78,8 @@ def checked_uri(uri: str) -> str:
     """The URI itself. Raises `UnsafeHeader` unless it looks like `scheme:rest` without white space, quotes or
     brackets around it.
     """
+    if _PLAIN_URI.fullmatch(uri):
+        return uri
     scheme, colon, rest = checked_value(uri).partition(":")
     if not colon or not rest or not scheme.isalnum() or any(char in uri for char in ' <>"'):
         raise UnsafeHeader(f"not a URI: {uri!r}")
@@ -86,6 +90,8 @@ def checked_headers(headers: Sequence[tuple[str, str]]) -> str:
     """The caller's extra headers as lines. Raises `UnsafeHeader` for unsafe text and for names that the endpoint
     owns.
     """
+    if not headers:
+        return ""
     lines = []
     for name, value in headers:
         if checked_token(name).lower() in OWN_HEADERS:
