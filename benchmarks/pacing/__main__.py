@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ def table(args: Args) -> int:
     """Ours, the rivals and the optimum on every cell; returns how many verdicts are not kept."""
     start = time.process_time()
     every = quick_cells() if args.quick else held_out_cells() if args.held_out else full_cells()
-    cells = [cell for cell in every if args.cells in cell.name]
+    cells = [cell for cell in every if re.search(args.cells, cell.name)]
     if args.hours:
         cells = [replace(cell, hours=args.hours) for cell in cells]
     rows: list[Row] = []
@@ -286,7 +287,7 @@ def main() -> int:
     parser.add_argument(
         "--rivals", choices=("power", "all"), default="all", help="table: which rivals to tune in hindsight"
     )
-    parser.add_argument("--cells", default="", help="table: only cells whose name contains this")
+    parser.add_argument("--cells", default="", help="table: only cells whose name holds this regular expression")
     parser.add_argument("--runs", type=int, help="runs per cell, starts, or months")
     parser.add_argument("--hours", type=float, help="simulated hours per run")
     parser.add_argument("--agents", type=int, nargs="*", help="team sizes (not for table)")
