@@ -147,12 +147,14 @@ class Bridging:
 
     # -- parting --------------------------------------------------------------------------------------------------
 
-    def part(self, call: Call) -> None:
-        """The customer leaves: every agent who has to do with the call is free of it."""
+    def part(self, call: Call, *, owes: bool = True) -> None:
+        """The customer leaves: every agent who has to do with the call is free of it. `owes`: a code is due, unless it
+        was given during the call.
+        """
         self.forget(call)
         for agent in dict.fromkeys((call.incoming, call.agent)):
             if agent is not None:
-                self.agents.call_over(agent, call, owes=call.coded_by != agent.name)
+                self.agents.call_over(agent, call, owes=owes and call.coded_by != agent.name)
         call.incoming = None
 
     # -- handing over ---------------------------------------------------------------------------------------------

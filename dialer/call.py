@@ -51,6 +51,7 @@ class CallTrigger(StrEnum):
     HANGUP = "hangup"
     MESSAGE_OVER = "message_over"
     CUSTOMER_GONE = "customer_gone"
+    FAX = "fax"
 
 
 S, T = CallState, CallTrigger
@@ -78,6 +79,13 @@ CALL_TABLE: dict[tuple[CallState, CallTrigger], tuple[CallState, tuple[str, ...]
     (S.WAITING, T.AGENT_FOUND): (S.CONNECTING, ("connect",)),
     (S.WAITING, T.PATIENCE_OVER): (S.MESSAGE, ("note_abandoned", "play_message")),
     (S.WAITING, T.CUSTOMER_GONE): (S.OVER, ("note_abandoned", "close")),
+    # The network tells of a fax machine (T.38): no person was reached, whoever was being connected or listening.
+    (S.WAITING, T.FAX): (S.ENDING, ("note_fax", "hang_up")),
+    (S.CONNECTING, T.FAX): (S.ENDING, ("note_fax", "hang_up")),
+    (S.TALKING, T.FAX): (S.ENDING, ("note_fax", "hang_up")),
+    (S.STRANDED, T.FAX): (S.ENDING, ("note_fax", "hang_up")),
+    (S.MESSAGE, T.FAX): (S.ENDING, ("hang_up",)),
+    (S.ENDING, T.FAX): (S.ENDING, ()),
     (S.CONNECTING, T.BRIDGED): (S.TALKING, ("note_connected",)),
     (S.CONNECTING, T.AGENT_GONE): (S.WAITING, ("note_unconnected", "seek_agent")),
     # The customer's side does not take the way to the agent, but it still hears our media port.

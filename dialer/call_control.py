@@ -236,6 +236,17 @@ class CallControl:
         self.bridging.part(call)
         self.outcomes.finish(call, Outcome.ANSWERED, standing=call.state is not CallState.OVER)
 
+    def note_fax(self, call: Call) -> None:
+        """A fax machine: not a person, so nobody was abandoned, and no agent owes a code. What an agent said all the
+        same is kept to.
+        """
+        self.stop_waiting(call)
+        self.tell(call, "call_relabelled", call.id, self.services.clock.now(), "fax")
+        self._free_reserved(call)
+        self.bridging.part(call, owes=False)
+        coded = call.coded_by is not None
+        self.outcomes.finish(call, Outcome.ANSWERED if coded else Outcome.FAX, standing=True)
+
     def note_lost_connecting(self, call: Call) -> None:
         # the pacer was told of a connection that did not come about: it sees a very short talk
         self.bridging.part(call)
@@ -324,7 +335,7 @@ class CallControl:
 _OF_CALLS = (
     "note_ringing", "note_no_answer", "note_given_up", "cancel", "note_crossing", "note_cancelled", "note_failure",
     "note_no_audio", "note_answer", "seek_agent", "seek_agent_now", "note_talk_over", "note_lost_connecting",
-    "note_abandoned", "note_stranded", "play_message", "hang_up", "close",
+    "note_abandoned", "note_stranded", "note_fax", "play_message", "hang_up", "close",
 )  # fmt: skip
 _OF_BRIDGING = (
     "connect", "reconnect", "note_connected", "note_unconnected", "strand", "hand_over", "note_handed_over",

@@ -7,6 +7,7 @@ import structlog
 from dialer.call import Call, CallState, CallTrigger
 from dialer.call_control import CallControl
 from dialer.fail_over import FailOver
+from dialer.fax import offers_fax
 from dialer.sip import Answered, Ended, Failed, Offered, Provisional, Reinvited, ReinviteFailed
 from dialer.trunk_guard import guard_of
 
@@ -65,6 +66,11 @@ class CallLegOwner:
 
     def on_offered(self, event: Offered) -> None:
         call = self.call
+        if offers_fax(event.sdp):
+            self.control.services.switch.reject(call.leg.id, 488)
+            log.info("a fax machine, the network says", call=call.id, leg=call.leg.id)
+            self.control.fire_if_open(call, CallTrigger.FAX)
+            return
         self.control.services.switch.answer(call.leg.id, call.leg.answer_to_offer(event.sdp))
         call.leg.tell_partner()
 

@@ -199,6 +199,10 @@ class Switchboard:
         """Answer an offer of the far end."""
         return self.udp.has(leg) and self._try(leg, "answer", lambda: self.udp.answer(leg, description))
 
+    def reject(self, leg: str, status: int) -> bool:
+        """Refuse an offer of the far end: the session stays as it was."""
+        return self.udp.has(leg) and self._try(leg, "reject", lambda: self.udp.reject(leg, status))
+
     def ping(self, uri: str, destination: Destination, owner: PingOwner) -> str | None:
         """Send OPTIONS; how it ended goes to `owner`."""
         try:

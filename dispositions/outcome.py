@@ -7,10 +7,12 @@ from enum import StrEnum
 
 class Outcome(StrEnum):
     """The result of one attempt. `answered` = a person was connected to an agent; `abandoned` = answered and no agent
-    within patience, or hung up while waiting for one; `interrupted` = we crashed while it was under way."""
+    within patience, or hung up while waiting for one; `fax` = the network told of a fax machine; `interrupted` = we
+    crashed while it was under way."""
 
     ANSWERED = "answered"
     MACHINE = "machine"
+    FAX = "fax"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     INVALID = "invalid"

@@ -134,6 +134,7 @@ def default_table() -> OutcomeTable:
     return OutcomeTable(
         outcomes={
             Outcome.MACHINE: Rule(retry, after=4 * 3600, attempts=5),
+            Outcome.FAX: Rule(NextState.BAD_NUMBER),
             Outcome.BUSY: Rule(retry, after=900, attempts=8),
             Outcome.NO_ANSWER: Rule(retry, after=2 * 3600, attempts=6),
             Outcome.INVALID: Rule(retry, after=86400, attempts=2, exhausted=ContactState.BAD_NUMBER),

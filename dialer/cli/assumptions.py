@@ -242,7 +242,7 @@ def _store(config: Config, name: str, campaign: BuiltCampaign) -> _Known:
         return _Known(problem=str(error))
     ended = [attempt for attempt in attempts if attempt.outcome is not None]
     people = sum(attempt.outcome in ("answered", "abandoned") for attempt in ended)
-    machines = sum(attempt.outcome == "machine" for attempt in ended)
+    machines = sum(attempt.outcome in ("machine", "fax") for attempt in ended)
     talks = [
         attempt.talk_seconds
         for attempt in ended

@@ -67,6 +67,7 @@ OutcomeName = Literal[
     "busy",
     "no_answer",
     "machine",
+    "fax",
     "invalid",
     "congestion",
     "rejected",

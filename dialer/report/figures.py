@@ -15,7 +15,7 @@ from dispositions import Promises
 
 #: The order in which outcomes are shown.
 OUTCOMES = (
-    "answered", "abandoned", "machine", "no_answer", "busy", "rejected", "invalid", "congestion", "cancelled",
+    "answered", "abandoned", "machine", "fax", "no_answer", "busy", "rejected", "invalid", "congestion", "cancelled",
     "unknown", "interrupted",
 )  # fmt: skip
 

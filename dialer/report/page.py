@@ -24,6 +24,7 @@ OUTCOME_KINDS: Final = {
     "answered": "good",
     "abandoned": "bad",
     "machine": "warn",
+    "fax": "warn",
     "interrupted": "bad",
     "unknown": "warn",
 }
