@@ -144,8 +144,10 @@ def sudden(args: Args) -> int:
 
 def _shaken(agents: int, args: Args) -> Iterator[shaken.Shock]:
     for name, cell in shaken.shocks(agents).items():
-        yield shaken.shock(name, cell, args.runs or 100)
-    yield shaken.real_jumps(agents, args.runs or 100)
+        if re.search(args.cells, name):
+            yield shaken.shock(name, cell, args.runs or 100)
+    if re.search(args.cells, shaken.JUMPS):
+        yield shaken.real_jumps(agents, args.runs or 100)
 
 
 def _told(agents: int, args: Args) -> Iterator[shaken.Shock]:
@@ -287,7 +289,9 @@ def main() -> int:
     parser.add_argument(
         "--rivals", choices=("power", "all"), default="all", help="table: which rivals to tune in hindsight"
     )
-    parser.add_argument("--cells", default="", help="table: only cells whose name holds this regular expression")
+    parser.add_argument(
+        "--cells", default="", help="table, shocks: only cells whose name holds this regular expression"
+    )
     parser.add_argument("--runs", type=int, help="runs per cell, starts, or months")
     parser.add_argument("--hours", type=float, help="simulated hours per run")
     parser.add_argument("--agents", type=int, nargs="*", help="team sizes (not for table)")

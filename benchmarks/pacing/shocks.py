@@ -21,6 +21,7 @@ CHANGE, WARM, END = 1.5 * HOUR, 0.5 * HOUR, 2.25 * HOUR
 TEN = 600.0
 #: p jumps between LOW and HIGH so often, s.
 HALF, LOW, HIGH = 1800.0, 0.1, 0.2
+JUMPS = "p jumps every 30 min"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def real_jumps(agents: int, runs: int) -> Shock:
     """Ours on the realistic laws: p doubles and halves every HALF s."""
     config = real_cell(agents).config
     laws = realistic(alternating(LOW, HIGH, HALF))
-    return jumping("p jumps every 30 min", agents, laws, lambda _: Pacer(config), runs)
+    return jumping(JUMPS, agents, laws, lambda _: Pacer(config), runs)
 
 
 def told(agents: int, runs: int) -> Iterator[Shock]:
