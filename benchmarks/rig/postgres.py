@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ from typing import Self
 
 import psycopg
 
-from benchmarks.rig.process import NotReadyError, free_port
+from benchmarks.rig.process import NotReadyError, free_port, kill_family
 
 BACK_WITHIN = 60.0
 
@@ -96,10 +97,23 @@ class Postgres:
         return True
 
     def kill(self) -> None:
-        """SIGKILL to its first process, as a power cut would; the others notice and end by themselves."""
+        """SIGKILL to all its processes at one instant, as a power cut would."""
         if self._child is not None:
-            self._child.kill()
+            kill_family(self._child.pid)
             self._child.wait(10.0)
+
+    def back(self) -> None:
+        """Started again after somebody has killed it (see `kill_family`)."""
+        assert self._child is not None
+        self._child.wait(10.0)
+        self.start()
+
+    def empty(self) -> str:
+        """The URL of a new database of its own."""
+        name = f"run{next(_NAMES)}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def stop(self) -> None:
         """End it, and delete its files."""
@@ -119,6 +133,9 @@ class Postgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+_NAMES = itertools.count()
 
 
 class CannotRun(RuntimeError):

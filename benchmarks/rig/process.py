@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -64,6 +65,14 @@ def until(ready: Callable[[], bool], seconds: float, what: str) -> float:
             raise NotReadyError(f"not within {seconds:g} s: {what}")
         time.sleep(POLL)
     return time.monotonic() - begun
+
+
+def kill_family(pid: int) -> None:
+    """SIGKILL to a process and its children: of a PostgreSQL server's, one that lives on would end its commit first."""
+    others = [int(text) for text in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    for victim in (pid, *others):
+        with contextlib.suppress(ProcessLookupError):  # ended by itself
+            os.kill(victim, signal.SIGKILL)
 
 
 _PR_SET_PDEATHSIG = 1
@@ -139,6 +148,15 @@ class Process:
         except subprocess.TimeoutExpired:
             self.send(signal.SIGKILL)
             return self.wait(10.0)
+
+    def set_group(self, niceness: int) -> bool:
+        """Let the process, with all that it starts, come before (below 0; root only) or after the rest of the machine;
+        whether the kernel groups sessions at all (sched(7), autogroup: `nice` then counts within a session only)."""
+        try:
+            Path(f"/proc/{self.pid}/autogroup").write_text(f"{niceness}\n")
+        except OSError:
+            return False
+        return True
 
     def cpu_seconds(self) -> float:
         """User and system time used so far, seconds, from /proc."""

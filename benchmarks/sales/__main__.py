@@ -29,13 +29,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of the run, or of a phase with --calls")
     parser.add_argument("--calls", type=float, default=0.0, help="calls per second of a dialer beside it")
     parser.add_argument("--pairs", type=int, default=8, help="phases without, and as many with sales; with --calls")
+    parser.add_argument(
+        "--first", action="store_true", help="calls and sales before whatever else this machine does; root only"
+    )
     parser.add_argument("--keep", type=Path, help="folder for the run's files; default: a temporary one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         if options.calls > 0:
-            found = beside_calls(options.rate, options.seconds, options.calls, options.pairs, folder)
+            found = beside_calls(
+                options.rate, options.seconds, options.calls, options.pairs, folder, first=options.first
+            )
         else:
             found = alone(options.rate, options.seconds, folder)
     if options.json:

@@ -27,10 +27,15 @@ FIRST = 1_000_000_000
 #: hangs: those wait, which costs nothing.
 SETTLE = 4.0
 LONGEST_END = 400.0
+#: Niceness of the group that comes first.
+AHEAD = -15
 
 
-def beside_calls(rate: float, seconds: float, calls: float, pairs: int, folder: Path) -> dict[str, Any]:
-    """A dialer at `calls` a second, every one answered and joined; `pairs` of phases without and with the sales."""
+def beside_calls(
+    rate: float, seconds: float, calls: float, pairs: int, folder: Path, *, first: bool = False
+) -> dict[str, Any]:
+    """A dialer at `calls` a second, every one answered and joined; `pairs` of phases without and with the sales.
+    `first`: the dialer (with its sale process), the carrier and the phones come before the rest of the machine."""
     with (
         ThirdParties(folder / "parties", {**FAULTS, "hang_seconds": 30.0}, seed=7, niceness=19) as parties,
         Floor(
@@ -50,6 +55,9 @@ def beside_calls(rate: float, seconds: float, calls: float, pairs: int, folder: 
         daemon = floor.start_daemon()
         daemon.wait_healthy()
         assert floor.agents is not None
+        if first:
+            for process in (daemon.process, floor.carriers["carrier"].process, floor.agents.process):
+                process.set_group(AHEAD)
         peers = {"carrier": floor.carriers["carrier"].process.pid, "phones": floor.agents.process.pid}
         watch = Watch(daemon, peers)
         floor.start_people(think=0.2, talk=1.5, sale=0.0)

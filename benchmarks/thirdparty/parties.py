@@ -43,6 +43,7 @@ class ThirdParties:
             party = self._stack.enter_context(Process(command, folder / f"{kind}.out"))
             if niceness is not None:
                 os.setpriority(os.PRIO_PROCESS, party.pid, niceness)
+                party.set_group(niceness)
             party.wait_ready(file.exists, 30.0, f"{kind} listens")
             self.ports[kind] = int(file.read_text())
 

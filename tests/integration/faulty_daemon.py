@@ -7,7 +7,8 @@ Points are `before:X` and `after:X`, where X is one of
     send-agent-INVITE  the call to an agent's phone
 
 Wrapped from outside: the product has no hook for this. At the PASSAGE-th time the process sends itself SIGKILL, as a
-power cut would, and nothing of it runs on. With $FAULT_LOG in the environment, every point that was passed is
+power cut would, and nothing of it runs on. With $FAULT_VICTIM in the environment, the process id of a PostgreSQL
+server, that server dies there instead, once, and this process goes on. With $FAULT_LOG, every point that was passed is
 written there once: with `list` as POINT, that shows which there are.
 """
 
@@ -24,6 +25,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.rig.process import kill_family  # noqa: E402
+
 _LINE = re.compile(rb"^(?:SIP/2\.0 (\d{3})|([A-Z]+) (\S+))")
 _CSEQ = re.compile(rb"^CSeq:\s*\d+\s+([A-Z]+)", re.MULTILINE | re.IGNORECASE)
 _TO_TAG = re.compile(rb"^(?:To|t):[^\r\n]*;tag=", re.MULTILINE | re.IGNORECASE)
@@ -36,16 +41,25 @@ class FaultPoint:
         self.name, self.passage = name, passage
         self.passed: Counter[str] = Counter()
         self._log = os.environ.get("FAULT_LOG")
+        self._victim = os.environ.get("FAULT_VICTIM")
+        self._lock = threading.Lock()
 
     def __call__(self, point: str) -> None:
         """The process is at `point` now."""
+        with self._lock:
+            self._pass(point)
+
+    def _pass(self, point: str) -> None:
         self.passed[point] += 1
         if self._log and self.passed[point] == 1:
             with open(self._log, "a") as file:
                 file.write(point + "\n")
         if point == self.name and self.passed[point] >= self.passage:
-            os.kill(os.getpid(), signal.SIGKILL)
-            threading.Event().wait()  # not one instruction more in this thread
+            if self._victim is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+                threading.Event().wait()  # not one instruction more in this thread
+            elif self.passed[point] == self.passage:
+                kill_family(int(self._victim))
 
 
 def message_name(data: bytes) -> str:
@@ -125,7 +139,6 @@ def wrap_sends(point: FaultPoint) -> None:
 def main(arguments: list[str]) -> None:
     """Wrap, then be the daemon."""
     name, passage, *rest = arguments
-    sys.path.insert(0, str(ROOT))
     point = FaultPoint(name, int(passage))
     wrap_commits(point)
     wrap_sends(point)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -49,17 +48,3 @@ def serving(tmp_path: Path) -> Callable[..., Any]:
         asyncio.run(run())
 
     return serve
-
-
-def _postgres() -> Any:
-    """The server that the store's tests start."""
-    file = Path(__file__).parents[1] / "dispositions" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("store_fixtures", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.postgres
-
-
-postgres = _postgres()
