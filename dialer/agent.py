@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dialer.config.sip_tables import AgentTable
 
 if TYPE_CHECKING:
+    from dialer.agent_control import AgentControl
     from dialer.call import Call
     from dialer.leg import Leg
 
@@ -93,6 +94,13 @@ class Agent:
     idle_since: float = 0.0
     calls_taken: int = 0
     campaign: str = ""
+    """the one that the agent serves now, or served last"""
+    choice: tuple[str, ...] | None = None
+    """the campaigns that the log-in was for; None: all that the agent may serve"""
+    arrived: float = 0.0
+    """since when the agent serves its campaign"""
+    control: AgentControl | None = None
+    """who moves the agent: of the campaign served now"""
     reason: str | None = None
     leg: Leg | None = None
     call: Call | None = None

@@ -71,7 +71,29 @@ class AgentControl:
             pacemaker.available(agent.name, self.services.clock.now())
         if self.calls is not None:
             self.calls.offer_waiting()
+        if agent.state is AgentState.AVAILABLE:
+            self.campaign.rescue()
         self.campaign.wake()
+
+    def release(self, agent: Agent) -> None:
+        """An available agent goes to another campaign: nobody here counts on the agent any more."""
+        self.campaign.roster.remove(agent)
+        self._tell_unavailable(agent)
+        self.campaign.wake()
+
+    def take_in(self, agent: Agent) -> None:
+        """An available agent comes from another campaign, with its place in the queue of those who are idle."""
+        clock = self.services.clock
+        agent.campaign, agent.control, agent.arrived = self.campaign.name, self, clock.now()
+        self.campaign.roster.add(agent)
+        state = agent.state.value
+        self.services.stream.publish(
+            AgentChanged(
+                at=clock.at(), campaign=self.campaign.name, agent=agent.name, previous=state, state=state, reason=None,
+                call=None,
+            )
+        )  # fmt: skip
+        self._offer(agent)
 
     def unreserve(self, agent: Agent) -> None:
         """The call that the agent was kept for came to nothing."""

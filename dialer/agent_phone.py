@@ -68,7 +68,8 @@ class AgentPhone:
         """Call the agent's phone; returns when it has answered, raises LoginFailed when it did not."""
         answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.control.move(agent, AgentTrigger.LOGIN)
-        agent.campaign = self.campaign.name
+        agent.campaign, agent.control = self.campaign.name, self.control
+        agent.arrived = self.services.clock.now()
         self.campaign.roster.add(agent)
         self._logins[agent.name] = answered
         phone = phone_name(agent)
@@ -224,13 +225,19 @@ class AgentPhone:
 
 
 class AgentLegOwner:
-    """The owner of one agent's leg."""
+    """The owner of one agent's leg, which stays up when the agent is moved to another campaign."""
 
-    __slots__ = ("agent", "phone", "plan", "rings")
+    __slots__ = ("_first", "agent", "plan", "rings")
 
     def __init__(self, agent: Agent, phone: AgentPhone, plan: InvitePlan) -> None:
-        self.agent, self.phone, self.plan = agent, phone, plan
+        self.agent, self.plan = agent, plan
         self.rings = False
+        self._first = phone
+
+    @property
+    def phone(self) -> AgentPhone:
+        """That of the campaign which the agent serves now."""
+        return self._first if self.agent.control is None else self.agent.control.phone
 
     def on_provisional(self, event: Provisional) -> None:
         """A phone may ring as long as `PHONE_TIMEOUT`."""

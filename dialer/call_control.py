@@ -189,6 +189,7 @@ class CallControl:
         call.leg.aim(None)
         self.campaign.waiting.append(call)
         self._arm(call, "patience", left, lambda waiting: self.fire(waiting, CallTrigger.PATIENCE_OVER))
+        self.campaign.rescue()
 
     def patience_left(self, call: Call) -> float:
         """Seconds until a customer who waits must hear the message."""
@@ -198,7 +199,10 @@ class CallControl:
         agent = self._agent_for(call)
         if agent is not None:
             self.bridging.give(call, agent)
-        else:
+            return
+        self.campaign.waiting.append(call)
+        self.campaign.rescue()
+        if call in self.campaign.waiting:
             self.fire(call, CallTrigger.PATIENCE_OVER)
 
     def _agent_for(self, call: Call) -> Agent | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dialer.agent import AgentState
+from dialer.agent import Agent, AgentState
 from dialer.call import Call, CallState
 from dialer.config.campaign_tables import CampaignTable
 from dialer.pacemaker import Pacemaker
@@ -62,6 +62,12 @@ class Campaign:
     state: CampaignState = CampaignState.NO_AGENTS
     reason: str = ""
     wake: Callable[[], None] = lambda: None
+    rescue: Callable[[], None] = lambda: None
+    """a customer waits here, or an agent is idle: agents shared with other campaigns may be moved"""
+    borrow: Callable[[str], Agent | None] = lambda name: None
+    """the agent of this name from another campaign, for a call of its own"""
+    elsewhere: Callable[[], int] = lambda: 0
+    """agents logged in for this campaign who serve another one now"""
     totals: Counter[str] = field(default_factory=Counter)
     budget: tuple[int, int] = (0, 0)
     """answered and abandoned in the legal window, at the last look"""

@@ -59,12 +59,14 @@ class _AgentCommand(_Command):
 
 
 class AgentLogin(_AgentCommand):
-    """Log in to `campaign`; the dialer calls the agent's phone and keeps that leg up. Returns once the phone has
-    answered.
+    """Log in; the dialer calls the agent's phone and keeps that leg up. Returns once the phone has answered. To
+    `campaign`, and to no other; or for several `campaigns`, or (neither named) for all that the agent may serve: then
+    the agent is moved between them while idle, to where work is.
     """
 
     command: Literal["login"] = "login"
     campaign: Name | None = None
+    campaigns: Annotated[list[Name], Field(max_length=100)] = []
 
 
 class AgentLogout(_AgentCommand):

@@ -33,6 +33,9 @@ def condition(campaign: Campaign, services: Services, now: float) -> tuple[Campa
     if campaign.paused:
         return CampaignState.PAUSED, "paused by command: dialer resume goes on"
     if not campaign.somebody_at_work():
+        away = campaign.elsewhere()
+        if away:
+            return CampaignState.NO_AGENTS, f"its agents ({away}) serve other campaigns now"
         return CampaignState.NO_AGENTS, "no agent is logged in and off break"
     if services.ledger.locked:
         return CampaignState.STOPPED, "the store is locked: no call is placed until it is back"

@@ -61,8 +61,9 @@ log = structlog.get_logger("daemon")
 OBSERVE_EVERY = 1.0
 #: Key of the secret that SIP branches are made with, hexadecimal.
 BRANCH_KEY = "sip/branch_key"
-#: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms.
-SWITCH_INTERVAL = 0.0005
+#: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms,
+#: and the loop may have to wait so long after each datagram that it sends.
+SWITCH_INTERVAL = 0.0001
 
 
 class StartError(Exception):
@@ -292,7 +293,9 @@ async def _make_engine(built: Built, services: Services, media: DirectBackend) -
         learned = await services.ledger.load(f"pacing/{name}")
         seconds = await media.load_prompt(campaign.prompt)
         campaigns[name] = make_campaign(campaign, trunks, seconds, learned, services.clock.now(), services.counters)
-    return Engine(services, campaigns, make_agents(built.file), trunks)
+    engine = Engine(services, campaigns, make_agents(built.file), trunks)
+    engine.sharing.configure(built.sharing)
+    return engine
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from dialer.contacts import read_contacts, told
 from dialer.engine import Engine, Unit
 from dialer.events import ContactsAdded
 from dialer.local_time import at_contact
+from dialer.login_desk import LoginDesk
 from dialer.outcomes import call_fields
 from dialer.screen import Screen
 from dialer.snapshot import contact_card, status
@@ -47,6 +48,7 @@ class Desk:
         self.services = engine.services
         self.reload = reload
         self.screen = Screen(self.services)
+        self.logins = LoginDesk(engine)
         self.contacts = ContactDesk(self.services, lambda: list(engine.units), lambda: engine.agents)
         self._recent: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._at_work_on: set[asyncio.Task[dict[str, Any]]] = set()
@@ -96,18 +98,16 @@ class Desk:
         agent = self._agent(command.agent)
         if agent.withdrawn:
             raise CommandError("unknown_agent", f"agent {agent.name!r} is not in the config file any more")
-        unit = self._unit_for_login(agent, command.campaign)
-        if agent.state is not AgentState.LOGGED_OUT:
-            if agent.campaign == unit.campaign.name and agent.state is not AgentState.LOGGING_IN:
-                return self._shown(agent)
-            raise CommandError("wrong_state", f"agent {agent.name} is logged in to {agent.campaign}: log out first")
-        if unit.campaign.draining:
-            raise CommandError("unavailable", "the dialer is shutting down")
-        try:
-            await unit.agents.phone.login(agent)
-        except LoginFailed as error:
-            raise CommandError("unavailable", f"agent {agent.name} cannot log in: {error}") from None
-        return self._shown(agent)
+        unit, choice = self.logins.choose(agent, command)
+        if not self.logins.already(agent, choice):
+            if unit.campaign.draining:
+                raise CommandError("unavailable", "the dialer is shutting down")
+            agent.choice = choice
+            try:
+                await unit.agents.phone.login(agent)
+            except LoginFailed as error:
+                raise CommandError("unavailable", f"agent {agent.name} cannot log in: {error}") from None
+        return {**self._shown(agent), "serves": self.engine.sharing.serves(agent)}
 
     async def logout(self, command: c.AgentLogout) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
@@ -145,7 +145,7 @@ class Desk:
     async def hand_over(self, command: c.AgentHandOver) -> dict[str, Any]:
         agent, unit = self._at_work(command.agent)
         call = self._talking(agent)
-        colleague = unit.campaign.roster.agents.get(command.to)
+        colleague = unit.campaign.roster.agents.get(command.to) or unit.campaign.borrow(command.to)
         if colleague is None:
             raise CommandError("unknown_agent", f"agent {command.to} is not logged in to {unit.campaign.name}")
         if colleague.state is not AgentState.AVAILABLE or colleague is agent:
@@ -304,27 +304,6 @@ class Desk:
             known = ", ".join(self.engine.units)
             raise CommandError("unknown_campaign", f"campaign {name!r} does not run here; these do: {known}")
         return unit
-
-    def _unit_for_login(self, agent: Agent, name: str | None) -> Unit:
-        allowed = [u for u in self.engine.units.values() if self._may_log_in(agent, u)]
-        if name is not None:
-            unit = self._unit(name)
-            if unit not in allowed:
-                raise CommandError("forbidden", f"agent {agent.name} may not log in to {name}")
-            return unit
-        # a campaign that winds down is a choice only where there is no other
-        allowed = [u for u in allowed if not u.campaign.draining] or allowed
-        if len(allowed) == 1:
-            return allowed[0]
-        if not allowed:
-            raise CommandError("forbidden", f"agent {agent.name} belongs to no campaign that runs here")
-        raise CommandError("invalid", f"campaign: name one of {', '.join(u.campaign.name for u in allowed)}")
-
-    @staticmethod
-    def _may_log_in(agent: Agent, unit: Unit) -> bool:
-        table, name = unit.campaign.table, unit.campaign.name
-        wanted = table.agents == "all" or agent.name in table.agents
-        return wanted and (not agent.table.campaigns or name in agent.table.campaigns)
 
     @staticmethod
     def _talking(agent: Agent) -> Call:

@@ -102,6 +102,7 @@ class Dialing:
         if self._nobody():
             for call in list(campaign.calls.values()):
                 self.calls.give_up_when_allowed(call, self._nobody)
+            now = self.services.clock.now()  # giving up has told the pacer of a later time
         if campaign.pacemaker is None or state is CampaignState.NO_AGENTS or state is CampaignState.DRAINING:
             self._enter(state, reason)
             return now + LOOK_AGAIN
@@ -228,14 +229,17 @@ class Dialing:
         while True:
             await asyncio.sleep(LOOK_AGAIN)
             now = self.services.clock.now()
-            if self._runs(now) and routing.starts(self.campaign.trunks, now) > 0:
+            state, _ = condition(self.campaign, self.services, now)
+            # its agents may all serve other campaigns now: the one who promised the call is borrowed
+            may = state in (CampaignState.RUNNING, CampaignState.NO_AGENTS)
+            if may and routing.starts(self.campaign.trunks, now) > 0:
                 await self.personal_callbacks()
 
     async def personal_callbacks(self) -> None:
         """Promised calls that are due and whose agent is free."""
         name, at = self.campaign.name, self.services.clock.at()
         free = {agent.name: agent for agent in self.campaign.roster.in_state(AgentState.AVAILABLE)}
-        if not free:
+        if not free and not self.campaign.elsewhere():
             return
         try:
             due = await self.services.ledger.read(lambda view: view.due_personal_callbacks(name, at, 100))
@@ -247,6 +251,8 @@ class Dialing:
             if card.contact_id in self._not_before:
                 continue
             agent = free.pop(card.agent, None) if card.agent is not None else None
+            if agent is None and card.agent is not None:
+                agent = self.campaign.borrow(card.agent)
             if agent is not None and agent.state is AgentState.AVAILABLE:
                 await self.dial_for(agent, card.contact_id)
 

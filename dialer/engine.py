@@ -25,6 +25,7 @@ from dialer.inbound import Inbound
 from dialer.outcomes import OutcomeDesk
 from dialer.placing import Placing
 from dialer.services import Services
+from dialer.sharing import SharedAgents
 from dialer.standing import RETRY_EVERY, StandingLegs
 from dialer.trunk import Trunk
 from dialer.trunk_registration import TrunkRegistration
@@ -53,7 +54,7 @@ class Unit:
 
 
 class Engine:
-    """Runs all campaigns of one daemon. `agents` and `trunks` by name; an agent is in one campaign at a time."""
+    """Runs all campaigns of one daemon. `agents` and `trunks` by name; an agent serves one campaign at a time."""
 
     def __init__(
         self,
@@ -79,6 +80,8 @@ class Engine:
         self.standing = StandingLegs(services, self.trunks)
         self._paused: set[str] = set()
         self._ids = AttemptIds(services.clock.at)
+        self.sharing = SharedAgents(services, lambda: self.units, lambda: self.agents)
+        self.sharing.stopped = lambda: self.ending
         self._tasks: asyncio.TaskGroup | None = None
         for campaign in campaigns.values():
             self.add_campaign(campaign)
@@ -93,6 +96,7 @@ class Engine:
         dialing = Dialing(campaign, self.services, agents, calls, placing)
         unit = Unit(campaign, agents, calls, dialing)
         self.units[campaign.name] = unit
+        self.sharing.serve(unit)
         self.on_unit(unit)
         if self._tasks is not None:
             self._tasks.create_task(dialing.run(), name=f"dialing {campaign.name}")
@@ -139,6 +143,7 @@ class Engine:
                 self.registrations[trunk.name].follow()
                 tasks.create_task(TrunkWatch(trunk, self.services).run(), name=f"trunk {trunk.name}")
             tasks.create_task(self._tend(), name="tend")
+            tasks.create_task(self.sharing.run(), name="shared agents")
 
     async def _tend(self) -> None:
         saved_at = ended_at = self.services.clock.now()

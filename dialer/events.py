@@ -214,6 +214,18 @@ class AgentChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentMoved(Event):
+    """An idle agent whom campaigns share serves `campaign` from now on, and `from_campaign` no more. `cause`: rescue (a
+    customer waited), targets, closed (`from_campaign` can use nobody), membership, own_call; `why`: the numbers."""
+
+    name: ClassVar[str] = "agent_moved"
+    agent: str
+    from_campaign: str
+    cause: str
+    why: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentAlert(Event):
     """Something an operator must see about an agent: leg_lost, leg_refused, register_refused, ..."""
 

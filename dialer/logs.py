@@ -162,6 +162,7 @@ LEVELS: dict[type[events.Event], str] = {
     events.DispositionRecorded: "info",
     events.SaleQueued: "info",
     events.SaleChanged: "info",
+    events.AgentMoved: "info",
     events.AgentAlert: "warning",
     events.TrunkChanged: "warning",
     events.ConnectorChanged: "warning",

@@ -42,6 +42,11 @@ class Pacemaker:
             self.agents.discard(agent)
             self.tell("agent_unavailable", agent, now)
 
+    def leaving(self, agent: str, at: float, now: float) -> None:
+        """The agent will not be there any more from `at`; nothing when it may not be counted on anyway."""
+        if agent in self.agents:
+            self.tell("agent_leaving", agent, at, now)
+
     def tell(self, what: str, *args: Any) -> None:
         """Call the pacer's method `what`; on a refusal note that a resync is due at the next decision.
 

@@ -100,8 +100,12 @@ class Reloader:
         self._refuse_if_ending()  # it may have begun while we read
         self._take_trunks(trunks)
         self._take_agents(built)
+        self.engine.sharing.configure(built.sharing)
         for name, campaign in built.campaigns.items():
             self._take_campaign(name, campaign, prompts[campaign.prompt])
+        for name, unit in self.engine.units.items():
+            if name not in built.campaigns:
+                unit.campaign.draining = True
         for name, unit in self.engine.units.items():
             if name not in built.campaigns:
                 self._wind_down(unit)
@@ -122,12 +126,14 @@ class Reloader:
         if self.engine.ending:
             raise ReloadTooLate("the dialer is shutting down")
 
-    @staticmethod
-    def _wind_down(unit: Unit) -> None:
-        """A campaign that is not in the file any more: calls in progress end, its agents are logged out."""
-        unit.campaign.draining = True
+    def _wind_down(self, unit: Unit) -> None:
+        """A campaign that is not in the file any more: calls in progress end, its agents are logged out, but for those
+        who serve others as well.
+        """
+        units = self.engine.units
         for agent in list(unit.campaign.roster.agents.values()):
-            unit.agents.logout(agent)
+            if all(units[name].campaign.draining for name in self.engine.sharing.serves(agent)):
+                unit.agents.logout(agent)
         unit.campaign.wake()
 
     def _take_trunks(self, fresh: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dialer.agent import AgentState
 from dialer.breaker import BreakerState
+from dialer.campaign import AT_WORK
 from dialer.events import AgentChanged, CampaignChanged, Event
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
@@ -17,7 +18,7 @@ from dispositions import Promises, ReadView, UnknownContact
 
 if TYPE_CHECKING:
     from dialer.campaign import Campaign
-    from dialer.engine import Engine
+    from dialer.engine import Engine, Unit
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -25,11 +26,14 @@ def status(engine: Engine) -> dict[str, Any]:
     now, phones = engine.services.clock.now(), engine.services.phones
     return {
         "at": engine.services.clock.at(),
-        "campaigns": {name: _campaign(unit.campaign) for name, unit in engine.units.items()},
+        "campaigns": {
+            name: {**_campaign(unit.campaign), "sharing": _sharing(engine, unit)} for name, unit in engine.units.items()
+        },
         "agents": [
             {
                 "agent": agent.name,
                 "campaign": agent.campaign if agent.state is not AgentState.LOGGED_OUT else None,
+                "serves": engine.sharing.serves(agent) if agent.state is not AgentState.LOGGED_OUT else [],
                 "state": "logged_out" if agent.state is AgentState.LOGGING_IN else agent.state.value,
                 "reason": agent.reason,
                 "seconds": round(max(0.0, now - agent.since), 3),
@@ -58,6 +62,18 @@ def status(engine: Engine) -> dict[str, Any]:
         "store": {"locked": engine.services.ledger.locked, "waiting": engine.services.ledger.waiting},
         "sip": {"legs": engine.services.switch.legs, "drops": dict(engine.services.switch.udp.drops)},
         "counters": dict(engine.services.counters),
+    }
+
+
+def _sharing(engine: Engine, unit: Unit) -> dict[str, Any]:
+    """Its part of the agents whom campaigns share; `target`: None where nobody is shared."""
+    name, share = unit.campaign.name, unit.campaign.table.sharing
+    return {
+        "agents": sum(agent.state in AT_WORK for agent in unit.campaign.roster.agents.values()),
+        "target": engine.sharing.rule.targets.get(name),
+        "elsewhere": engine.sharing.elsewhere(unit),
+        "weight": share.weight,
+        "least_agents": share.least_agents,
     }
 
 
@@ -130,6 +146,7 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
     return Gauges(
         at=services.clock.at(),
         agents=agents,
+        agent_targets={str(name): count for name, count in engine.sharing.rule.targets.items()},
         calls=calls,
         lines={t.name: t.lines_in_use for t in engine.trunks.values()},
         line_limits={t.name: t.table.lines for t in engine.trunks.values()},

@@ -294,7 +294,7 @@ class _Floor:
                 if not donors:
                     break
                 loss, _, source = min(donors, key=lambda donor: donor[:2])
-                if weight - loss < config.gain * weight:
+                if weight - loss <= config.gain * weight:
                     break
                 name = self._longest(self._movable(source, target))
                 here = self._taken(source)

@@ -23,7 +23,7 @@ from pacing.forecast import Forecast, HandleLaw, counted, poisson_binomial
 from pacing.handling import KEPT, HandleTime
 from pacing.limits import Limits
 from pacing.peak import Peak
-from pacing.predictive import Predictive, floor_passed
+from pacing.predictive import Predictive, believed, floor_passed
 
 CAUSES: dict[str, str] = {
     "busy": "failed",
@@ -339,10 +339,9 @@ class Pacer:
         return Forecast(horizon, counted(mean, variance, most), poisson_binomial(ends))
 
     def estimates(self, now: float) -> dict[str, float]:
-        """What is believed now, whatever the mode: answer_rate; handle and ring, s. Changes nothing."""
+        """What an allocator asks, whatever the mode, as in `Decision.why`. Changes nothing."""
         self._check_time(now)
-        handle, ring = self._handle.mean(self._book.occupied(now)), self._air.ring.mean_ring
-        return {"answer_rate": self._air.outlook(now).p, "handle": handle, "ring": ring}
+        return believed(now, self._book, self._air, self._handle, self.config.patience)
 
     def _oldest_past_floor(self, now: float) -> tuple[CallId, ...]:
         groups = reversed(self._air.by_age(now, self.config.ring_floor))

@@ -98,6 +98,17 @@ class Predictive:
         return max(1, len(book.agents)) / self._handle.mean(book.occupied(now))
 
 
+def believed(now: float, book: Book, air: Air, handle_time: HandleTime, patience: float) -> dict[str, float]:
+    """answer_rate; handle and ring, s; waiting calls; answers_to_come of the calls in the air, and agents freed, within
+    a ring time.
+    """
+    view, handle, ring = air.outlook(now), handle_time.mean(book.occupied(now)), air.ring.mean_ring
+    return {
+        "answer_rate": view.p, "handle": handle, "ring": ring, "waiting": len(book.waiting),
+        "answers_to_come": view.to_come if book.in_air else 0.0, "freed": book.busy / handle * (ring + patience),
+    }  # fmt: skip
+
+
 def floor_passed(calls: dict[CallId, Call], now: float, floor: float) -> list[CallId]:
     """Of `calls`, those that have rung `floor` s."""
     return [call for call, record in calls.items() if now - record.floor_from() >= floor]

@@ -4,7 +4,8 @@
 idle agent: with one taken away at once, one of them may find nobody. So a move for the targets begins with a *notice*:
 the campaign's pacer hears that the agent will leave (`Pacer.agent_leaving`) and places nothing more on the agent's
 account; the agent goes when the calls placed before have had their time (a mean ring time and patience), or at once
-where the chance to be needed until then is below `SPARE`. A campaign that can use nobody any more (paused, closed, its
+where the chance to be needed until then is below `SPARE`. Where no idle agent is left to move, a busy one is told of as
+leaving after the call. A campaign that can use nobody any more (paused, closed, its
 list run dry) places nothing: its agents go one by one as its calls end. A rescue waits for nothing: what the agent is
 worth where it is has been weighed already.
 
@@ -13,7 +14,8 @@ Time is passed in; the caller makes the moves and tells the pacers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -44,8 +46,8 @@ class Cause(StrEnum):
     """the campaign that it leaves can use nobody: paused, closed, out of contacts, ended"""
     MEMBERSHIP = "membership"
     """it may not work any more where it is"""
-    CALLBACK = "callback"
-    """it promised a call there, which is due: its caller's own decision, not the allocator's"""
+    OWN_CALL = "own_call"
+    """for a callback that it promised, or a call handed over to it: whoever makes the moves decides that"""
 
 
 class Kind(StrEnum):
@@ -118,24 +120,52 @@ class Sharing:
             if agent.campaign in count:
                 count[agent.campaign] += 1
         for move in found.moves:
-            source = agents[move.agent].campaign
-            cause = self._cause(move, claims, agents[move.agent])
-            why = {"worth_there": move.worth_there, "worth_here": move.worth_here}
-            for key, campaign in (("there", move.target), ("here", source)):
-                if campaign in claims:
-                    why |= {f"agents_{key}": count[campaign], f"target_{key}": found.targets[campaign]}
-            if move.source in count:
-                count[move.source] -= 1
-            count[move.target] += 1
-            at = now + claims[source].ring + self.patience if source in claims else now
-            step = Step(Kind.NOTICE, cause, move.agent, source, move.target, at, why)
-            if cause is Cause.RESCUE or self._spare(claims, idle, source):
+            step = self._step(now, move, claims, agents[move.agent], count)
+            if step.cause is Cause.RESCUE or self._spare(claims, idle, step.source):
                 steps.append(self._go(step, now, idle))
             else:
                 self._notices[move.agent] = step
                 steps.append(step)
-        steps += self._due(now, claims, agents, idle, {step.agent for step in steps})
+            seen[move.agent] = replace(seen[move.agent], campaign=move.target, idle=False)
+        steps += self._ahead(now, claims, agents, seen, count)
+        return steps + self.due(now, claims, agents, idle, {step.agent for step in steps})
+
+    def _ahead(
+        self, now: float, claims: Mapping[CampaignId, Claim], agents: Mapping[AgentId, Shared],
+        seen: Mapping[AgentId, Shared], count: dict[CampaignId, int],
+    ) -> list[Step]:  # fmt: skip
+        """Where no idle agent is left to move, notice to busy ones: they go after their call, and no call in the air
+        has counted on them.
+        """
+        calm = {campaign: replace(claim, waiting=0) for campaign, claim in claims.items()}
+        busy = {
+            name: replace(agent, idle=not agents[name].idle and agent.campaign != self._going_to(name))
+            for name, agent in seen.items()
+        }
+        steps = []
+        for move in allot(now, calm, busy, self.config).moves:
+            step = replace(self._step(now, move, claims, agents[move.agent], count), at=now)
+            self._notices[move.agent] = step
+            steps.append(step)
         return steps
+
+    def _going_to(self, name: AgentId) -> CampaignId | None:
+        return self._notices[name].target if name in self._notices else None
+
+    def _step(
+        self, now: float, move: Move, claims: Mapping[CampaignId, Claim], agent: Shared, count: dict[CampaignId, int]
+    ) -> Step:
+        """The move as a notice, with its numbers; counted as made."""
+        source = agent.campaign
+        why = {"worth_there": move.worth_there, "worth_here": move.worth_here}
+        for key, campaign in (("there", move.target), ("here", source)):
+            if campaign in claims:
+                why |= {f"agents_{key}": count[campaign], f"target_{key}": self.targets[campaign]}
+        if move.source in count:
+            count[move.source] -= 1
+        count[move.target] += 1
+        at = now + claims[source].ring + self.patience if source in claims else now
+        return Step(Kind.NOTICE, self._cause(move, claims, agent), move.agent, source, move.target, at, why)
 
     def _withdrawn(
         self, now: float, claims: Mapping[CampaignId, Claim], agents: Mapping[AgentId, Shared]
@@ -151,19 +181,22 @@ class Sharing:
                 back.append(replace(step, kind=Kind.STAY, at=now))
         return back
 
-    def _due(
+    def due(
         self, now: float, claims: Mapping[CampaignId, Claim], agents: Mapping[AgentId, Shared],
-        idle: dict[CampaignId, int], handled: set[AgentId],
+        idle: dict[CampaignId, int] | None = None, handled: Collection[AgentId] = (),
     ) -> list[Step]:  # fmt: skip
-        """Idle agents whose notice is over, or who can be spared before."""
+        """Idle agents whose notice is over, or who can be spared before; also for the moment in which one becomes idle.
+        `idle`: how many are, by campaign, if that is at hand.
+        """
+        free = Counter(agent.campaign for agent in agents.values() if agent.idle) if idle is None else idle
         gone = []
         for name, step in list(self._notices.items()):
-            if name in handled or not agents[name].idle:
+            if name in handled or name not in agents or not agents[name].idle or agents[name].campaign != step.source:
                 continue
             closed = step.source in claims and claims[step.source].most == 0
             # nothing is placed on anybody's account where nobody is wanted: only the calls in the air are left
-            if (now >= step.at and not closed) or self._spare(claims, idle, step.source):
-                gone.append(self._go(step, now, idle))
+            if (now >= step.at and not closed) or self._spare(claims, free, step.source):
+                gone.append(self._go(step, now, free))
         return gone
 
     def _go(self, step: Step, now: float, idle: dict[CampaignId, int]) -> Step:

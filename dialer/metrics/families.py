@@ -95,6 +95,10 @@ class Families:
         # agents
         self.agents = gauge("agents", "Agents by state", "campaign", "state")
         self.agent_seconds = counter("agent_seconds_total", "Agents' time by state", "campaign", "state")
+        self.agent_moves = counter(
+            "agent_moves_total", "Idle agents moved to this campaign from another", "campaign", "from_campaign", "cause"
+        )
+        self.agent_targets = gauge("agents_target", "Agents that the campaign should have of those shared", "campaign")
         self.phone_changes = counter("agent_phone_changes_total", "Agents' phones registered, or no more", "reason")
         self.phones_registered = Gauge(
             "dialer_agent_phones_registered", "Agents whose phone is registered here", registry=registry

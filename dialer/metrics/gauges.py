@@ -22,6 +22,7 @@ class Gauges:
 
     at            epoch seconds
     agents        (campaign, state) -> agents logged in or on a break
+    agent_targets campaign -> agents that it should have of those shared; empty where none are
     calls         (campaign, state) -> calls in progress; states: ringing, waiting, connected, ...
     lines         trunk -> lines in use
     line_limits   trunk -> lines that may be in use
@@ -49,6 +50,7 @@ class Gauges:
 
     at: float
     agents: Mapping[tuple[str, str], int] | None = None
+    agent_targets: Mapping[str, int] | None = None
     calls: Mapping[tuple[str, str], int] | None = None
     lines: Mapping[str, int] | None = None
     line_limits: Mapping[str, int] | None = None

@@ -80,6 +80,7 @@ class Metrics:
             events.SaleStepEnded: self._sale_step,
             events.ConnectorChanged: self._connector,
             events.AgentChanged: self._agent,
+            events.AgentMoved: self._agent_moved,
             events.AgentAlert: self._agent_alert,
             events.AgentPhoneChanged: self._phone,
             events.IncomingCall: self._incoming,
@@ -174,6 +175,9 @@ class Metrics:
     def _agent(self, event: events.AgentChanged) -> None:
         self._occupancy.changed(event.agent, event.campaign, event.state, event.at)
 
+    def _agent_moved(self, event: events.AgentMoved) -> None:
+        self._all.agent_moves.at(event.campaign, event.from_campaign, event.cause).inc()
+
     def _agent_alert(self, event: events.AgentAlert) -> None:
         self._all.agent_alerts.at(event.campaign, event.alert).inc()
 
@@ -247,6 +251,7 @@ class Metrics:
             (families.trunk_congestion, gauges.congestion),
             (families.trunk_registered, gauges.registered),
             (families.dialable, gauges.dialable),
+            (families.agent_targets, gauges.agent_targets),
             (families.dry, gauges.dry_in),
             (families.due_next_hour, gauges.due_next_hour),
             (families.promises, gauges.promises),

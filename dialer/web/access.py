@@ -107,14 +107,25 @@ def _within(project: Project, command: Command) -> Command:
     campaign = getattr(command, "campaign", None)
     if campaign is None:
         if isinstance(command, c.AgentLogin):
+            for name in command.campaigns:
+                _own(project, name)
             return command  # the agent works in the project's campaigns only
         if len(project.campaigns) > 1:
             raise CommandError("invalid", f"campaign: name one of {', '.join(sorted(project.campaigns))}")
         return command.model_copy(update={"campaign": next(iter(project.campaigns))})
+    _own(project, campaign)
+    return command
+
+
+def _own(project: Project, campaign: str) -> None:
     if campaign not in project.campaigns:
         known = ", ".join(sorted(project.campaigns))
         raise CommandError("unknown_campaign", f"campaign {campaign!r} is not one of this token's: {known}")
-    return command
+
+
+def _own_agent(project: Project, agent: Mapping[str, Any]) -> Mapping[str, Any]:
+    serves = [name for name in agent.get("serves", ()) if name in project.campaigns]
+    return {**agent, "serves": serves} if "serves" in agent else agent
 
 
 def own_status(project: Project, status: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +135,7 @@ def own_status(project: Project, status: Mapping[str, Any]) -> dict[str, Any]:
         **{key: status[key] for key in _OWN_STATUS if key in status},
         "campaigns": {n: shown for n, shown in status["campaigns"].items() if n in project.campaigns},
         "agents": [
-            agent
+            _own_agent(project, agent)
             for agent in status["agents"]
             if agent["campaign"] in project.campaigns
             or (agent["campaign"] is None and agent["agent"] in project.agents)

@@ -36,7 +36,9 @@ class _Client:
 
     def concerns(self, event: Event) -> bool:
         if self.campaigns is not None:
-            return event.campaign in self.campaigns
+            # where an agent came from is another project's matter, unless it is this one's too
+            came_from = getattr(event, "from_campaign", event.campaign)
+            return event.campaign in self.campaigns and came_from in self.campaigns
         return self.agent is None or self.agent in (getattr(event, "agent", None), getattr(event, "to_agent", None))
 
 

@@ -432,6 +432,8 @@ class Wishes:
     phones_register: bool = False
     schedule: str = ""
     campaign: str = ""
+    others: dict[str, str] = field(default_factory=dict)
+    """further campaigns: name -> keys below its table; each dials a list of its own name"""
     log_in: bool = True
     dial: bool = True
     quiet: tuple[str, ...] = ()
@@ -486,7 +488,11 @@ class Floor:
             folder=self.folder,
             trunks=trunks,
             agents=agents,
-            campaigns=self.campaign_text("promo", "spring"),
+            campaigns=self.campaign_text("promo", "spring")
+            + "".join(
+                f'[lists.{name}]\nregion = "ES"\n{self.campaign_text(name, name)}\n{textwrap.dedent(more)}\n'
+                for name, more in w.others.items()
+            ),
         )
 
     def campaign_text(self, name: str, listed: str) -> str:
@@ -566,6 +572,7 @@ class Floor:
             for self.trunks in [await make_trunks(built)]
         }
         self.engine = Engine(services, campaigns, make_agents(built.file), self.trunks)
+        self.engine.sharing.configure(built.sharing)
         self.stream.subscribe(self.engine.on_event)
         self.stream.subscribe(self.events.append)
         self.reloader = Reloader(self.config, self.engine, self.stream, self.clock)
@@ -578,10 +585,10 @@ class Floor:
         """The engine's loops run."""
         self._running.append(asyncio.create_task(self.engine.run(), name="engine"))
 
-    async def add(self, *numbers: str) -> None:
-        at = self.clock.at()
+    async def add(self, *numbers: str, campaign: str = "promo") -> None:
+        at, listed = self.clock.at(), "spring" if campaign == "promo" else campaign
         contacts = [NewContact(numbers=(n,)) for n in numbers]
-        results = await self.ledger.write(lambda tx: tx.add_contacts("promo", "spring", contacts, at))
+        results = await self.ledger.write(lambda tx: tx.add_contacts(campaign, listed, contacts, at))
         assert [r.status for r in results] == ["added"] * len(numbers), results
         for unit in self.engine.units.values():
             unit.dialing.contacts_arrived()
@@ -694,9 +701,10 @@ class Floor:
 
     async def settle(self) -> None:
         """No call is left, and every book says so."""
-        campaign = self.unit.campaign
-        campaign.paused = True
-        await self.until(lambda: not campaign.calls and not campaign.waiting, 6)
+        campaigns = [unit.campaign for unit in self.engine.units.values()]
+        for campaign in campaigns:
+            campaign.paused = True
+        await self.until(lambda: not any(c.calls or c.waiting for c in campaigns), 6)
         await self.ledger.flush()
         for name, trunk in self.trunks.items():
             assert trunk.lines_in_use == 0, f"trunk {name} has lines in use"
@@ -711,17 +719,17 @@ class Floor:
         for agent in agents:
             assert self.at_media(self.phones.of(agent.name)[-1])
         assert None not in self.outcomes(), "an attempt without outcome"
-        with self.store.read() as view:
-            assert view.accounted("promo") == []
-            counts = view.counts("promo")
-        assert counts.get("leased", 0) == 0, counts
-        self._check_pacer()
+        for campaign in campaigns:
+            with self.store.read() as view:
+                assert view.accounted(campaign.name) == []
+                counts = view.counts(campaign.name)
+            assert counts.get("leased", 0) == 0, counts
+            self._check_pacer(campaign)
         trouble = {k: n for k, n in self.counters.items() if k not in self.explained}
         assert not trouble, f"{trouble} {self.picture()}"
         assert not self.faults, self.faults
 
-    def _check_pacer(self) -> None:
-        campaign = self.unit.campaign
+    def _check_pacer(self, campaign: Any) -> None:
         if campaign.pacemaker is None:
             return
         pacemaker = campaign.pacemaker

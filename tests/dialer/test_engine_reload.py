@@ -137,7 +137,9 @@ def test_a_locked_store_changes_nothing(stage):
 
 def test_a_campaign_that_is_taken_out_ends(stage):
     async def play(floor):
-        await floor.log_in(1)
+        for agent in (0, 1):
+            await floor.do("login", agent, campaign="promo")
+        floor.dial()
         await floor.talking(0)
         rewrite(floor, ("campaigns.promo", "campaigns.other"))
         await floor.do("reload")
@@ -149,7 +151,7 @@ def test_a_campaign_that_is_taken_out_ends(stage):
         assert floor.agent(0).state.value == "logged_out"
         assert (await floor.do("login", 1))["campaign"] == "other"
 
-    stage(play, agents=2)
+    stage(play, agents=2, log_in=False, dial=False)
 
 
 def test_a_refusal_by_the_store_leaves_no_policy_half_taken(stage):
