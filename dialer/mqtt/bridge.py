@@ -34,8 +34,8 @@ RETRY_FIRST, RETRY_MOST = 0.25, 15.0
 BATCH = 100
 #: Seconds after which the outbox is looked at even when nobody said that there is something new.
 OUTBOX_LOOK = 5.0
-#: Seconds to gather outcomes before they are sent, so that marking them done costs few commits; and events and states,
-#: so that what comes together leaves together, and an agent's states of the same moment as the last of them.
+#: Seconds to gather outcomes before they are sent, so that marking them done costs few commits; and between two
+#: deliveries of events and states, so that what comes together leaves together, an agent's states as the last of them.
 LINGER = 0.05
 #: Pause while the store is away, seconds.
 OUTBOX_RETRY = 1.0
@@ -224,12 +224,12 @@ class MqttBridge:
     async def _pump(self, link: Link) -> None:
         while True:
             await self._wake.wait()
-            if not self._stopping:
-                await asyncio.sleep(LINGER)
             self._wake.clear()
             await self._send_states(link)
             await self._send_events(link)
             self._events_empty.set()
+            if not self._stopping:  # afterwards: what comes alone, such as a customer for an agent's screen, goes at once
+                await asyncio.sleep(LINGER)
 
     async def _send_states(self, link: Link) -> None:
         root = self._config.topic
