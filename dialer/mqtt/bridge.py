@@ -228,7 +228,7 @@ class MqttBridge:
             await self._send_states(link)
             await self._send_events(link)
             self._events_empty.set()
-            if not self._stopping:  # afterwards: what comes alone, such as a customer for an agent's screen, goes at once
+            if not self._stopping:  # afterwards: what comes alone (a customer for an agent) goes at once
                 await asyncio.sleep(LINGER)
 
     async def _send_states(self, link: Link) -> None:
