@@ -44,7 +44,9 @@ async def import_lists(built: Built, store: Store, clock: Clock, stream: EventSt
         report = await take_file(store, name, table, clock.at(), _progress(Path(table.path)))
         log.info("do-not-call file read", list=name, rows=report.rows, new=report.added, rejected=report.rejected)
     for campaign, spec in wanted_lists(built):
-        report = await asyncio.to_thread(import_csv, store, campaign, spec, clock.at(), _progress(spec.path))
+        report = await asyncio.to_thread(
+            import_csv, store, campaign, spec, clock.at(), _progress(spec.path), apart=True
+        )
         _tell(campaign, spec, report)
         stream.publish(
             ContactsAdded(

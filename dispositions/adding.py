@@ -15,7 +15,7 @@ from dispositions.candidate import Candidate, of_contact, specs_of
 from dispositions.consent import Consent
 from dispositions.contact import AddResult, NewContact
 from dispositions.errors import NumberError
-from dispositions.number import Number, Validity, digits_of, normalise, store_zones
+from dispositions.number import Number, Validity, normalise, store_zones
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
 from dispositions.state import ContactState
@@ -38,7 +38,6 @@ _ZONE = Statement(
     columns=("campaign_id", "zone_id"),
 )
 
-digits = digits_of
 Entered: TypeAlias = tuple[Literal["added", "duplicate", "do_not_call"], int | None, str]
 """What became of one candidate, in the order of the attributes of `AddResult`."""
 _Row: TypeAlias = tuple[Any, ...]
@@ -73,33 +72,33 @@ def enter(
     campaign_id = tx.store.campaign_id(campaign)
     tx.flush()
     tx.store.do_not_call.refresh(tx.connection)
-    wanted = {number.digits for one in candidates for number in one.numbers}
+    wanted = {line[0] for one in candidates for line in one[4]}
     # sorted: neighbours lie on the same page
     held: dict[int, int] = _BY_NUMBER.find(tx.connection, sorted(wanted), campaign_id=campaign_id)
-    externals = {one.external_id for one in candidates if one.external_id is not None}
+    externals = {one[0] for one in candidates if one[0] is not None}
     known: dict[str, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
     forbidden = _forbidden(tx, wanted, policy)
     results: list[Entered] = []
     kept: list[Candidate] = []
     for one in candidates:
-        external_id, numbers = one.external_id, one.numbers
+        external_id, fields, priority, ground, lines = one
         if external_id is not None and external_id in known:
             results.append(("duplicate", known[external_id], "external_id"))
             continue
-        own = [number for number in numbers if number.digits not in held]
+        own = [line for line in lines if line[0] not in held]
         if not own:
-            results.append(("duplicate", held[numbers[0].digits], "number"))
+            results.append(("duplicate", held[lines[0][0]], "number"))
             continue
         if forbidden:
-            own = [number for number in own if number.digits not in forbidden]
+            own = [line for line in own if line[0] not in forbidden]
             if not own:
                 results.append(("do_not_call", None, "do_not_call"))
                 continue
-        kept.append(one if len(own) == len(numbers) else one._replace(numbers=tuple(own)))
+        kept.append((external_id, fields, priority, ground, tuple(own)))
         mark = -len(kept)  # the id is not known yet: counted from the end, mended below
         results.append(("added", mark, ""))
-        for number in own:
-            held[number.digits] = mark
+        for line in own:
+            held[line[0]] = mark
         if external_id is not None:
             known[external_id] = mark
     first = _write(tx, policy, list_name, kept, at)
@@ -150,16 +149,16 @@ def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: l
     looks = policy.consent is not None or policy.filter is not None
     for contact_id, one in enumerate(kept, first):
         external_id, fields, priority, ground, own = one
-        for position, number in enumerate(own):
-            zone_id = zones.get(number.zones)
+        for position, (digits, names, kind) in enumerate(own):
+            zone_id = zones.get(names)
             if zone_id is None:
-                zone_id = zones[number.zones] = store.zone_id(store_zones(number.zones), tx.connection)
-            numbers.append((campaign_id, number.digits, contact_id, position, zone_id, number.kind, "ok", 0, None))
-        current = own[0]
-        zone_id = zones[current.zones]
+                zone_id = zones[names] = store.zone_id(store_zones(names), tx.connection)
+            numbers.append((campaign_id, digits, contact_id, position, zone_id, kind, "ok", 0, None))
+        current, names, _ = own[0]
+        zone_id = zones[names]
         contacts.append(
             (
-                contact_id, campaign_id, list_name, external_id, current.digits, len(own), zone_id, priority,
+                contact_id, campaign_id, list_name, external_id, current, len(own), zone_id, priority,
                 0, "{}", None, fields, at,
             )
         )  # fmt: skip
@@ -189,11 +188,10 @@ def _ground(contact_id: int, campaign_id: int, ground: Consent, at: float) -> _R
 
 def _withheld(policy: CampaignPolicy, one: Candidate, list_name: str, at: float) -> ContactState | None:
     """Where a new contact that must not be dialed as things are belongs."""
-    if policy.consent is not None and not policy.consent.allows(one.ground, at):
+    if policy.consent is not None and not policy.consent.allows(one[3], at):
         return ContactState.NO_CONSENT
     if policy.filter is None:
         return None
-    look = withholding.look_at(
-        json.loads(one.fields), one.numbers[0].digits, list_name, one.external_id, one.priority, 0
-    )
+    external_id, fields, priority, _, lines = one
+    look = withholding.look_at(json.loads(fields), lines[0][0], list_name, external_id, priority, 0)
     return None if policy.filter.holds(look) else ContactState.FILTERED

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -175,7 +175,7 @@ class CsvFile:
         for block in self.blocks():
             yield from block.items()
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """The same, some thousand rows at a time. The first block has one row, as that may be a header."""
         try:
             with self.path.open("rb") as raw:

@@ -10,6 +10,7 @@ import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +22,8 @@ from dispositions.csvfile import NO_ROWS, CsvFile, Fault, Format, Record, detect
 from dispositions.errors import ImportFileError
 from dispositions.ground import ConsentColumns
 from dispositions.hours import zone_info
-from dispositions.listrows import RowReader
+from dispositions.listreading import APART_FROM, read_apart, read_here
+from dispositions.listrows import plan_of
 from dispositions.number import Validity
 from dispositions.pace import Pace, commits_of_others
 from dispositions.quality import IMPORT_KEY
@@ -40,7 +42,8 @@ class ListSpec:
     `numbers`: its number columns, in the order to dial them. `rename`: column -> name of the field; other columns
     keep their own name. `region`: of numbers without a country code; None: the campaign's. `default_zone`: of numbers
     whose zone is not known; None: the campaign's. `rejects`: where refused rows go; None: `PATH.rejects.csv`.
-    `consent`: columns of the lawful basis; `ground`: that of rows that name none."""
+    `consent`: columns of the lawful basis; `ground`: that of rows that name none. `reference`: read numbers without the
+    accelerator."""
 
     name: str
     path: Path
@@ -57,6 +60,7 @@ class ListSpec:
     rejects: Path | None = None
     consent: ConsentColumns = field(default_factory=ConsentColumns)
     ground: Consent | None = None
+    reference: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +91,44 @@ class Head:
 def read_head(spec: ListSpec) -> Head:
     """Look at the file without importing it. Raises `ImportFileError`."""
     form = detect(spec.path, spec.encoding, spec.delimiter)
-    _, columns = header(spec.path, iter(CsvFile(spec.path, form)))
+    columns = _columns(spec.path, form)
     return Head(columns, _missing(spec, columns), form)
 
 
 def import_csv(
-    store: Store, campaign: str, spec: ListSpec, at: float, progress: Progress | None = None
+    store: Store, campaign: str, spec: ListSpec, at: float, progress: Progress | None = None, *, apart: bool = False
 ) -> ImportReport:
-    """Add the file's contacts to the campaign. Raises `ImportFileError` for a file that cannot be imported at all,
-    `UnknownCampaign`, `StoreUnavailable` (what was committed stays; run it again)."""
+    """Add the file's contacts to the campaign. `apart`: a large file is read in a process of its own, so that reading
+    and writing have a core each, and a program that does other things in the meantime is not held up. Raises
+    `ImportFileError` for a file that cannot be imported at all, `UnknownCampaign`, `StoreUnavailable` (what was
+    committed stays; run it again)."""
     started = time.perf_counter()
     policy = store.policy(campaign)
     if spec.zone is None and spec.default_zone is not None:
         zone_info(spec.default_zone)
     form = detect(spec.path, spec.encoding, spec.delimiter)
-    file = CsvFile(spec.path, form)
-    blocks = file.blocks()
-    _, columns = header(spec.path, iter(next(blocks, NO_ROWS).items()))
+    columns = _columns(spec.path, form)
     missing = _missing(spec, columns)
     if missing:
         raise ImportFileError(str(spec.path), 1, f"no column {missing[0]!r}; there are: {', '.join(columns)[:500]}")
-    reader = RowReader(spec, policy, columns)
+    plan = plan_of(spec, policy, columns)
     writer = _Writer(store, campaign, spec.name, at)
     counts = writer.counts
     reasons: Counter[str] = Counter()
     rows = 0
     target = spec.rejects or spec.path.with_name(f"{spec.path.name}.rejects.csv")
-    with Rejects(target) as rejects:
-        for block in blocks:
-            rows += len(block.cells) + len(block.faults)
-            candidates, refused = reader.candidates(block.cells)
-            faults = block.faults + [Fault(block.lines[n], reason, block.texts[n]) for n, reason in refused]
-            for fault in sorted(faults, key=lambda fault: fault.line):
+    source = read_apart(plan, form) if apart and form.bytes >= APART_FROM else read_here(plan, form)
+    with Rejects(target) as rejects, closing(source):
+        for part in source:
+            rows += part.rows
+            for fault in part.faults:
                 reasons[fault.reason] += 1
                 rejects.write(fault)
-            if writer.take(candidates) and progress is not None:
-                progress(rows, file.bytes_done, form.bytes)
+            if writer.take(part.candidates) and progress is not None:
+                progress(rows, part.bytes_done, form.bytes)
         writer.finish()
     if progress is not None:
-        progress(rows, file.bytes_done, form.bytes)
+        progress(rows, form.bytes, form.bytes)
     _remember(store, campaign, spec.name, rows, counts, reasons, at)
     return ImportReport(
         rows=rows,
@@ -192,7 +195,7 @@ class _Writer:
             seen = commits_of_others(tx.connection)
             self.counts.update([one[0] for one in enter(tx, self._campaign, self._list, some, self._at)])
         self._ended = time.perf_counter()
-        self._pace.wrote(len(some), began, self._ended, others=seen is None or seen != self._seen)
+        self._pace.wrote(len(some), began, self._ended, others=None if seen is None else self._seen not in (None, seen))
         self._seen = seen
 
 
@@ -204,6 +207,11 @@ def chunks(records: Iterator[Record | Fault], size: int) -> Iterator[list[Record
             yield chunk
             chunk = []
     yield chunk
+
+
+def _columns(path: Path, form: Format) -> tuple[str, ...]:
+    with closing(CsvFile(path, form).blocks()) as blocks:
+        return header(path, iter(next(blocks, NO_ROWS).items()))[1]
 
 
 def header(path: Path, records: Iterator[Record | Fault]) -> tuple[int, tuple[str, ...]]:

@@ -5,7 +5,7 @@ the reading of its numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ import orjson
 from dispositions.candidate import Candidate, specs_of
 from dispositions.contact import MAX_PRIORITY, NewContact
 from dispositions.errors import NumberError, RulesError
-from dispositions.fields import FieldColumn
+from dispositions.fields import FieldColumn, FieldSpec
 from dispositions.ground import GroundReader
 from dispositions.hours import zone_info
 from dispositions.number import Number, normalise
@@ -48,10 +48,28 @@ class Refused(NamedTuple):
     reason: str
 
 
-class RowReader:
-    """Reads the rows of one list of a campaign, which has these columns."""
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """How the rows of one list of a campaign are read: all that there is to know, and it can be pickled."""
 
-    def __init__(self, spec: ListSpec, policy: CampaignPolicy, columns: Sequence[str]) -> None:
+    spec: ListSpec
+    columns: tuple[str, ...]
+    region: str | None
+    default_zone: str | None
+    kinds: Mapping[str, FieldSpec]
+
+
+def plan_of(spec: ListSpec, policy: CampaignPolicy, columns: Sequence[str]) -> RowPlan:
+    """The plan for a file with these columns."""
+    region, zone = spec.region or policy.region, spec.default_zone or policy.rules.timezone
+    return RowPlan(spec, tuple(columns), region, zone, dict(specs_of(policy, spec.name)))
+
+
+class RowReader:
+    """Reads rows as a plan says."""
+
+    def __init__(self, plan: RowPlan) -> None:
+        spec, columns = plan.spec, plan.columns
         at = {column: n for n, column in enumerate(columns)}
         self._width = len(columns)
         self._number_places = [at[column] for column in spec.numbers]
@@ -62,10 +80,9 @@ class RowReader:
         taken = {*self._number_places, self._external, self._zone, self._priority, *self._ground.columns}
         fields = {spec.rename.get(c, c): n for n, c in enumerate(columns) if c and n not in taken}
         self._names, self._places = tuple(fields), tuple(fields.values())
-        self._typed = {name: FieldColumn(name, kind) for name, kind in specs_of(policy, spec.name).items()}
-        self._region = spec.region or policy.region
-        self._validity = spec.validity
-        self._default_zone = spec.default_zone or policy.rules.timezone
+        self._typed = {name: FieldColumn(name, kind) for name, kind in plan.kinds.items()}
+        self._region, self._default_zone = plan.region, plan.default_zone
+        self._validity, self._reference = spec.validity, spec.reference
         self._known_zones: dict[str, bool] = {}
         self._known_priorities: dict[str, int | None] = {}
 
@@ -88,9 +105,9 @@ class RowReader:
         columns, found = self._understand(rows)
         reasons = found.reasons
         fields = self._fields(columns, len(rows), reasons)
-        whole = zip(found.externals, fields, found.priorities, found.grounds, found.numbers, strict=True)
-        made = map(Candidate._make, whole)
-        good = [one for place, one in enumerate(made) if place not in reasons] if reasons else list(made)
+        lines = [(own[0][:3],) if len(own) == 1 else tuple([number[:3] for number in own]) for own in found.numbers]
+        whole = zip(found.externals, fields, found.priorities, found.grounds, lines, strict=True)
+        good = [one for place, one in enumerate(whole) if place not in reasons] if reasons else list(whole)
         return good, _refused(reasons)
 
     def _understand(self, rows: Cells) -> tuple[Columns, _Understood]:
@@ -158,22 +175,26 @@ class RowReader:
         self, columns: Columns, zones: Sequence[str | None], reasons: dict[int, str]
     ) -> list[tuple[Number, ...]]:
         """Each row's numbers, as its columns stand; the first that cannot be read says why there is none."""
-        region, validity, default_zone = self._region, self._validity, self._default_zone
+        region, default_zone = self._region, self._default_zone
+        validity, reference = self._validity, self._reference
         rows: list[tuple[Number, ...]] = []
-        for place, (zone, *cells) in enumerate(
-            zip(zones, *[columns[place] for place in self._number_places], strict=True)
-        ):
+        texts = zip(*[columns[place] for place in self._number_places], strict=True)
+        for place, (zone, cells) in enumerate(zip(zones, texts, strict=True)):
             found: tuple[Number, ...] = ()
             reason = "empty"
             for cell in cells:
                 if not cell or cell.isspace():
                     continue
                 try:
-                    number = normalise(cell, region, validity=validity, zone=zone, default_zone=default_zone)
+                    number = normalise(
+                        cell, region, validity=validity, zone=zone, default_zone=default_zone, reference=reference
+                    )
                 except NumberError as error:
                     reason = error.reason if reason == "empty" else reason
                     continue
-                if not found or all(number.digits != other.digits for other in found):
+                if not found:
+                    found = (number,)
+                elif all(number.digits != other.digits for other in found):
                     found = (*found, number)
             if not found:
                 reasons.setdefault(place, reason)

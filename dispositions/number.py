@@ -7,10 +7,9 @@ country code begins with 0, so nothing is lost, and it is what the do-not-call s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dispositions.errors import NumberError
 
@@ -22,10 +21,10 @@ REASONS = ("empty", "not_a_number", "not_possible", "not_valid", "premium", "no_
 _LONGEST = 64  # characters; E.164 has 15 digits, and people write signs and extensions around them
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number that may be dialed. `digits`: E.164 without the plus. `zones`: IANA names, sorted. `kind`: `mobile`,
-    `fixed`, `either`, `voip`, `toll_free`, `other`. `region`: two letters, or empty."""
+    `fixed`, `either`, `voip`, `toll_free`, `other`. `region`: two letters, or empty. (No dataclass, as making one of
+    those took a quarter of the time in which a number is read.)"""
 
     digits: int
     zones: tuple[str, ...]
@@ -94,10 +93,10 @@ def _read(
         parsed = plan.parse(text, region)
     except plan.NumberParseException as error:
         raise NumberError("not_a_number", text) from error
-    if not plan.is_possible_number(parsed):
-        raise NumberError("not_possible", text)
     plan_type = plan.number_type(parsed)
     kind = _kinds().get(plan_type, "other")
+    if kind == "unknown" and not plan.is_possible_number(parsed):  # what has a type is valid, hence possible
+        raise NumberError("not_possible", text)
     if kind == "premium":
         raise NumberError("premium", text)
     if validity == "valid" and kind == "unknown":
@@ -132,30 +131,27 @@ def _kinds() -> dict[int, str]:
 
 
 _MOST_ZONES = 100_000
-_ZONES: dict[tuple[int, bool, str], tuple[str, ...]] = {}
-_GEOGRAPHICAL: dict[tuple[int, int], bool] = {}
+_ZONES: dict[tuple[int, int, str], tuple[str, ...]] = {}
 _NANP_REGIONS: dict[int, str | None] = {}
 
 
 def _zones(parsed: Any, kind: int, e164: str) -> tuple[str, ...]:
     """What `phonenumbers.timezone.time_zones_for_number` says, without typing the number a second time."""
-    geographical = _GEOGRAPHICAL.get((parsed.country_code, kind))
-    if geographical is None:
-        from phonenumbers import PhoneNumberType, is_number_type_geographical
-
-        # A number of unknown type is looked up by its prefix alone: ranges for tests are not assigned.
-        geographical = kind == PhoneNumberType.UNKNOWN or is_number_type_geographical(kind, parsed.country_code)
-        _GEOGRAPHICAL[parsed.country_code, kind] = geographical
-    prefix = e164[: _prefix_lengths().get(e164[:1], 0)] if geographical else ""
-    key = parsed.country_code, geographical, prefix
+    key = parsed.country_code, kind, e164[: _prefix_lengths().get(e164[:1], 0)]
     known = _ZONES.get(key)
-    if known is None:
-        from phonenumbers import timezone
+    return known if known is not None else _find_zones(parsed, key)
 
-        if len(_ZONES) >= _MOST_ZONES:
-            _ZONES.clear()
-        look_up = timezone.time_zones_for_geographical_number if geographical else timezone.time_zones_for_number
-        known = _ZONES[key] = _known_zones(tuple(look_up(parsed)))
+
+def _find_zones(parsed: Any, key: tuple[int, int, str]) -> tuple[str, ...]:
+    from phonenumbers import PhoneNumberType, is_number_type_geographical, timezone
+
+    country_code, kind, _ = key
+    # A number of unknown type is looked up by its prefix alone: ranges for tests are not assigned.
+    geographical = kind == PhoneNumberType.UNKNOWN or is_number_type_geographical(kind, country_code)
+    look_up = timezone.time_zones_for_geographical_number if geographical else timezone.time_zones_for_number
+    if len(_ZONES) >= _MOST_ZONES:
+        _ZONES.clear()
+    known = _ZONES[key] = _known_zones(tuple(look_up(parsed)))
     return known
 
 

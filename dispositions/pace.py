@@ -26,13 +26,15 @@ class Pace:
     pause: float = 0.0
     _others_at: float | None = None
 
-    def wrote(self, rows: int, began: float, ended: float, others: bool) -> None:
-        """A transaction of so many rows. `others`: somebody else has written since the one before it, or may have."""
+    def wrote(self, rows: int, began: float, ended: float, others: bool | None) -> None:
+        """A transaction of so many rows. `others`: somebody else has written since the one before it; None: they may,
+        and need no pause for it (PostgreSQL, where they queue for a row at most)."""
         if others:
             self._others_at = ended
-        shared = self._others_at is not None and ended - self._others_at < QUIET
+        pausing = self._others_at is not None and ended - self._others_at < QUIET
+        shared = pausing or others is None
         took = max(ended - began, 1e-6)
-        self.pause = took if shared else 0.0
+        self.pause = took if pausing else 0.0
         fitting = rows * (SHARED if shared else ALONE) / took
         # what a row costs differs from one transaction to the next: up by steps, down at once
         self.rows = int(min(max(fitting, FEWEST), MOST, 2 * max(rows, FEWEST)))

@@ -46,7 +46,7 @@ from dispositions.contact import NewContact
 from dispositions.errors import ArgumentError, SyncError
 from dispositions.export import ExportRow, rows_of
 from dispositions.importer import ListSpec
-from dispositions.listrows import RowReader
+from dispositions.listrows import RowReader, plan_of
 from dispositions.number import Number
 from dispositions.work import Contact
 
@@ -153,7 +153,7 @@ def _bring_in(
             if not rows:
                 break
             mark, last = rows[-1]._mapping[changed], rows[-1]._mapping[key]
-            reader = RowReader(spec, store.policy(campaign), names)
+            reader = RowReader(plan_of(spec, store.policy(campaign), names))
             people, refused = reader.contacts([[_cell(row._mapping[name]) for name in names] for row in rows])
             reasons.update(one.reason for one in refused)
             with store.write() as tx:

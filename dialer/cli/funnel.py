@@ -118,5 +118,5 @@ def _read_lists(
             if spec is not None:
                 with progress(f"{campaign}: {name}", quiet) as tell:
                     aside = replace(spec, rejects=scratch / f"{name}.rejects.csv")
-                    reports[name] = import_csv(store, campaign, aside, at, tell)
+                    reports[name] = import_csv(store, campaign, aside, at, tell, apart=True)
     return reports

@@ -46,13 +46,19 @@ def import_list(config_path: str, file: str | None, list_name: str | None, as_js
         for name, marks in config.file.do_not_call.items() if file is None and list_name is None else ():
             with progress(f"do not call: {name}", as_json) as tell:
                 done = import_do_not_call(
-                    store, name, Path(marks.path), at, region=marks.region, column=marks.column,
-                    replaces=marks.replaces, progress=tell,
+                    store,
+                    name,
+                    Path(marks.path),
+                    at,
+                    region=marks.region,
+                    column=marks.column,
+                    replaces=marks.replaces,
+                    progress=tell,
                 )
             reports.append(("(do not call)", name, done))
         for campaign, spec in wanted:
             with progress(f"{campaign}: {spec.name}", as_json) as tell:
-                reports.append((campaign, spec.name, import_csv(store, campaign, spec, at, tell)))
+                reports.append((campaign, spec.name, import_csv(store, campaign, spec, at, tell, apart=True)))
     if as_json:
         print_json([_json(campaign, name, report) for campaign, name, report in reports])
     else:

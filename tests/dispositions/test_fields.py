@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispositions import CampaignPolicy, NewContact, Store
 from dispositions.errors import FieldError
 from dispositions.fields import FieldSpec, read_fields
 
@@ -80,3 +82,28 @@ def test_whatever_is_kept_is_json(kind: str, value: Any) -> None:
     except FieldError:
         return
     json.dumps(kept, allow_nan=False)
+
+
+class Name(str):
+    """As database drivers name columns."""
+
+
+def test_names_and_values_may_be_texts_of_any_class(tmp_path: Path) -> None:
+    store = Store(tmp_path / "s.db")
+    store.migrate()
+    store.register(CampaignPolicy("c", region="US"))
+    fields = {Name("plan"): "x", "town": Name("é"), "n": 1, "none": None, "\ud800": ""}
+    with store.write() as tx:
+        odd, good = tx.add_contacts(
+            "c",
+            "l",
+            [
+                NewContact(["+12125550100"], fields=fields),
+                NewContact(["+12125550100"], fields=dict(list(fields.items())[:4])),
+            ],
+            0.0,
+        )
+    assert (odd.reason, good.status) == ("bad_fields", "added")
+    with store.read() as view:
+        assert view.contact("+12125550100").fields == {"plan": "x", "town": "é", "n": 1, "none": None}
+    store.close()
