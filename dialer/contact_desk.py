@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, TypeVar
@@ -58,7 +59,13 @@ class ContactDesk:
             erased = await self._services.ledger.write(lambda tx: tx.erase(digits, "api", at))
         except UnderWay as error:
             raise CommandError("busy", str(error)) from None
-        return {"contacts": list(erased.contacts), "sales_kept": erased.sales_kept, "marked": erased.marked}
+        await asyncio.to_thread(self._services.ledger.store.checkpoint)
+        return {
+            "contacts": list(erased.contacts),
+            "sales_kept": erased.sales_kept,
+            "marked": erased.marked,
+            "messages": erased.messages,
+        }
 
     async def reassign(self, command: c.CallbackReassign) -> dict[str, Any]:
         """A promised call goes to another agent, or to everybody."""

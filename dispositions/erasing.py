@@ -5,6 +5,10 @@ do-not-call list and nowhere else. What was counted (outcomes, talk times, dates
 sale that is still being carried through is kept as it is, for the contract's sake; one that has ended keeps only the
 fields that the caller names, for the books' sake.
 
+Outcomes that wait for the broker go out without number, fields and note; what webhooks have yet to deliver is not
+delivered. On SQLite what was deleted is overwritten in its pages (`secure_delete`), and `Store.checkpoint` takes it out
+of the log; PostgreSQL does so in its own time (vacuum). Files are `dispositions.scrubbing`'s.
+
 What other programs got before (MQTT, webhooks, exports, logs, backups) is theirs to erase.
 """
 
@@ -28,8 +32,9 @@ from dispositions.work import Contact
 if TYPE_CHECKING:
     from dispositions.transaction import WriteTransaction
 
-SALE_ENDED = frozenset({"withdrawn", "done", "completed", "rejected", "undone", "compensated", "failed", "cancelled"})
-"""States in which a sale is not carried on."""
+SALE_ENDED = frozenset({"withdrawn", "done", "completed", "rejected", "undone", "compensated", "cancelled"})
+"""States in which a sale is not carried on. `failed` is none: what was done for it waits for somebody to undo it, and
+that needs its fields."""
 
 _n, _sale = schema.number.c, schema.sale.c
 _HOLDERS = Statement(select(_n.contact_id).where(_n.digits == bindparam("digits")))
@@ -47,23 +52,41 @@ _CALLBACKS = Statement(
     update(schema.callback).where(schema.callback.c.contact_id == bindparam("key")).values(note=None)
 )
 _SALES = Statement(select(_sale.id, _sale.state, _sale.fields).where(_sale.contact_id == bindparam("key")))
+_STEPS = Statement(
+    update(schema.sale_step).where(schema.sale_step.c.sale_id == bindparam("key")).values(kept="{}", reason=None)
+)
+_o = schema.outbox.c
+_OUTBOX = Statement(select(_o.id, _o.payload).where(_o.payload.contains(bindparam("digits"))))
+_MESSAGE = Statement(update(schema.outbox).where(_o.id == bindparam("key")).values(payload=bindparam("new_payload")))
 _SALE = Statement(update(schema.sale).where(_sale.id == bindparam("key")).values(fields=bindparam("new_fields")))
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
     """What was erased. `contacts`: their ids, in all campaigns. `sales_kept`: sales still being carried through, whose
-    fields stay until they have ended: ask again then. `marked`: numbers on the do-not-call list now."""
+    fields stay until they have ended: ask again then. `marked`: numbers on the do-not-call list now. `messages`:
+    outcomes that wait for the broker and go out without what is personal."""
 
     contacts: tuple[int, ...]
     sales_kept: int
     marked: int
+    messages: int = 0
 
 
 def erase(tx: WriteTransaction, number: str | int, who: str, at: float, keep: Collection[str]) -> Erased:
     """See `WriteTransaction.erase`."""
     digits = digits_of(number)
     tx.flush()
+    if tx.store.is_sqlite:
+        tx.connection.exec_driver_sql("PRAGMA secure_delete=ON")
+    try:
+        return _erase(tx, digits, who, at, keep)
+    finally:
+        if tx.store.is_sqlite:
+            tx.connection.exec_driver_sql("PRAGMA secure_delete=OFF")
+
+
+def _erase(tx: WriteTransaction, digits: int, who: str, at: float, keep: Collection[str]) -> Erased:
     ids = [row.contact_id for row in _HOLDERS.one(tx.connection, {"digits": digits})]
     tx.work.load_contacts(ids)
     people = [tx.work.contacts[key] for key in ids]
@@ -76,7 +99,24 @@ def erase(tx: WriteTransaction, number: str | int, who: str, at: float, keep: Co
     for name in sorted({policy.own_list for policy in tx.store.policies()}) or ["own"]:
         blocking.add_do_not_call(tx, sorted(marked), name, at)
     kept = sum(_forget(tx, contact, who, at, keep) for contact in people)
-    return Erased(tuple(ids), kept, len(marked))
+    messages = sum(_strip_messages(tx, number) for number in marked)
+    return Erased(tuple(ids), kept, len(marked), messages)
+
+
+def _strip_messages(tx: WriteTransaction, digits: int) -> int:
+    """Outcomes about this number that have not gone out yet lose what is personal, and no outcome is lost."""
+    told = 0
+    for row in _OUTBOX.rows(tx.connection, {"digits": str(digits)}):
+        body = json.loads(row[1])
+        if body.get("number") != f"+{digits}":
+            continue
+        bare: dict[str, object] = body | {name: "" for name in ("number", "note") if name in body}
+        if "fields" in body:
+            bare["fields"] = {}
+        text = json.dumps(bare, separators=(",", ":"), ensure_ascii=False)
+        _MESSAGE.many(tx.connection, [{"key": row[0], "new_payload": text}])
+        told += 1
+    return told
 
 
 def _forget(tx: WriteTransaction, contact: Contact, who: str, at: float, keep: Collection[str]) -> int:
@@ -109,4 +149,5 @@ def forget_sales(tx: WriteTransaction, contact_id: int, keep: Collection[str]) -
         left = {name: value for name, value in json.loads(row.fields).items() if name in keep}
         text = json.dumps(left, separators=(",", ":"), ensure_ascii=False)
         _SALE.many(tx.connection, [{"key": row.id, "new_fields": text}])
+        _STEPS.many(tx.connection, [{"key": row.id}])
     return under_way

@@ -302,6 +302,15 @@ class Store:
         self._blocks[name] = (start + 1, end)
         return start
 
+    def checkpoint(self) -> bool:
+        """SQLite: bring the write-ahead log into the file and empty it, so that nothing deleted is left in it; False
+        when a reader is in the way (ask again). Always True elsewhere. Raises `StoreUnavailable`."""
+        if not self.is_sqlite:
+            return True
+        with self._translated(), self._writing(), self._engine.connect() as connection:
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            return not busy
+
     def close(self) -> None:
         """Close all connections. The store may be used again."""
         self._engine.dispose()

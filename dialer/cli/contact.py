@@ -22,7 +22,8 @@ def contact(config_path: str, number: str, erase: bool, yes: bool, token_file: s
     """Show NUMBER's state, its history, and why it is or is not dialable now.
 
     Asks the running dialer; when none runs, uses the store. With --erase name, fields, notes, numbers and history's
-    personal parts are deleted in every campaign, and the number is never called again.
+    personal parts are deleted in every campaign, and the number is never called again; its rows leave the rejects files
+    of the lists, and places that this command does not reach are named.
     """
     if erase:
         _erase(config_path, number, yes, token_file, as_json)
@@ -44,18 +45,57 @@ def contact(config_path: str, number: str, erase: bool, yes: bool, token_file: s
 def _erase(config_path: str, number: str, yes: bool, token_file: str | None, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Forget the person with {number} for good?", abort=True, err=True)
+    from dialer.config.errors import ConfigErrors
+    from dialer.config.load import load
+    from dialer.forgetting import Cleaned, clean_rejects, elsewhere
+
+    known = _known(config_path, number, token_file)  # before they are gone
     try:
         result = Daemon(config_path, token_file).command("erase", number=number)
     except Failure as failure:
         if failure.code != "not_running":
             raise
         result = _erase_in_store(config_path, number)
+    try:
+        config = load(config_path, outside=False)
+    except ConfigErrors as errors:  # a running dialer has erased all the same
+        cleaned, places = Cleaned({}, {}), [f"the rejects files: {config_path} has mistakes, {errors.errors[0]}"]
+    else:
+        cleaned, places = clean_rejects(config, *known), elsewhere(config)
+    result |= {"rejects": cleaned.rows, "rejects_failed": cleaned.failed, "also_look": places}
     if as_json:
         print_json(result)
         return
     show(f"{number}: {len(result['contacts'])} contacts forgotten, {result['marked']} numbers are never called again")
     if result["sales_kept"]:
         show(f"  {result['sales_kept']} sales are still being carried through and keep their fields: ask again later")
+    if result.get("messages"):
+        show(f"  {result['messages']} outcomes wait for the broker and go out without the person")
+    for path, rows in cleaned.rows.items():
+        show(f"  {rows} rows taken out of {path}")
+    for path, why in cleaned.failed.items():
+        show(f"  could not be cleaned: {path}: {why}")
+    show("What this dialer cannot reach, look there yourself:")
+    for place in result["also_look"]:
+        show(f"  - {place}")
+
+
+def _known(config_path: str, number: str, token_file: str | None) -> tuple[set[int], set[str]]:
+    """All numbers and all keys of the person, in all campaigns: by them the person is found in files."""
+    try:
+        cards = Daemon(config_path, token_file).contact(number).get("contacts", [])
+    except Failure as failure:
+        if failure.code not in ("not_running", "unknown_contact"):
+            raise
+        try:
+            cards = _from_store(config_path, number) if failure.code == "not_running" else []
+        except Failure as unknown:
+            if unknown.code != "unknown_contact":
+                raise
+            cards = []
+    texts = [number, *(n["number"] for card in cards for n in card.get("numbers") or [])]
+    digits = {int(plain) for text in texts if (plain := "".join(filter(str.isdecimal, text)))}
+    return digits, {str(card["external_id"]) for card in cards if card.get("external_id")}
 
 
 def _erase_in_store(config_path: str, number: str) -> dict[str, Any]:
@@ -72,9 +112,16 @@ def _erase_in_store(config_path: str, number: str) -> dict[str, Any]:
     except NumberError as error:
         text = f"{number} {error.problem}; write it as +34600000001"
         raise Failure(text, code="invalid") from None
-    with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store, store.write() as tx:
-        erased = tx.erase(digits, "cli", time.time())
-    return {"contacts": list(erased.contacts), "sales_kept": erased.sales_kept, "marked": erased.marked}
+    with opened(config.file.store.url, (c.policy for c in campaigns.values())) as store:
+        with store.write() as tx:
+            erased = tx.erase(digits, "cli", time.time())
+        store.checkpoint()
+    return {
+        "contacts": list(erased.contacts),
+        "sales_kept": erased.sales_kept,
+        "marked": erased.marked,
+        "messages": erased.messages,
+    }
 
 
 def _from_store(config_path: str, number: str) -> list[dict[str, Any]]:

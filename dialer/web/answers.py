@@ -90,7 +90,7 @@ ANSWERS: Mapping[str, Schema] = {
     ),
     "correct": record(contacts=many(WHOLE), corrected=WHOLE),
     "consent": record(contacts=many(WHOLE), basis=maybe(TEXT)),
-    "erase": record(contacts=many(WHOLE), sales_kept=WHOLE, marked=WHOLE),
+    "erase": record(contacts=many(WHOLE), sales_kept=WHOLE, marked=WHOLE, messages=WHOLE),
     "reassign_callback": record(callback=WHOLE, agent=maybe(TEXT), due_at=TIME, contact=WHOLE),
     "pause": record(campaign=TEXT, paused=FLAG),
     "resume": record(campaign=TEXT, paused=FLAG),

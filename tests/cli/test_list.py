@@ -78,11 +78,21 @@ def test_the_table_is_drawn(dialer: Dialer, nobody: Path) -> None:
 
 def test_erase_keeps_the_mark(dialer: Dialer, nobody: Path) -> None:
     dialer("import", nobody)
+    rejects = nobody.parent / "spring.csv.rejects.csv"
+    before = rejects.read_text()
+    with rejects.open("a") as stream:
+        stream.write('9,bad_field,"07700 900101,Ada with her own hand"\n')
     said = dialer("contact", nobody, "+447700900101", "--erase", "--yes")
     assert said.code == 0
     assert "1 contacts forgotten, 1 numbers are never called again" in said.out
+    assert rejects.read_text().splitlines() == before.splitlines()
+    assert "1 rows taken out of " in said.out
+    assert "list spring: " in said.out.split("look there yourself")[1]
     assert "is in no campaign" in dialer("contact", nobody, "+447700900101").err
     assert dialer("import", nobody, "--json").json[0]["do_not_call"] == 1
     again = json.loads(dialer("contact", nobody, "+447700900101", "--erase", "--yes", "--json").out)
-    assert again == {"contacts": [], "sales_kept": 0, "marked": 1}
+    assert any("backups" in place for place in again.pop("also_look"))
+    assert again == {
+        "contacts": [], "sales_kept": 0, "marked": 1, "messages": 0, "rejects": {}, "rejects_failed": {},
+    }  # fmt: skip
     assert dialer("contact", nobody, "12", "--erase", "--yes").code == 1
