@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from dialer.agent_times import KEY, added_up
 from pacing.allocator import AllocatorConfig
 
 TWO = {"other": "[campaigns.other.sharing]\nweight = 1\n"}
@@ -225,3 +226,95 @@ def test_a_personal_callback_fetches_its_agent_from_another_campaign(stage):
         await finish(floor)
 
     stage(play, agents=1, others=TWO, log_in=False, dial=False)
+
+
+def rewrite(floor, *changes: tuple[str, str]) -> None:
+    text = floor.config_text()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    floor.write_config(text)
+
+
+def test_a_reload_that_changes_who_may_work_where_moves_agents(stage, party):
+    """Membership taken away: the agent goes where the agent may work, when idle. Given: the agent may be moved."""
+
+    async def play(floor):
+        floor.carrier.default = party.rings
+        await floor.add(*(f"+34600001{n:03d}" for n in range(9)), campaign="other")
+        for agent in range(2):
+            await floor.do("login", agent)
+        floor.dial()
+        name = next(a.name for a in floor.engine.agents.values() if a.campaign == "promo")
+        stays = next(a.name for a in floor.engine.agents.values() if a.name != name)
+        phone = f"[agents.{name}]\n"
+        rewrite(floor, (phone, f'{phone}campaigns = ["other"]\n'))
+        await floor.do("reload")
+        assert floor.engine.sharing.serves(floor.engine.agents[name]) == ["other"]
+        await floor.until(lambda: floor.engine.agents[name].campaign == "other", 8)
+        assert moved(floor) == [(name, "other", "membership")]
+        rewrite(floor, ('agent_choice = "longest_idle"', 'agent_choice = "longest_idle"\nskills = ["catalan"]'), (
+            f"[agents.{name}]", f'[agents.{name}]\nskills = ["catalan"]'
+        ))  # fmt: skip
+        await floor.do("reload")
+        assert floor.engine.sharing.serves(floor.engine.agents[name]) == ["promo", "other"]
+        assert floor.engine.sharing.serves(floor.engine.agents[stays]) == []
+
+    stage(play, agents=2, numbers=0, others=TWO, log_in=False, dial=False)
+
+
+def test_a_campaign_taken_out_of_the_file_leaves_its_agents_to_the_others(stage, party):
+    async def play(floor):
+        others = [f"+34600001{n:03d}" for n in range(30)]
+        await floor.add(*others, campaign="other")
+        floor.carrier.parties.update(dict.fromkeys(others, party.rings))
+        for agent in range(2):
+            await floor.do("login", agent)
+        floor.dial()
+        busy = next(i for i in range(2) if floor.agent(i).campaign == "promo")
+        await floor.talking(busy)
+        text = floor.config_text()
+        floor.write_config(text[: text.index("[campaigns.promo]")] + text[text.index("[lists.other]") :])
+        await floor.do("reload")
+        assert floor.unit.campaign.draining
+        assert floor.agent(busy).state.value == "talking", "the call goes on"
+        await floor.do("hangup", busy)
+        await floor.do("dispose", busy, code="no_interest")
+        await floor.until(lambda: where(floor) == {"other": 2}, 8)
+        assert moved(floor) == [(floor.names[busy], "other", "closed")]
+
+    stage(play, agents=2, others=TWO, log_in=False, dial=False, ring_timeout=1.0)
+
+
+def test_after_a_crash_agents_log_in_as_before_and_their_times_add_up(stage):
+    """Times by campaign come from the moves as much as from the states, in both lives of the daemon."""
+
+    async def play(floor):
+        began = floor.clock.at()
+        for agent in range(2):
+            await floor.do("login", agent)
+        name = next(a.name for a in floor.engine.agents.values() if a.campaign == "promo")
+        await asyncio.sleep(0.2)
+        assert floor.engine.units["other"].campaign.borrow(name) is not None
+        await asyncio.sleep(0.3)
+        floor.engine.save_learned()
+        await floor.ledger.flush()
+        await floor.crash()
+        await floor.open(add=False)
+        for agent in range(2):
+            assert (await floor.do("login", agent))["serves"] == ["promo", "other"]
+        assert where(floor) == {"promo": 1, "other": 1}
+        await asyncio.sleep(0.2)
+        floor.engine.save_learned()
+        await floor.ledger.flush()
+        times = {}
+        for campaign in ("promo", "other"):
+            with floor.store.read() as view:
+                rows = view.load_states(f"{KEY}{campaign}/")
+            times[campaign] = added_up({key.removeprefix(f"{KEY}{campaign}/"): row for key, row in rows.items()}, began)
+        assert times["promo"][name]["available"] >= 0.19
+        assert times["other"][name]["available"] >= 0.29
+        spent = sum(seconds for agents in times.values() for states in agents.values() for seconds in states.values())
+        assert spent <= 2 * (floor.clock.at() - began), "nobody is counted in two campaigns at once"
+
+    stage(play, agents=2, numbers=0, others=TWO, log_in=False, dial=False)
