@@ -16,6 +16,7 @@ from aiosipua.transport import UdpSipTransport
 from aiosipua.uac import SipUAC
 
 HOLD = 0.05
+TICK = 0.005
 
 
 async def measure(port: int, rate: float, calls: int) -> dict[str, Any]:
@@ -46,16 +47,26 @@ async def measure(port: int, rate: float, calls: int) -> dict[str, Any]:
         await asyncio.sleep(HOLD)
         call.hangup(uac)
 
-    cpu, wall, placed = time.process_time(), time.monotonic(), 0
+    loop, all_placed, placed = asyncio.get_running_loop(), asyncio.Event(), 0
     running: set[asyncio.Task[None]] = set()
-    while placed < calls:
+
+    def tick() -> None:
+        """Every `TICK` seconds, by a bare timer of the loop: place what is due."""
+        nonlocal placed
         due = min(calls, int((time.monotonic() - wall) * rate) + 1)
         for _ in range(due - placed):
-            task = asyncio.create_task(one())
+            task = loop.create_task(one())
             running.add(task)
             task.add_done_callback(running.discard)
         placed = due
-        await asyncio.sleep(0.005)
+        if placed < calls:
+            loop.call_later(TICK, tick)
+        else:
+            all_placed.set()
+
+    cpu, wall = time.process_time(), time.monotonic()
+    tick()
+    await all_placed.wait()
     await asyncio.gather(*running)
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     await transport.stop()

@@ -12,7 +12,7 @@ import gc
 import json
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -36,9 +36,12 @@ class Caller:
         self.failures: Counter[str] = Counter()
         self.left = calls
         self.done = asyncio.Event()
-        self.hang_up: asyncio.TimerHandle | None = None
-        self.standing: list[tuple[float, str]] = []
+        self.standing: deque[tuple[float, str]] = deque()
+        self.count = 0
+        self.began = 0.0
         self.loop = asyncio.get_running_loop()
+        host, port = target[:2]
+        self.uri = f"sip:service@{host}:{port}"
 
     async def open(self) -> None:
         """Have sockets: UDP alone, as the daemon of a small centre has, or TCP beside it."""
@@ -59,31 +62,33 @@ class Caller:
             elif event.by != "local":
                 self.failures[event.by] += 1
             self.left -= 1
-            if self.left == 0:
-                self.done.set()
 
     async def run(self) -> None:
         """Until every call has ended."""
-        began, count, gone = time.monotonic(), 0, 0
-        host, port = self.target[:2]
-        uri = f"sip:service@{host}:{port}"
-        while count < self.calls or self.left:
-            now = time.monotonic()
-            due = min(self.calls, int((now - began) * self.rate) + 1)
-            while count < due:
-                plan = self.endpoint.plan_invite(
-                    uri, from_uri="sip:bench@127.0.0.1", destination=self.target, sdp=self.offer
-                )
-                self.placed[plan.call_id] = time.monotonic()
-                self.endpoint.invite(plan)
-                count += 1
-            while gone < len(self.standing) and self.standing[gone][0] <= now:
-                self.endpoint.bye(self.standing[gone][1])
-                gone += 1
-            if now - began > self.calls / self.rate + 60:
-                self.failures["stuck"] += self.left
-                return
-            await asyncio.sleep(TICK)
+        self.began = time.monotonic()
+        self._tick()
+        await self.done.wait()
+
+    def _tick(self) -> None:
+        """Every `TICK` seconds, by a bare timer of the loop: place what is due, hang up what is due."""
+        endpoint, standing = self.endpoint, self.standing
+        now = time.monotonic()
+        due = min(self.calls, int((now - self.began) * self.rate) + 1)
+        while self.count < due:
+            plan = endpoint.plan_invite(
+                self.uri, from_uri="sip:bench@127.0.0.1", destination=self.target, sdp=self.offer
+            )
+            self.placed[plan.call_id] = time.monotonic()
+            endpoint.invite(plan)
+            self.count += 1
+        while standing and standing[0][0] <= now:
+            endpoint.bye(standing.popleft()[1])
+        if now - self.began > self.calls / self.rate + 60:
+            self.failures["stuck"] += self.left
+        elif self.left:
+            self.loop.call_later(TICK, self._tick)
+            return
+        self.done.set()
 
 
 async def measure(target: Destination, rate: float, calls: int) -> dict[str, Any]:

@@ -162,7 +162,7 @@ class Dialog:
         self.destination = there = self.core.where(
             uri_of(self.routes[0]) if self.routes else self.target, self.first_hop
         )
-        if there is not before and transport_of(there) != transport_of(before):
+        if there != before and transport_of(there) != transport_of(before):
             self.via = self.core.local(there).via
 
     def head(self, method: str, cseq: int | None = None) -> RequestHead:

@@ -1,8 +1,7 @@
 """The endpoint: bytes and a time go in; bytes, events and the next timer come out.
 
 No sockets, no clock, no asyncio. `receive` raises for nothing that the network can bring; what it cannot use it
-answers, or drops and
-counts in `drops` by reason. Commands raise `SipError` when they make no sense, and then change nothing.
+answers, or drops and counts in `drops` by reason. Commands raise `SipError` when they make no sense, and then change nothing.
 """
 
 from __future__ import annotations
@@ -50,10 +49,8 @@ class Endpoint:
     """One SIP user agent on one UDP address, and over TCP and TLS as `EndpointConfig` says.
 
     `seed` makes tags, branches and Call-IDs repeatable (tests); without it they come from the system. A leg's id is
-    its Call-ID.
-    Times are monotonic seconds. After `receive`, a command or `handle_timer`: send `datagrams_to_send()`, take
-    `next_event()`
-    until None, and arm one timer for `next_timer()`.
+    its Call-ID. Times are monotonic seconds. After `receive`, a command or `handle_timer`: send `datagrams_to_send()`,
+    take `next_event()` until None, and arm one timer for `next_timer()`.
     """
 
     __slots__ = ("_core", "_legs", "_receiver", "_registrations")
@@ -196,7 +193,7 @@ class Endpoint:
             checked_value(credentials.username)
         core = self._core
         call_id, from_tag = core.call_and_tag()
-        return InvitePlan(
+        plan = InvitePlan(
             call_id=call_id,
             from_tag=from_tag,
             cseq=1,
@@ -212,6 +209,8 @@ class Endpoint:
             sdp=sdp,
             credentials=credentials,
         )
+        object.__setattr__(plan, "checked", True)
+        return plan
 
     def retarget(
         self,
@@ -257,7 +256,8 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
-        check_plan(self._core, plan)
+        if not plan.checked:
+            check_plan(self._core, plan)
         digest = self._core.digest(credentials or plan.credentials)
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now, hold_ack)
         return plan.call_id

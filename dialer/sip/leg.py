@@ -103,7 +103,8 @@ class Leg(Lifetime):
             self.invite_server = None
 
     def _stop_offering(self) -> None:
-        self.core.timers.cancel(self._back_off)
+        if self._back_off is not None:
+            self.core.timers.cancel(self._back_off)
         self.refresher.stop()
 
     def send_bye(self, now: float) -> None:

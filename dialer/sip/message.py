@@ -59,7 +59,8 @@ class Message:
     def cseq(self) -> tuple[int, str]:
         """Number and method of CSeq. Raises `MalformedMessage` (RFC 3261 8.1.1.5: the number is below 2**31)."""
         if self._cseq is None:
-            parts = (self.first("cseq") or "").split()
+            values = self.fields.get("cseq")
+            parts = values[0].split() if values else ()
             if len(parts) != 2 or not _DIGITS.fullmatch(parts[0]) or int(parts[0]) >= 2**31:
                 raise MalformedMessage("cseq")
             self._cseq = int(parts[0]), parts[1]
@@ -105,10 +106,7 @@ def parse(data: bytes) -> Request | Response:
     end = data.find(b"\r\n\r\n")
     if end < 0:
         raise MalformedMessage("no_end_of_header")
-    return _read(data[:end].decode("utf-8", "surrogateescape"), data[end + 4 :])
-
-
-def _read(head: str, body: bytes) -> Request | Response:
+    head, body = data[:end].decode("utf-8", "surrogateescape"), data[end + 4 :]
     lines = head.split("\r\n")
     breaks = len(lines) - 1
     if breaks > MAX_LINES:
@@ -126,7 +124,7 @@ def _read(head: str, body: bytes) -> Request | Response:
             name = names[raw]
         except KeyError:
             if line[:1] in _BLANK:
-                return _read(_FOLD.sub(" ", head), body)
+                return _again(_FOLD.sub(" ", head), body)
             name = raw.rstrip(" \t").lower()
             name = _COMPACT.get(name, name)
             if not colon or not _TOKEN.fullmatch(name):
@@ -137,7 +135,7 @@ def _read(head: str, body: bytes) -> Request | Response:
         else:
             fields[name] = [value.strip(" \t")]
     if not start and head:
-        return _read(head.lstrip("\r\n"), body)  # RFC 3261 7.5: empty lines before the start line are ignored
+        return _again(head.lstrip("\r\n"), body)  # RFC 3261 7.5: empty lines before the start line are ignored
     lengths = fields.get("content-length")
     if lengths is not None:
         length = lengths[0]
@@ -155,6 +153,10 @@ def _read(head: str, body: bytes) -> Request | Response:
             raise MalformedMessage("status_line")
         return Response(status, start[12:], fields, body, fault)
     return _request(start, fields, body, fault)
+
+
+def _again(head: str, body: bytes) -> Request | Response:
+    return parse(head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
 
 
 def _request(start: str, fields: dict[str, list[str]], body: bytes, fault: str | None) -> Request:

@@ -139,7 +139,7 @@ class OutgoingLeg(Leg):
         status = response.status
         if status < 200:
             self.fire("provisional", now)
-            if status > 100 and self._in_order(response, now):
+            if status > 100 and ("rseq" not in response.fields or self._in_order(response, now)):
                 self._early = response
                 self.core.events.append(Provisional(self.id, status, response.reason, body_of(self.core, response)))
         elif status < 300:
@@ -189,23 +189,25 @@ class OutgoingLeg(Leg):
 
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
-        dialog = Dialog.from_response(core, invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
-        self.dialog = dialog
+        state = state_of(invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
+        self.dialog = dialog = Dialog(core, state, invite.head.from_, invite.head.via)
         self._early = None
         early = self._early_dialogs.get(dialog.remote_tag)
         answer = body_of(core, response)
         if early is not None:  # its numbers are used up, and its description may be the answer (RFC 3262 5)
             dialog.local_cseq = early.dialog.local_cseq
+            state = dialog.state()
             answer = answer or early.sdp
         self._early_dialogs.clear()
         invite.acks[dialog.remote_tag] = None
         if self._sdp is not None and not self._hold_ack:
             self.send_ack(invite, dialog.remote_tag, now)
-        core.timers.cancel(self._cancel_guard)
+        if self._cancel_guard is not None:
+            core.timers.cancel(self._cancel_guard)
         self.fire("answered", now)
         self.local_sdp = self._sdp or b""
         self.refresher.accepted(self, response, now)
-        core.events.append(Answered(self.id, answer, dialog.state(), self._crossed))
+        core.events.append(Answered(self.id, answer, state, self._crossed))
 
     def crossed(self, now: float) -> None:
         self._crossed = True
@@ -223,18 +225,20 @@ class OutgoingLeg(Leg):
     def _owed_ack(self, now: float) -> None:
         """Before any other request in the dialog: its far end takes none without the ACK (RFC 3261 13.3.1.4, 15)."""
         dialog = self.dialog
-        if self._hold_ack and dialog is not None and self.invite.acks.get(dialog.remote_tag) is None:
+        if dialog is not None and self.invite.acks.get(dialog.remote_tag) is None:
             self.send_ack(self.invite, dialog.remote_tag, now)
 
     def reinvite(self, sdp: bytes, now: float) -> None:
         """As `Leg.reinvite`, after an ACK that is held."""
         self.require("confirmed")
-        self._owed_ack(now)
+        if self._hold_ack:
+            self._owed_ack(now)
         super().reinvite(sdp, now)
 
     def send_bye(self, now: float) -> None:
         """As `Leg.send_bye`, after an ACK that is held."""
-        self._owed_ack(now)
+        if self._hold_ack:
+            self._owed_ack(now)
         super().send_bye(now)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
@@ -300,7 +304,8 @@ class OutgoingLeg(Leg):
         self.invite.give_up("abandon", now)
 
     def _leave(self, now: float) -> None:
-        self.core.timers.cancel(self._cancel_guard)
+        if self._cancel_guard is not None:
+            self.core.timers.cancel(self._cancel_guard)
         # A second 2xx may come until timer M: ending its call takes three values, not the whole leg.
         self.invite.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
         super()._leave(now)

@@ -45,8 +45,9 @@ class Refresher:
 
     def stop(self) -> None:
         """The call is over."""
-        self._timers.cancel(self._timer)
-        self._timer = None
+        if self._timer is not None:
+            self._timers.cancel(self._timer)
+            self._timer = None
 
     # What was agreed
 
@@ -54,12 +55,13 @@ class Refresher:
         """A 2xx to an INVITE or UPDATE of ours."""
         if "allow" in response.fields:
             self._note_allow(response)
-        agreement = agreed_as_client(response)
+        agreement = agreed_as_client(response) if "session-expires" in response.fields else None
         self._alone = agreement is None and self._wish is not None
         if self._alone:
             # RFC 4028 7.2: no session expires. That the far end has vanished is worth knowing all the same.
             agreement = Agreement(self._wish or 0, True)
-        self._agree(leg, agreement, now)
+        if agreement is not None or self._agreement is not None:
+            self._agree(leg, agreement, now)
 
     def too_small(self, response: Response) -> bool:
         """A 422: true if the request should be sent again with the peer's Min-SE (RFC 4028 7.3)."""

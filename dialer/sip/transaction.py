@@ -126,22 +126,21 @@ class ClientTransaction:
 
     def stop_timers(self, now: float) -> None:
         timers = self.core.timers
-        timers.cancel(self.repeat)
-        timers.cancel(self.timer)
-        self.repeat = self.timer = None
+        if self.repeat is not None:
+            timers.cancel(self.repeat)
+            self.repeat = None
+        if self.timer is not None:
+            timers.cancel(self.timer)
+            self.timer = None
 
     def report(self, now: float) -> None:
         response, on_response = self.response, self.on_response
         if response is None:
             return
-        if response.status >= 200:
-            self.dismiss(response.status)
+        if response.status >= 200:  # what only waits to be forgotten must not keep a whole call alive
+            self.on_response = _deaf
+            self.on_timeout = _indifferent
         on_response(self, response, now)
-
-    def dismiss(self, status: int) -> None:
-        """The user has its final response: what only waits to be forgotten must not keep a whole call alive."""
-        self.on_response = _deaf
-        self.on_timeout = _indifferent
 
     def report_timeout(self, now: float) -> None:
         self.on_timeout(self, now)
@@ -155,12 +154,6 @@ class ClientTransaction:
         self.core.clients.pop(self.key, None)
         if isinstance(self.destination, Flow):
             self.core.let_go(self.destination, self)
-
-    def _linger(self, now: float, seconds: float, name: str) -> None:
-        self.request = b""
-        if name in "DK" and isinstance(self.destination, Flow):
-            seconds = 0.0  # RFC 3261 17.1.1.2, 17.1.2.2: nothing is repeated that must be soaked up
-        self.core.timers.linger(now, seconds, self.fire, name)
 
 
 def _deaf(transaction: ClientTransaction, response: Response, now: float) -> None:
@@ -195,12 +188,6 @@ class InviteClient(ClientTransaction):
         self.on_fork = on_fork
         self.acks: dict[str, tuple[bytes, Destination] | None] = {}
 
-    def dismiss(self, status: int) -> None:
-        """As `ClientTransaction.dismiss`; after a refusal no second 2xx is of interest either."""
-        super().dismiss(status)
-        if status >= 300:
-            self.on_fork = _deaf
-
     def adopt(self, now: float) -> None:
         """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""
         self.core.clients[self.key] = self
@@ -223,10 +210,15 @@ class InviteClient(ClientTransaction):
         self.repeat = self.core.timers.start(now + self.interval, self.fire, "A")
 
     def start_m(self, now: float) -> None:
-        self._linger(now, 64 * self.core.config.t1, "M")
+        self.request = b""
+        self.core.timers.linger(now, 64 * self.core.config.t1, self.fire, "M")
 
     def start_d(self, now: float) -> None:
-        self._linger(now, 64 * self.core.config.t1, "D")
+        self.request = b""
+        self.on_fork = _deaf  # after a refusal no 2xx is of interest
+        # RFC 3261 17.1.1.2: nothing is repeated over a connection that must be soaked up
+        seconds = 0.0 if isinstance(self.destination, Flow) else 64 * self.core.config.t1
+        self.core.timers.linger(now, seconds, self.fire, "D")
 
     def acknowledge(self, now: float) -> None:
         response = self.response
@@ -272,7 +264,9 @@ class PlainClient(ClientTransaction):
         self.repeat = timers.start(now + self.core.config.t2, self.fire, "E")
 
     def start_k(self, now: float) -> None:
-        self._linger(now, self.core.config.t4, "K")
+        self.request = b""
+        seconds = 0.0 if isinstance(self.destination, Flow) else self.core.config.t4  # RFC 3261 17.1.2.2
+        self.core.timers.linger(now, seconds, self.fire, "K")
 
 
 class ServerTransaction:
