@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ POLICY = CampaignPolicy(
     lists={"l": ListPolicy(fields={"amount": FieldSpec("number", least=0), "born": FieldSpec("date")})},
 )
 COLUMNS = ("key", "number", "mobile", "zone", "prio", "name", "amount", "born", "basis", "since")
-NUMBERS = {  # a cell -> the number that it means, or why it is none
+NUMBERS: dict[str, str | int] = {  # a cell -> the number that it means, or why it is none
     "": "empty", "  ": "empty", "212 555 0100": 12125550100, "(212) 555-0100": 12125550100,
     "+1 312 555 0101": 13125550101, "+34 911 234 567": 34911234567, "415-555-0102": 14155550102,
     "9002345678": "premium", "12": "not_possible", "what": "not_a_number",
@@ -67,7 +68,8 @@ ROWS = st.tuples(
 class Book:
     """A campaign's contacts as they ought to be: each row is looked at alone, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Mapping[str, str | int] = NUMBERS) -> None:
+        self.numbers = numbers
         self.contacts: list[dict[str, object]] = []
         self.counts = {"added": 0, "duplicates": 0, "do_not_call": 0}
         self.refused: list[str] = []
@@ -80,9 +82,9 @@ class Book:
         for place in (ZONES[row[3]], PRIORITIES[row[4]]):
             if str(place).startswith("bad"):
                 return self.refused.append(str(place))
-        numbers = [n for n in (NUMBERS[phone] for phone in phones) if isinstance(n, int)]
+        numbers = [n for n in (self.numbers[phone] for phone in phones) if isinstance(n, int)]
         if not numbers:
-            reasons = [str(NUMBERS[phone]) for phone in phones]
+            reasons = [str(self.numbers[phone]) for phone in phones]
             return self.refused.append(next((r for r in reasons if r != "empty"), "empty"))
         basis, since = BASES[row[8]], SINCES[row[9]]
         if isinstance(since, str):
@@ -142,7 +144,15 @@ def test_each_row_becomes_what_it_ought_to(
         patch.setattr(csvfile, "_SOME", some)
         patch.setattr(csvfile, "_GROUP", data.draw(st.integers(1, 4)))
         report = import_csv(store, "c", spec_of(path), 5.0)
-    book = Book()
+    compare(store, rows, report)
+    store.close()
+
+
+def compare(
+    store: Store, rows: list[tuple[str, ...]], report: ImportReport, numbers: Mapping[str, str | int] = NUMBERS
+) -> None:
+    """The campaign's contacts and the report with the book."""
+    book = Book(numbers)
     for row in rows:
         book.take(row)
     assert (report.rows, report.rejected) == (len(rows), len(book.refused))
@@ -156,7 +166,29 @@ def test_each_row_becomes_what_it_ought_to(
             assert (card.external_id, card.priority, dict(card.fields)) == (one["key"], one["prio"], one["fields"])
             assert card.consent == one["ground"]
             assert one["zone"] is None or card.zones == (one["zone"],)
-    store.close()
+
+
+def test_both_databases_hold_what_they_ought_to(store: Store, tmp_path: Path) -> None:
+    chance = random.Random(11)
+    columns = (NUMBERS, NUMBERS, ZONES, PRIORITIES, {"Ann": 0, "tab\there\\N": 0}, AMOUNTS, BIRTHS, BASES, SINCES)
+    rows: list[tuple[str, ...]] = []
+    more: dict[str, str | int] = {}
+    for n in range(120):
+        cells = [chance.choice([*column, *list(column)[:2] * 3]) for column in columns]
+        rows.append((f"k{n % 100}", *cells, ""))
+    for n in range(60):
+        more[f"212 555 01{n + 20}"] = 12125550120 + n
+        rows.append((f"m{n}", f"212 555 01{n + 20}", "", "", "", "\\N", "10", "", "", "", ""))
+    with (tmp_path / "list.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *(row[:10] for row in rows)])
+    store.register(POLICY)
+    with store.write() as tx:
+        tx.add_do_not_call([FORBIDDEN], "own", 0.0)
+    report = import_csv(store, "c", spec_of(tmp_path / "list.csv"), 5.0)
+    assert report.added > 50
+    compare(store, rows, report, NUMBERS | more)
+    again = import_csv(store, "c", spec_of(tmp_path / "list.csv"), 6.0)
+    assert (again.added, again.rejected) == (0, report.rejected)
 
 
 PIECES = st.sampled_from(["a", "1,2", '"', '"x"', "\n", "\r\n", "\r", '"a\nb"', "\x00", "é", " ", ",", "\x0b"])
