@@ -30,6 +30,8 @@ IN_A_ROW = 5
 ROUND = 200
 #: Seconds until the next look where nothing waits and nobody says that something happened.
 IDLE = 5.0
+#: Seconds that a round waits for an answer when nothing else moves: then it ends without it, and the next one goes on.
+PATIENCE = 1.0
 
 
 class Books(Protocol):
@@ -54,12 +56,35 @@ class Round:
     next_in: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def add(self, other: Round) -> None:
+        """What came of a part of it."""
+        self.delivered += other.delivered
+        self.failed += other.failed
+        self.given_up += other.given_up
+        self.reasons += other.reasons
+
 
 @dataclass(slots=True)
 class _Lane:
-    """One contact's entries, in order, each with the tries that it has had."""
+    """One contact's entries, in order, each with what is on record of it, and what came of them. `begun`: a request has
+    left."""
 
-    entries: list[tuple[Entry, int]]
+    contact_id: int
+    entries: list[tuple[Entry, Waiting]]
+    done: set[int] = field(default_factory=set)
+    kept: dict[int, Waiting] = field(default_factory=dict)
+    result: Round = field(default_factory=Round)
+    begun: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Nothing is on its way."""
+        return self.task is None or self.task.done()
+
+    def hold(self, index: int = 0) -> None:
+        """From this entry on everything waits, as it did."""
+        self.kept.update((one.serial, one) for _, one in self.entries[index:])
 
 
 class Courier:
@@ -78,6 +103,7 @@ class Courier:
         self.name, self.table = name, table
         self._sender, self._books, self._clock, self._chance = sender, books, clock, chance
         self._campaigns: Collection[str] | None = table.campaigns or None
+        self._flying: dict[int, _Lane] = {}
         self._in_a_row = 0
         self._rests = 0
         self._rest_until = 0.0  # by our own count of failures
@@ -116,25 +142,35 @@ class Courier:
             return Round()
         return await self._deliver(due, now)
 
+    async def close(self) -> None:
+        """No request is on its way when this returns; what it was about is sent again, as after a crash."""
+        flying = [lane.task for lane in self._flying.values() if lane.task is not None]
+        for task in flying:
+            task.cancel()
+        await asyncio.gather(*flying, return_exceptions=True)
+        self._flying.clear()
+
     async def _deliver(self, due: Due, now: float) -> Round:
-        done: set[int] = {one.serial for one in due.waiting if one.serial not in due.entries}
-        result = Round(given_up=len(done))
-        if done:
-            result.reasons["gone"] += len(done)
+        gone = {one.serial for one in due.waiting if one.serial not in due.entries}
+        result = Round(given_up=len(gone))
+        if gone:
+            result.reasons["gone"] += len(gone)
         lanes, kept = self._lanes(due, now)
-        cursor = due.cursor if due.fresh is None else due.fresh.next
-        gate = asyncio.Semaphore(self.table.at_once)
         if self.down:  # a probe: one entry says whether it takes any
-            lanes.sort(key=lambda lane: lane.entries[0][1])  # not one that is refused again and again
-            first, rest = lanes[:1], lanes[1:]
-            await asyncio.gather(*(self._serve(lane, gate, now, done, kept, result) for lane in first))
-            if self._rests == 0:
-                await asyncio.gather(*(self._serve(lane, gate, now, done, kept, result) for lane in rest))
-            else:
-                for lane in rest:
-                    self._hold(lane.entries, kept, now)
-        else:
-            await asyncio.gather(*(self._serve(lane, gate, now, done, kept, result) for lane in lanes))
+            lanes.sort(key=lambda lane: lane.entries[0][1].tries)  # not one that is refused again and again
+            probe = [] if self._flying else lanes[:1]
+            await self._fly(probe)
+            lanes = lanes[len(probe) :]
+            if self.down:
+                for lane in lanes:
+                    lane.hold()
+                    kept.update(lane.kept)
+                lanes = []
+        await self._fly(lanes)
+        done = gone | self._landed(result, kept)
+        for lane in self._flying.values():  # on record as waiting, so that the cursor may pass them
+            kept.update((one.serial, one) for _, one in lane.entries)
+        cursor = due.cursor if due.fresh is None else due.fresh.next
         known = set(due.waiting)
         changed = [one for one in kept.values() if one not in known]
         if done or changed or cursor != due.cursor:
@@ -146,49 +182,80 @@ class Courier:
         """The contacts whose first entry is due, and what waits of the others."""
         lanes: dict[int, _Lane] = {}
         kept: dict[int, Waiting] = {}
-        held: set[int] = set()
-        for one in due.waiting:
-            entry = due.entries.get(one.serial)
-            if entry is None:
-                continue
-            if one.contact_id not in lanes and (one.contact_id in held or one.next_at > now):
-                held.add(one.contact_id)
+        held: set[int] = set(self._flying)
+        fresh = due.fresh.entries if due.fresh is not None else ()
+        waiting = [(due.entries[one.serial], one) for one in due.waiting if one.serial in due.entries]
+        for entry, one in (*waiting, *((e, Waiting(e.serial, e.contact_id, e.at, 0, now)) for e in fresh)):
+            contact = one.contact_id
+            if contact in held or (contact not in lanes and one.next_at > now):
+                held.add(contact)
                 kept[one.serial] = one
-                continue
-            lanes.setdefault(one.contact_id, _Lane([])).entries.append((entry, one.tries))
-        for entry in due.fresh.entries if due.fresh is not None else ():
-            if entry.contact_id in held:
-                kept[entry.serial] = Waiting(entry.serial, entry.contact_id, entry.at, 0, now)
             else:
-                lanes.setdefault(entry.contact_id, _Lane([])).entries.append((entry, 0))
+                lanes.setdefault(contact, _Lane(contact, [])).entries.append((entry, one))
         return list(lanes.values()), kept
 
-    async def _serve(
-        self, lane: _Lane, gate: asyncio.Semaphore, now: float, done: set[int], kept: dict[int, Waiting], result: Round
-    ) -> None:
+    async def _fly(self, lanes: list[_Lane]) -> None:
+        """Send, until all have come back, or none has for a while: those that hang stay under way, beside the next
+        round."""
+        gate = asyncio.Semaphore(max(0, self.table.at_once - len(self._flying)))
+        for lane in lanes:
+            lane.task = asyncio.create_task(self._serve(lane, gate))
+            self._flying[lane.contact_id] = lane
+        while pending := [lane.task for lane in self._flying.values() if lane.task is not None and not lane.over]:
+            await asyncio.wait(pending, timeout=PATIENCE)
+            if sum(not lane.over for lane in self._flying.values()) == len(pending):
+                await self._turn_back(lanes)
+                return
+
+    @staticmethod
+    async def _turn_back(lanes: list[_Lane]) -> None:
+        """Those for whom there was no room: they wait as they did."""
+        waiting = [lane for lane in lanes if not lane.begun and lane.task is not None and not lane.over]
+        for lane in waiting:
+            assert lane.task is not None
+            lane.task.cancel()
+            lane.hold()
+        await asyncio.gather(*(lane.task for lane in waiting if lane.task is not None), return_exceptions=True)
+
+    def _landed(self, result: Round, kept: dict[int, Waiting]) -> set[int]:
+        """Take up what came of the lanes that are over; the entries that need not be looked at again."""
+        done: set[int] = set()
+        for lane in [lane for lane in self._flying.values() if lane.over]:
+            del self._flying[lane.contact_id]
+            if lane.task is not None and not lane.task.cancelled():
+                lane.task.result()  # a fault of ours is told
+            done |= lane.done
+            kept.update(lane.kept)
+            result.add(lane.result)
+        for serial in done:
+            kept.pop(serial, None)
+        return done
+
+    async def _serve(self, lane: _Lane, gate: asyncio.Semaphore) -> None:
         async with gate:
-            for index, (entry, tries) in enumerate(lane.entries):
+            for index, (entry, one) in enumerate(lane.entries):
                 if self._left_alone(self._clock()) > 0:
-                    self._hold(lane.entries[index:], kept, now)
+                    lane.hold(index)
                     return
+                lane.begun = True
                 why = await self._sender.send(entry, self._clock())
                 if why is None:
                     self._taken()
-                    done.add(entry.serial)
-                    result.delivered += 1
+                    lane.done.add(entry.serial)
+                    lane.result.delivered += 1
                     continue
                 self.reason = why.reason
-                result.failed += 1
-                result.reasons[why.reason] += 1
+                lane.result.failed += 1
+                lane.result.reasons[why.reason] += 1
                 at = self._clock()
                 self._refused(at, why)
                 if at - entry.at > self.table.give_up_after:
-                    done.add(entry.serial)
-                    result.given_up += 1
+                    lane.done.add(entry.serial)
+                    lane.result.given_up += 1
                     continue
-                next_at = at + self.pause(tries + 1, why.wait)
-                kept[entry.serial] = Waiting(entry.serial, entry.contact_id, entry.at, tries + 1, next_at)
-                self._hold(lane.entries[index + 1 :], kept, now)
+                lane.hold(index)
+                next_at = at + self.pause(one.tries + 1, why.wait)
+                lane.kept[entry.serial] = Waiting(entry.serial, entry.contact_id, entry.at, one.tries + 1, next_at)
                 return
 
     def _left_alone(self, now: float) -> float:
@@ -207,18 +274,15 @@ class Courier:
             self._rests += 1
             self._rest_until = at + self.pause(self._rests)
 
-    @staticmethod
-    def _hold(entries: list[tuple[Entry, int]], kept: dict[int, Waiting], now: float) -> None:
-        for entry, tries in entries:
-            kept[entry.serial] = Waiting(entry.serial, entry.contact_id, entry.at, tries, now)
-
     def _sum_up(self, result: Round, due: Due, kept: dict[int, Waiting], now: float) -> None:
         self.waiting = len(kept)
         self.oldest = min((one.at for one in kept.values()), default=None)
         if due.fresh is not None and due.fresh.more and not self.down:
             return
         soonest: dict[int, float] = {}
-        for serial in sorted(kept):
+        for serial in sorted(serial for serial, one in kept.items() if one.contact_id not in self._flying):
             soonest.setdefault(kept[serial].contact_id, kept[serial].next_at)
         waits = [max(0.0, at - now) for at in soonest.values()]
+        if self._flying:
+            waits.append(PATIENCE)
         result.next_in = max(min(waits, default=IDLE), self._left_alone(now))

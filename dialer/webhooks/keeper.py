@@ -139,6 +139,7 @@ class WebhookKeeper:
         if hook.task is not None:
             hook.task.cancel()
             await asyncio.gather(hook.task, return_exceptions=True)
+        await hook.courier.close()
         await hook.sender.close()
 
     @property

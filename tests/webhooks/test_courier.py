@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from dialer.webhooks import courier as courier_module
 from dialer.webhooks.courier import IDLE, IN_A_ROW
 from dialer.webhooks.sender import Refusal
 from dispositions import delivery
@@ -194,3 +196,102 @@ def test_requests_at_once_are_bounded(office: Any) -> None:
         office.happens(n, "x")
     assert office.round().delivered == 20
     assert office.receiver.most == 3
+
+
+def test_a_request_that_hangs_holds_up_its_own_contact_only(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over several rounds, with room for two at once; what hangs is on record as waiting, and lands in a later one."""
+    monkeypatch.setattr(courier_module, "PATIENCE", 0.01)
+    office.hired(at_once=2)
+    office.round()
+
+    async def play() -> None:
+        answer = asyncio.Event()
+        plain = office.receiver.send
+
+        async def send(entry: Any, at: float) -> Any:
+            if office.words([entry]) == ["hangs"]:
+                await answer.wait()
+            return await plain(entry, at)
+
+        office.receiver.send = send
+        office.happens(0, "hangs")
+        office.happens(0, "behind it")
+        for n in range(1, 9):
+            office.happens(n, f"w{n}")
+        first = await office.courier.round()
+        assert first.delivered == 8
+        assert sorted(office.words()) == [f"w{n}" for n in range(1, 9)]
+        with office.store.read() as view:
+            due = delivery.due(view, "crm", 10, None, ["contact_changed"])
+        assert [one.contact_id for one in due.waiting] == [office.ids[0]] * 2, "on record: a crash loses nothing"
+        assert due.fresh.entries == ()
+        office.happens(0, "later")
+        office.happens(5, "w55")
+        second = await office.courier.round()
+        assert (second.delivered, office.words()[-1]) == (1, "w55")
+        assert second.next_in == courier_module.PATIENCE
+        assert sum(entry.contact_id == office.ids[0] for entry in office.receiver.asked) == 0
+        answer.set()
+        third = await office.courier.round()
+        assert third.delivered == 2
+        fourth = await office.courier.round()
+        assert fourth.delivered == 1
+        assert office.words()[-3:] == ["hangs", "behind it", "later"]
+        assert office.courier.waiting == 0
+        assert (await office.courier.round()).next_in == IDLE
+        await office.courier.close()
+
+    asyncio.run(play())
+
+
+def test_when_everything_hangs_no_more_is_asked_than_may_be_at_once(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier_module, "PATIENCE", 0.01)
+    office.hired(at_once=3)
+    office.round()
+
+    async def play() -> None:
+        answer = asyncio.Event()
+        begun: list[int] = []
+        plain = office.receiver.send
+
+        async def send(entry: Any, at: float) -> Any:
+            begun.append(entry.serial)
+            await answer.wait()
+            return await plain(entry, at)
+
+        office.receiver.send = send
+        for n in range(10):
+            office.happens(n, f"w{n}")
+        for _ in range(4):
+            assert (await office.courier.round()).delivered == 0
+        assert len(begun) == 3
+        answer.set()
+        while len(office.words()) < 10:
+            await office.courier.round()
+        assert len(begun) == 10, "each once"
+        assert office.receiver.most <= 3
+
+    asyncio.run(play())
+
+
+def test_closed_in_mid_flight_it_is_sent_again_by_the_next(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_module, "PATIENCE", 0.01)
+    office.round()
+    plain = office.receiver.send
+
+    async def play() -> None:
+        async def send(entry: Any, at: float) -> Any:
+            await asyncio.Event().wait()
+
+        office.receiver.send = send
+        office.happens(0, "w")
+        await office.courier.round()
+        await office.courier.close()
+
+    asyncio.run(play())
+    office.receiver.send = plain
+    office.hired()
+    assert office.round().delivered == 1
+    assert office.words() == ["w"]
