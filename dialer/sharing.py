@@ -93,7 +93,8 @@ class SharedAgents:
         """Where an agent who logs in for all of `allowed` begins: where one more is worth most."""
         units = {unit.campaign.name: unit for unit in allowed}
         now = self.services.clock.now()
-        claims, agents = self._claims_of_all(now), self._at_work()
+        # a whole shift logs in at once: those whose phones still ring count where they are going
+        claims, agents = self._claims_of_all(now), self._at_work(*AT_WORK, AgentState.LOGGING_IN)
         agents[agent.name] = Shared(None, now, True, frozenset(units))
         for step in Sharing(self.rule.config).look(now, claims, agents):
             if step.agent == agent.name and step.kind is Kind.MOVE:

@@ -92,7 +92,7 @@ class Floor:
         self.daemon = Daemon(self.config, self.settings.http_port, used, env)
         return self.daemon
 
-    def start_people(self, **options: float) -> Process:
+    def start_people(self, **options: float | str) -> Process:
         """Start the agents' people, who log in as soon as the daemon is healthy."""
         arguments = [item for name, value in options.items() for item in (f"--{name}", str(value))]
         self.people = Process(

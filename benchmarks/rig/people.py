@@ -47,9 +47,11 @@ class People:
         think: float,
         talk: float,
         sale: float = CODES["sale"],
+        campaign: str = "main",
     ) -> None:
         """`hangup`: the share of calls that the agent ends; `think`, `talk`: longest wrap-up and talk, seconds;
-        `sale`: weight of that code."""
+        `sale`: weight of that code; `campaign`: to log in to, empty for all that the agent may serve."""
+        self._login = {"campaign": campaign} if campaign else {}
         self._codes: dict[str, float] = {**CODES, "sale": sale}
         self._folder = folder
         self._agents = agents
@@ -105,7 +107,7 @@ class People:
         task.add_done_callback(self._tasks.discard)
 
     async def _log_in(self, agent: str, owed: list[tuple[str, str, dict[str, Any]]]) -> None:
-        await self._command(agent, "login", {"campaign": "main"})
+        await self._command(agent, "login", dict(self._login))
         for command in owed:
             await self._command(*command)
 
@@ -138,13 +140,14 @@ def main() -> None:
     parser.add_argument("--think", type=float, default=0.3)
     parser.add_argument("--talk", type=float, default=1.2)
     parser.add_argument("--sale", type=float, default=CODES["sale"], help="weight of that code; the others: CODES")
+    parser.add_argument("--campaign", default="main", help="to log in to; empty: all that the agents may serve")
     options = parser.parse_args()
 
     async def work() -> None:
         people = People(
             options.url, options.folder, options.agents.split(","),
             seed=options.seed, hangup=options.hangup, think=options.think, talk=options.talk,
-            sale=options.sale,
+            sale=options.sale, campaign=options.campaign,
         )  # fmt: skip
         await people.run()
 
