@@ -37,8 +37,17 @@ STAGE_COLOURS: Final = {
 OUTCOME_COLOURS: Final = {"answered": "dark_cyan", "abandoned": "red", "machine": "gold1", "interrupted": "red"}
 AGENT_WORDS: Final = {"available": "free", "wrap_up": "wrap-up", "logged_out": "out"}
 SPARKS: Final = "▁▂▃▄▅▆▇█"
-#: The numbers behind a decision that are shown first, when the pacer gives them.
-WHY_FIRST: Final = ("answer_rate", "idle", "busy", "ringing", "waiting", "handle", "abandon_rate", "budget")
+#: The numbers behind a decision that are shown first, when the pacer gives them, and what people call them.
+WHY_FIRST: Final = {
+    "available": "agents free",
+    "busy": "agents busy",
+    "waiting": "customers waiting",
+    "in_air": "calls in the air",
+    "answers_to_come": "answers expected",
+    "answer_rate": "answer rate",
+    "handle": "talk and wrap-up, s",
+    "target": "calls aimed at",
+}
 #: Seconds of calls per second.
 SPARK_SECONDS: Final = 40
 #: Queues that people work off.
@@ -175,7 +184,7 @@ def _pacing(board: Board) -> RenderableType:
     grid.add_column(style="grey74")
     grid.add_column(justify="right")
     for name in ordered[:8]:
-        grid.add_row(printable(name).replace("_", " "), _number(why[name]))
+        grid.add_row(WHY_FIRST.get(name) or printable(name).replace("_", " "), _number(why[name]))
     if decision:
         last = f"last: place {decision['place']}, give up {decision['cancel']}, in {decision['seconds'] * 1000:.2f} ms"
     else:

@@ -111,7 +111,8 @@ def histogram(values: Sequence[float], edges: Sequence[float], *, title: str, ki
     for value in values:
         index = next((place for place in range(len(counts)) if value < edges[place + 1]), len(counts) - 1)
         counts[index] += 1
-    frame = _Frame((0.0, float(len(counts))), float(max(counts, default=0)), plain, axis=False)
+    # room for the figure upon the highest bar
+    frame = _Frame((0.0, float(len(counts))), 1.08 * max(counts, default=0), plain, axis=False)
     parts = []
     for index, count in enumerate(counts):
         left, right = frame.x(index), frame.x(index + 1)

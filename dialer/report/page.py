@@ -163,7 +163,13 @@ def _window_tile(report: Figures) -> list[Tile]:
 def _cards(report: Figures) -> list[Card]:
     cards = _over_time(report) if len(report.samples) > 1 else []
     cards.append(
-        Card("Calls by outcome", chart.bars(_shares(report.outcomes, OUTCOME_KINDS), title="Calls by outcome"))
+        Card(
+            "Calls by outcome",
+            chart.bars(_shares(report.outcomes, OUTCOME_KINDS), title="Calls by outcome"),
+            note="Cancelled: given up while it rang, past the legal ring time, for want of a free agent."
+            if report.outcomes.get("cancelled")
+            else "",
+        )
     )
     if report.codes:
         cards.append(Card("What the agents coded", chart.bars(_shares(report.codes, CODE_KINDS), title="Dispositions")))
