@@ -17,7 +17,8 @@ from dialer.sip.timers import Timers
 
 if TYPE_CHECKING:
     from dialer.sip.events import Event
-    from dialer.sip.transaction import ClientTransaction, ServerTransaction
+    from dialer.sip.server_transaction import ServerTransaction
+    from dialer.sip.transaction import ClientTransaction
 
 __all__ = ["Core", "Local", "Tap"]
 

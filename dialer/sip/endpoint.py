@@ -1,7 +1,7 @@
 """The endpoint: bytes and a time go in; bytes, events and the next timer come out.
 
 No sockets, no clock, no asyncio. `receive` raises for nothing that the network can bring; what it cannot use it
-answers, or drops and counts in `drops` by reason. Commands raise `SipError` when they make no sense, and then change nothing.
+answers, or drops and counts in `drops`. Commands raise `SipError` when they make no sense, and change nothing.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dialer.sip.grammar import name_addr, uri_of
 from dialer.sip.leg import SDP_TYPE, Leg, body_of
 from dialer.sip.message import Request
 from dialer.sip.reliable import ReliableRinging, wants
-from dialer.sip.transaction import InviteServer, ServerTransaction
+from dialer.sip.server_transaction import InviteServer, ServerTransaction
 from dialer.sip.wire import REASONS
 
 __all__ = ["IncomingLeg"]

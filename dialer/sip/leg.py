@@ -15,9 +15,10 @@ from dialer.sip.lifetime import Lifetime
 from dialer.sip.message import Message, Request, Response
 from dialer.sip.reason import q850_cause, retry_after
 from dialer.sip.refresher import Refresher
+from dialer.sip.server_transaction import InviteServer, ServerTransaction
 from dialer.sip.tables import SESSION, step
 from dialer.sip.timers import Timer
-from dialer.sip.transaction import ClientTransaction, InviteClient, InviteServer, ServerTransaction
+from dialer.sip.transaction import ClientTransaction, InviteClient
 
 __all__ = ["SDP_TYPE", "Leg", "body_of"]
 

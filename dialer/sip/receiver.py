@@ -12,7 +12,7 @@ from dialer.sip.message import Request, Response, parse
 from dialer.sip.orphan import end_stray
 from dialer.sip.reply import ReplyHead
 from dialer.sip.screen import Refusal, screen
-from dialer.sip.transaction import InviteServer, PlainServer, ServerTransaction
+from dialer.sip.server_transaction import InviteServer, PlainServer, ServerTransaction
 
 __all__ = ["Receiver"]
 

@@ -8,8 +8,9 @@ from dialer.sip.core import Core
 from dialer.sip.dialog import Dialog
 from dialer.sip.digest import DigestClient
 from dialer.sip.message import Message, Request, Response
+from dialer.sip.server_transaction import InviteServer
 from dialer.sip.timers import Timer
-from dialer.sip.transaction import ClientTransaction, InviteServer, PlainClient
+from dialer.sip.transaction import ClientTransaction, PlainClient
 
 __all__ = ["EarlyDialog", "ReliableRinging", "rseq_of", "wants"]
 

@@ -11,8 +11,9 @@ from dialer.sip.errors import UndefinedTransition
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.outgoing import OutgoingLeg
 from dialer.sip.register import Registration
+from dialer.sip.server_transaction import InviteServer, PlainServer
 from dialer.sip.tables import MACHINES, step
-from dialer.sip.transaction import InviteClient, InviteServer, PlainClient, PlainServer
+from dialer.sip.transaction import InviteClient, PlainClient
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
