@@ -1,7 +1,8 @@
 """Every state machine of the endpoint as data: `TABLE[state][event] = (next state, actions)`.
 
 The classes that run them (`dialer.sip.transaction`, `server_transaction`, `leg`) have one method for each action name
-and look nothing up elsewhere; `docs/design/sip.md` draws its diagrams from these tables. A missing key is a bug and raises `UndefinedTransition`.
+and look nothing up elsewhere; `docs/design/sip.md` draws its diagrams from these tables. A missing key is a bug and
+raises `UndefinedTransition`.
 What the network can bring
 in any state has a row in every state, if only to be ignored: an empty tuple of actions.
 
