@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
-ALONE, SHARED = 0.3, 0.03
-"""Seconds that a transaction should take."""
+ALONE, QUEUED, SHARED = 0.3, 0.1, 0.03
+"""Seconds that a transaction should take. `QUEUED`: where others wait for it only if they add contacts, too."""
 FEWEST, MOST = 200, 20_000
 """Rows in a transaction."""
 QUIET = 2.0
@@ -28,14 +28,13 @@ class Pace:
 
     def wrote(self, rows: int, began: float, ended: float, others: bool | None) -> None:
         """A transaction of so many rows. `others`: somebody else has written since the one before it; None: they may,
-        and need no pause for it (PostgreSQL, where they queue for a row at most)."""
+        and need no pause for it (PostgreSQL, where they queue for the counter of contacts at most)."""
         if others:
             self._others_at = ended
         pausing = self._others_at is not None and ended - self._others_at < QUIET
-        shared = pausing or others is None
         took = max(ended - began, 1e-6)
         self.pause = took if pausing else 0.0
-        fitting = rows * (SHARED if shared else ALONE) / took
+        fitting = rows * (SHARED if pausing else QUEUED if others is None else ALONE) / took
         # what a row costs differs from one transaction to the next: up by steps, down at once
         self.rows = int(min(max(fitting, FEWEST), MOST, 2 * max(rows, FEWEST)))
 
