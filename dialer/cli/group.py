@@ -16,6 +16,7 @@ INTERRUPTED = 130
 
 
 COMMANDS: dict[str, Entry] = {
+    "init": Entry("dialer.cli.init", "init", "Write a first campaign into a folder, ready to be changed."),
     "run": Entry("dialer.cli.run", "run", "Run the campaigns of a config file until Ctrl-C."),
     "check": Entry("dialer.cli.check", "check", "Check a config file and say what would be dialable now, and why."),
     "simulate": Entry("dialer.cli.simulate", "simulate", "Say what to expect of a campaign before it runs."),
@@ -52,7 +53,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 def dialer() -> None:
     """A predictive outbound dialer: one config file, one contact list, and it dials.
 
-    Begin with `dialer demo`, then copy examples/campaign.toml, `dialer check` it and `dialer run` it.
+    Begin with `dialer demo`, then `dialer init my-folder`, `dialer check` what it made, and `dialer run` it.
     """
 
 
