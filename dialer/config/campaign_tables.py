@@ -143,7 +143,7 @@ class CampaignTable(Table):
     numbers: list[Number] = Field(
         default_factory=list, description="further numbers on which this campaign is called, overflow for one"
     )
-    jurisdiction: Name = Field(description="a rules file that ships (dialer check lists them), or 'none'")
+    jurisdiction: Name = Field(description="a place whose rules ship, e.g. us, us-fl, uk (check names them all for an unknown one), or 'none'")
     schedule: ScheduleTable = Field(default_factory=ScheduleTable, description="when it may dial")
     pacing: PacingTable = Field(default_factory=PacingTable, description="how many calls are placed")
     message: Path | None = Field(

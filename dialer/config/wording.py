@@ -78,7 +78,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def names(known: Iterable[str], limit: int = 12) -> str:
+def names(known: Iterable[str], limit: int = 32) -> str:
     """Known names for a message, sorted, shortened."""
     listed = sorted(known)
     return ", ".join(f"'{name}'" for name in listed[:limit]) + (
