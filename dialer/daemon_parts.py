@@ -49,7 +49,7 @@ from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
 from dialer.target_keeper import TargetKeeper
 from dialer.tracing import Tracer
-from dialer.transport.opening import OpenError, open_transports, profiles_of
+from dialer.transport.opening import OpenError, open_transports, profiles_of, server_profile
 from dialer.trunk import parse_address
 from dialer.web import WebServer, create_app
 from dialer.webhooks import WebhookKeeper
@@ -257,7 +257,7 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             phones.take(_phone_accounts(fresh))
             if bridge is not None:
                 bridge.know(standing(engine))
-            udp.streams.set_profiles(profiles_of(fresh.file))
+            udp.renew(profiles_of(fresh.file), server_profile(fresh.file))
             hooks.take(fresh.file, fresh.webhook_secrets)
 
         reloader.on_taken = taken

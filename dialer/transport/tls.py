@@ -33,7 +33,7 @@ class TlsProfile:
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        self._show(context)
+        self.show(context)
         return context
 
     def server_context(self) -> ssl.SSLContext:
@@ -45,10 +45,11 @@ class TlsProfile:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self.ca_file)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_REQUIRED if self.verify else ssl.CERT_NONE
-        self._show(context)
+        self.show(context)
         return context
 
-    def _show(self, context: ssl.SSLContext) -> None:
+    def show(self, context: ssl.SSLContext) -> None:
+        """Have a context show our certificate, if we have one. Raises OSError for files that cannot be used."""
         if self.certificate_file is not None:
             # the empty password: an encrypted key is an error, not a question on the terminal
             context.load_cert_chain(self.certificate_file, self.key_file, password="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -61,6 +62,7 @@ class Transports(UdpEndpoint):
     ) -> None:
         super().__init__(sock, config, on_event, clock=clock, seed=seed)
         self._addresses: dict[str, tuple[str, int]] = {}
+        self._shown: ssl.SSLContext | None = None
         self.streams = Streams(
             receive=self.endpoint.receive,
             lost=self._lost,
@@ -124,8 +126,17 @@ class Transports(UdpEndpoint):
         made = cls(udp, config, on_event, profiles=profiles, limits=limits, clock=clock, seed=seed)
         for name, sock in listening.items():
             made._addresses[name] = sock.getsockname()[:2]
+            made._shown = context
             await made.streams.listen(sock, context if name == "tls" else None)
         return made
+
+    def renew(self, profiles: Mapping[str, TlsProfile], server: TlsProfile | None) -> None:
+        """The config was read again, its certificates may be new files under old names: what is opened or accepted
+        from now on uses them. Open connections stay. Raises OSError for files that cannot be used.
+        """
+        if server is not None and self._shown is not None:
+            server.show(self._shown)
+        self.streams.set_profiles(profiles)
 
     def listens(self, transport: str) -> tuple[str, int] | None:
         """Where we accept connections of `tcp` or `tls`; None: nowhere."""

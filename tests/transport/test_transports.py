@@ -193,6 +193,47 @@ def test_a_server_that_wants_certificates_takes_nobody_without(authority: Author
     run(scene)
 
 
+def test_certificates_that_were_renewed_are_shown_from_the_next_connection_on(authority: Authority) -> None:
+    """As a reload of the config does it: new files under the old names, on both sides; the open connection stays."""
+
+    async def scene() -> None:
+        seen: list[tuple[bytes, bytes]] = []
+
+        def shown(end: End) -> bytes:
+            [connection] = end.transports.streams._all
+            assert connection.wire is not None
+            certificate: bytes = connection.wire.get_extra_info("ssl_object").getpeercert(True)
+            return certificate
+
+        client = authority.issue("renewed-client", f"IP:{HOST}")
+        server = authority.issue("renewed-server", f"IP:{HOST}")
+        theirs = TlsProfile(authority.ca_file, server.certificate, server.key)
+        ours = {"": TlsProfile(authority.ca_file, client.certificate, client.key)}
+        b = await End.start(tls=(HOST, 0), server=theirs)
+        a = await End.start(profiles=ours)
+        for _ in range(3):
+            a.transports.options(f"sip:{HOST}", flow(b, "tls"))
+            await a.expect(OptionsAnswered)
+            seen.append((shown(a), shown(b)))
+            if len(seen) == 1:  # renewed, but nothing is opened again: the old connection serves
+                for name in ("renewed-client", "renewed-server"):
+                    authority.issue(name, f"IP:{HOST}")
+                b.transports.renew({}, theirs)
+                a.transports.renew(ours, None)
+            else:
+                next(iter(a.transports.streams._all)).close()
+                await until(lambda: not a.transports.streams._all and not b.transports.streams._all)
+        assert seen[0] == seen[1]
+        assert seen[2][0] != seen[1][0]
+        assert seen[2][1] != seen[1][1]
+        with pytest.raises(OSError):
+            b.transports.renew({}, TlsProfile(certificate_file=authority.folder / "gone.pem"))
+        for end in (a, b):
+            end.transports.close()
+
+    run(scene)
+
+
 def test_nobody_there_is_a_failure_at_once_and_says_why() -> None:
     async def scene() -> None:
         a = await End.start()
