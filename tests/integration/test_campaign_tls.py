@@ -1,0 +1,113 @@
+"""A campaign of the real daemon through a trunk over TLS: Kamailio is the carrier's edge, with certificates of both
+sides, and SIPp the exchange behind it. Requests of the carrier come back over TLS, too.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rig.authority import Authority
+from benchmarks.rig.floor import Floor
+from benchmarks.rig.process import free_port
+from benchmarks.rig.scenario import CarrierSettings, carrier
+from benchmarks.rig.sipp import Sipp
+
+pytestmark = pytest.mark.peer
+HOST = "127.0.0.1"
+NAME = "trunk.test"
+TLS_MODULE = "/usr/lib/*/kamailio/modules/tls.so"
+CONFIG = Path(__file__).parent / "kamailio" / "edge.cfg"
+BEHAVIOUR = CarrierSettings(answer=60, busy=20, not_found=5, unavailable_503=0, temporarily_480=5, hold=(0.3, 0.8))
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Sipp]:
+    """SIPp on UDP; it hands back the Record-Route that a proxy before it has left, as RFC 3261 12.1.1 asks."""
+    need("sipp")
+    scenario = carrier(BEHAVIOUR).replace("[last_Call-ID:]\n", "[last_Record-Route:]\n[last_Call-ID:]\n")
+    sipp = Sipp("exchange", scenario, tmp_path)
+    yield sipp
+    sipp.stop()
+
+
+@pytest.fixture
+def edge(tmp_path: Path, need: Callable[[str], str], exchange: Sipp) -> Iterator[tuple[int, Authority]]:
+    """A running Kamailio before the exchange: its TLS port, and the authority that it trusts."""
+    program = need("kamailio")
+    need("openssl")
+    if not glob.glob(TLS_MODULE):
+        message = "Kamailio's TLS is not installed: apt-get install --no-install-recommends kamailio-tls-modules"
+        pytest.fail(message, pytrace=False) if os.environ.get("CI") else pytest.skip(message)
+    authority = Authority(tmp_path)
+    shown = authority.issue("edge", f"DNS:{NAME}")
+    port = free_port()
+    values = {
+        "TLS_PORT": port, "UDP_PORT": free_port(), "SHOWN": shown.certificate, "PRIVATE": shown.key,
+        "AUTHORITY": authority.ca_file, "EXCHANGE_PORT": exchange.port,
+    }  # fmt: skip
+    text = CONFIG.read_text()
+    for word, value in values.items():
+        text = text.replace(word, str(value))
+    config = tmp_path / "edge.cfg"
+    config.write_text(text)
+    with (tmp_path / "edge.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(tmp_path)], stdout=log, stderr=log
+        )
+    yield port, authority
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def test_a_campaign_through_a_tls_trunk(
+    make_floor: Callable[..., Floor], edge: tuple[int, Authority], exchange: Sipp
+) -> None:
+    port, authority = edge
+    own = authority.issue("dialer", f"IP:{HOST}")
+    listens = (
+        f'listen_tls = "{HOST}:{free_port()}"\ncertificate_file = "{own.certificate}"\nkey_file = "{own.key}"\n'
+        f'ca_file = "{authority.ca_file}"\nrequire_certificate = true'
+    )
+    floor = make_floor(
+        contacts=40, agents=5, behaviour=BEHAVIOUR, carrier_address=f"{HOST}:{port}", sip_extra=listens,
+        ring_timeout=3.0,
+    )  # fmt: skip
+    floor.carriers["exchange"] = exchange
+    secure = f'transport = "tls"\nca_file = "{authority.ca_file}"\nserver_name = "{NAME}"\n'
+    text = floor.config.read_text()
+    trunk = text.index("[trunks.carrier]")  # the phones stay on UDP
+    floor.config.write_text(text[:trunk] + text[trunk:].replace('transport = "udp"\n', secure, 1))
+
+    daemon = floor.start_daemon()
+    daemon.wait_healthy()
+    floor.start_people()
+    floor.wait_done(90.0)
+    assert floor.lost() == []
+    assert floor.doubled() == {}
+    outcomes = Counter(row.outcome for row in floor.store.attempts())
+    assert outcomes["answered"] > 10
+    assert set(outcomes) >= {"answered", "busy"}
+    assert "congestion" not in outcomes
+    states = Counter(agent["state"] for agent in daemon.status()["agents"])
+    assert states == {"available": 5}
+    assert daemon.stop() == 0
+    faults = [record for record in daemon.log() if record.get("level") in ("error", "critical") or "raw" in record]
+    assert faults == []
+    assert exchange.errors() == []
+    stories = floor.calls()
+    assert len(stories) == len(floor.store.attempts())
+    # customers who hung up first were heard: their BYE came back through the edge, over TLS, and was answered
+    hung_up = [story for story in stories if "BYE_SENT" in story.events]
+    assert len(hung_up) > 3
+    assert all(story.over for story in hung_up)
