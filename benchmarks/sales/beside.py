@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from benchmarks.daemon import BRIDGED, children
-from benchmarks.daemon import cpu as cpu_of
+from benchmarks.daemon import BRIDGED
+from benchmarks.rig.cores import children, pin
+from benchmarks.rig.cores import cpu as cpu_of
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.phases import Watch, compared, turns
 from benchmarks.rig.process import until
@@ -35,7 +36,7 @@ def beside_calls(
     rate: float, seconds: float, calls: float, pairs: int, folder: Path, *, first: bool = False
 ) -> dict[str, Any]:
     """A dialer at `calls` a second, every one answered and joined; `pairs` of phases without and with the sales.
-    `first`: the dialer (with its sale process), the carrier and the phones come before the rest of the machine."""
+    `first`: see `apart`."""
     with (
         ThirdParties(folder / "parties", {**FAULTS, "hang_seconds": 30.0}, seed=7, niceness=19) as parties,
         Floor(
@@ -53,21 +54,19 @@ def beside_calls(
         ) as floor,
     ):
         daemon = floor.start_daemon()
-        daemon.wait_healthy()
+        daemon.wait_healthy(120.0)
         assert floor.agents is not None
-        if first:
-            for process in (daemon.process, floor.carriers["carrier"].process, floor.agents.process):
-                process.set_group(AHEAD)
         peers = {"carrier": floor.carriers["carrier"].process.pid, "phones": floor.agents.process.pid}
         watch = Watch(daemon, peers)
         floor.start_people(think=0.2, talk=1.5, sale=0.0)
         floor.wait_calls(round(calls * 3), 60.0)
         until(lambda: any(folder.rglob("sales.db")), 30.0, "the pipeline runs")
+        sale_process = _sale_process(daemon.process.pid)
+        apart(floor, parties, first=first)
         time.sleep(SETTLE)
         store = Store(next(f"sqlite:///{file}" for file in folder.glob("*.db") if file.name != "sales.db"))
         queue = _Queue(store, rate)
         os.nice(5)  # this process stands for nobody: it must not be what disturbs
-        sale_process = _sale_process(daemon.process.pid)
         phases, cpu = [], 0.0
         for loaded in turns(pairs):
             time.sleep(SETTLE)
@@ -85,6 +84,23 @@ def beside_calls(
         "answer_to_agent": compared(phases),
         "broken": {name: len(keys) for name, keys in wrong.items()},
     }
+
+
+def apart(floor: Floor, parties: ThirdParties, *, first: bool) -> None:
+    """The dialer with all its processes on one core; the carrier, the phones, the people and the third parties, which
+    are other machines, on the others. `first`: calls before whatever else this machine does."""
+    assert floor.daemon is not None
+    assert floor.agents is not None
+    assert floor.people is not None
+    peers = [floor.carriers["carrier"].process, floor.agents.process]
+    if first:
+        for process in (floor.daemon.process, *peers):
+            process.set_group(AHEAD)
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        pid = floor.daemon.process.pid
+        pin([pid, *children(pid)], {cores[0]})
+        pin([*(p.pid for p in (*peers, floor.people)), *parties.pids, os.getpid()], set(cores[1:]))
 
 
 class _Queue:

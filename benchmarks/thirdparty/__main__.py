@@ -6,12 +6,14 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.thirdparty.faults import Faults
+from benchmarks.thirdparty.receiver import ReceiverParty
 from benchmarks.thirdparty.server import HttpParty, Journal, Service, SmtpParty
 from benchmarks.thirdparty.services import Antifraud, Gateway, Reservations
 
@@ -28,6 +30,8 @@ async def listen(kind: str, log: Path, options: argparse.Namespace) -> asyncio.S
     faults = Faults(**{field.name: getattr(options, field.name) for field in fields(Faults)})
     if kind == "mail":
         party: HttpParty | SmtpParty = SmtpParty(journal, faults, options.seed)
+    elif kind == "receiver":
+        party = ReceiverParty(os.environ["RECEIVER_SECRET"], journal, faults, options.seed)
     else:
         party = HttpParty(HTTP[kind](journal), journal, faults, options.seed)
     port = 0 if options.kind == "all" else options.port
@@ -56,7 +60,11 @@ async def serve(options: argparse.Namespace) -> None:
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.thirdparty", description="A simulated third party.")
-    parser.add_argument("kind", choices=[*HTTP, "mail", "all"], help="all: each on a port of its own")
+    parser.add_argument(
+        "kind",
+        choices=[*HTTP, "mail", "receiver", "all"],
+        help="receiver: of webhooks, signed with $RECEIVER_SECRET; all: the others, each on a port of its own",
+    )
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, help="where the port is written once it listens")
     parser.add_argument("--log", type=Path, required=True, help="a file; a folder for `all`")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,26 +21,34 @@ KINDS = ("reservations", "antifraud", "gateway", "mail")
 
 class ThirdParties:
     """Started at once, ended by `with`. Each listens on a port of its own; logs are in `folder`. `niceness`: of their
-    processes, for a benchmark in which they stand for somebody else's machines."""
+    processes, for a benchmark in which they stand for somebody else's machines. `kinds`: which; `env`: beside ours."""
 
     def __init__(
-        self, folder: Path, faults: Mapping[str, float] | None = None, seed: int = 1, niceness: int | None = None
+        self,
+        folder: Path,
+        faults: Mapping[str, float] | None = None,
+        seed: int = 1,
+        niceness: int | None = None,
+        kinds: Sequence[str] = KINDS,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.ports: dict[str, int] = {}
+        self.pids: list[int] = []
         self._stack = ExitStack()
         options = [
             text for name, value in (faults or {}).items() for text in (f"--{name.replace('_', '-')}", str(value))
         ]
-        for kind in KINDS:
+        for kind in kinds:
             file = folder / f"{kind}.port"
             file.unlink(missing_ok=True)
             command = [
                 sys.executable, "-m", "benchmarks.thirdparty", kind, "--port-file", str(file), "--log",
                 str(self.log(kind)), "--seed", str(seed), *options,
             ]  # fmt: skip
-            party = self._stack.enter_context(Process(command, folder / f"{kind}.out"))
+            party = self._stack.enter_context(Process(command, folder / f"{kind}.out", env))
+            self.pids.append(party.pid)
             if niceness is not None:
                 os.setpriority(os.PRIO_PROCESS, party.pid, niceness)
                 party.set_group(niceness)

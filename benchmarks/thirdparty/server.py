@@ -71,13 +71,18 @@ class HttpParty:
             await asyncio.sleep(self.faults.hang_seconds)
         elif fault == "slow":
             await asyncio.sleep(self._rng.uniform(0, self.faults.slow_seconds))
-        status, answer = self._service.answer(method, path, headers.get("idempotency-key", ""), body)
+        status, answer = self._answer(method, path, headers, data, body)
         if fault in ("lost", "hang_after"):
             self._log("fault", fault=fault)
             if fault == "lost":
                 return False
             await asyncio.sleep(self.faults.hang_seconds)
         return await self._reply(writer, status, answer)
+
+    def _answer(
+        self, method: str, path: str, headers: Mapping[str, str], data: bytes, body: Mapping[str, Any]
+    ) -> tuple[int, dict[str, Any]]:
+        return self._service.answer(method, path, headers.get("idempotency-key", ""), body)
 
     async def _reply(self, writer: asyncio.StreamWriter, status: int, answer: dict[str, Any]) -> bool:
         data = json.dumps(answer).encode()

@@ -155,12 +155,10 @@ class SaleKeeper:
 
 
 def give_way(pid: int) -> None:
-    """Calls come first where processors are few: a lower priority than our own, whatever that is, and no preemption of
-    others upon waking up (SCHED_BATCH, sched(7)). Not SCHED_IDLE: on a busy machine the process would be stopped for
-    long while it holds the store's lock, and the dialer would wait for it."""
+    """Calls come first where processors are few: a lower priority than our own, whatever that is. No lower than that,
+    and no SCHED_IDLE: on a busy machine the process would be stopped for long while it holds the store's lock, and the
+    dialer would wait for it."""
     try:
         os.setpriority(os.PRIO_PROCESS, pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS))
-        if hasattr(os, "SCHED_BATCH"):
-            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
     except OSError as error:
         log.debug("niceness not set", reason=error.strerror)

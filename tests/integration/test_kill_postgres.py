@@ -9,11 +9,13 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from benchmarks.rig import joins
+from benchmarks.rig.cores import children
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.postgres import CannotRun, Postgres
 from benchmarks.rig.process import until
@@ -88,6 +90,10 @@ def dialing(floor: Floor) -> None:
     until(lambda: len(floor.calls()) > before, 30.0, "dialing goes on")
 
 
+def gone(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
 # --- the daemon dies -----------------------------------------------------------------------------------------------
 
 
@@ -99,7 +105,10 @@ def kill_the_daemon(floor: Floor, times: int, seed: int) -> None:
         dialing(floor)
         time.sleep(chance.uniform(0.0, 0.9))
         assert floor.daemon is not None
+        left = children(floor.daemon.process.pid)
         floor.daemon.kill()
+        # on a machine that does much else its media process may take long to notice, and holds the ports until then
+        until(partial(gone, left), 90.0, "its children are gone")
     floor.start_daemon(program=()).wait_healthy()
     check_end(floor, crashed=True)
 

@@ -49,7 +49,7 @@ def stage(tmp_path: Path, server: Postgres) -> Iterator[SaleStage]:
 
 
 def says_it_runs(process: Process) -> bool:
-    return "sales running" in process.tail()
+    return "sales running" in process.log.read_text(errors="replace")
 
 
 def settled(process: Process) -> bool:
