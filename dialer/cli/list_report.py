@@ -53,7 +53,8 @@ def _percent(share: float) -> str:
 def _show(campaign: str, lists: list[ListQuality]) -> None:
     rows: list[tuple[object, ...]] = [
         (
-            one.name, one.total, one.contacts.get("open", 0), one.tried, one.reached, _percent(one.reachable),
+            one.name, one.total, one.contacts.get("open", 0), one.tried, one.reached,
+            _percent(one.reachable) if one.tried else "–",
             sum(one.numbers.values()), one.numbers.get("bad", 0), one.changes.get("number_added", 0),
             one.changes.get("field", 0), one.imported.get("duplicates", ""), one.imported.get("rejected", ""),
         )

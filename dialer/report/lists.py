@@ -14,7 +14,7 @@ from dispositions.quality import ListQuality, Rate
 
 STATE_KINDS = {"open": "plain", "sold": "good", "bad_number": "warn", "do_not_call": "bad"}
 NUMBER_KINDS = {"ok": "good", "bad": "warn", "do_not_call": "bad"}
-WORDS = {"open": "still to call", "bad": "retired"}
+WORDS = {"open": "still to call", "ok": "in use", "bad": "retired"}
 
 
 def render(campaigns: Mapping[str, Sequence[ListQuality]]) -> str:
@@ -47,8 +47,8 @@ def _tiles(lists: Sequence[ListQuality]) -> list[Tile]:
     rows = sum(int(one.imported.get("rows", 0)) for one in lists)
     return [
         Tile("Contacts", plain(contacts), f"{plain(sum(one.contacts.get('open', 0) for one in lists))} still to call"),
-        Tile("Reached", percent(reached / max(tried, 1)), f"{plain(reached)} of {plain(tried)} called"),
-        Tile("Numbers that work", percent(numbers["ok"] / max(sum(numbers.values()), 1)), plain(numbers["ok"])),
+        Tile("Reached", percent(reached / tried) if tried else "–", f"{plain(reached)} of {plain(tried)} called"),
+        Tile("Numbers in use", plain(numbers["ok"]), f"of {plain(sum(numbers.values()))}, the rest retired or barred"),
         Tile("Numbers retired", plain(numbers["bad"]), f"{plain(changes['number_moved'])} had moved"),
         Tile("Numbers added", plain(changes["number_added"]), "by agents, the network, the database"),
         Tile("Fields corrected", plain(changes["field"])),
@@ -66,7 +66,9 @@ def _cards(title: str, one: ListQuality) -> list[Card]:
     if one.by_hour:
         hours = [Bar(f"{rate.at}:00", round(100 * rate.share, 1), "plain", _of(rate)) for rate in one.by_hour]
         body = chart.bars(hours, title="Answered by hour")
-        cards.append(Card(f"{title}: answered by hour", body, note="Per cent of the calls, by hour of the day."))
+        cards.append(
+            Card(f"{title}: answered by hour", body, note="Per cent of the calls, by the clock of the campaign's zone.")
+        )
     if len(one.by_day) > 1:
         x = [float(n) for n in range(len(one.by_day))]
         line = chart.lines(
