@@ -16,7 +16,7 @@ from benchmarks.pacing.curve import Point, write_curve
 from benchmarks.pacing.days import DayResult, days, read, upper
 from benchmarks.pacing.measure import against_limits, against_power, against_shipped, measure
 from benchmarks.pacing.report import markdown, text, write_json
-from benchmarks.pacing.rivals import power_at, tune
+from benchmarks.pacing.rivals import best_mixture, power_at, tune
 from benchmarks.pacing.run import Tally, run
 from benchmarks.pacing.scatter import write_scatter
 from benchmarks.pacing.shared import campaigns, share
@@ -89,6 +89,15 @@ def test_the_knob_is_tuned_to_the_share_on_other_seeds() -> None:
     assert 1.5 < k < 6.0
     occupancy, nearest = power_at(cell, k, 0.03, range(100, 103))
     assert occupancy == pytest.approx(nearest.occupancy, abs=0.05)
+
+
+def test_power_is_read_off_the_best_mixture() -> None:
+    points = [(0.01, 0.70), (0.02, 0.71), (0.03, 0.80), (0.05, 0.84)]
+    assert best_mixture(points, 0.02) == pytest.approx(0.75)
+    assert best_mixture(points, 0.03) == pytest.approx(0.80)
+    assert best_mixture(points, 0.04) == pytest.approx(0.82)
+    assert best_mixture(points, 0.2) == 0.84
+    assert best_mixture(points, 0.001) == 0.70
 
 
 def test_days_go_on_where_they_stood(tmp_path: Path) -> None:
