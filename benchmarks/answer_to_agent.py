@@ -1,8 +1,10 @@
-"""Answer to agent: `python -m benchmarks.answer_to_agent --rate 20 --seconds 30`.
+"""Answer to agent: `python -m benchmarks.answer_to_agent --rate 20 --seconds 60`.
 
 From the customer's 200 OK until both re-INVITEs are answered, where an agent was free, by the daemon's own events;
 beside it, in the same run, OPTIONS round trips to the same two SIPp processes, sent from here. The carrier's own log is
-the witness: from sending its 200 OK to receiving its re-INVITE.
+the witness: from its 200 OK (written down a millisecond before it leaves) to its re-INVITE. Every call is answered, so
+that a minute brings a thousand samples, and both peers answer a re-INVITE at once, as they do an OPTIONS (see
+`scenario.prompt_carrier`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from typing import Any
 
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.listener import Listener
-from benchmarks.rig.scenario import CarrierSettings
+from benchmarks.rig.scenario import CarrierSettings, prompt_carrier
+from benchmarks.rig.sipp import Sipp
 
 BEHAVIOUR = CarrierSettings(
     answer=40, busy=20, not_found=5, unavailable_503=0, temporarily_480=10, ring=(0.5, 1.5), hold=(1.5, 2.5)
@@ -90,14 +93,16 @@ def measure(rate: float, seconds: float, folder: Path) -> dict[str, Any]:
     to_agent: list[float] = []
 
     def keep(event: dict[str, Any]) -> None:
-        if event["event"] == "call_connected" and event["wait"] < 0.0005:
+        if event["event"] == "call_connected" and event["wait"] <= 0.0:
             to_agent.append(event["answer_to_agent"])
 
+    carrier = Sipp("carrier", prompt_carrier(), folder / "peers")
     with Floor(
         folder,
         contacts=round(rate * (seconds + 10)),
-        agents=round(rate * BEHAVIOUR.answer / 100 * 6),
+        agents=round(rate * 6),
         behaviour=BEHAVIOUR,
+        carrier_address=carrier.address,
         calls_per_second=rate,
         lines=1000,
         mode="power",
@@ -105,14 +110,15 @@ def measure(rate: float, seconds: float, folder: Path) -> dict[str, Any]:
         log_level="warning",
         media_port_count=4000,
     ) as floor:
+        floor.carriers["carrier"] = carrier  # which ends it, too
         daemon = floor.start_daemon()
         daemon.wait_healthy()
         Listener(daemon, keep)
-        floor.start_people(think=0.2, talk=1.5)
+        floor.start_people(think=0.2, talk=1.5, hangup=1.0)
         floor.wait_calls(round(rate * 3), 60.0)
         assert floor.agents is not None
         to_agent.clear()
-        probe = Probe([("127.0.0.1", floor.carriers["carrier"].port), ("127.0.0.1", floor.agents.port)])
+        probe = Probe([("127.0.0.1", carrier.port), ("127.0.0.1", floor.agents.port)])
         probe.start()
         placed, begun = len(floor.calls()), time.monotonic()
         time.sleep(seconds)
@@ -129,6 +135,7 @@ def measure(rate: float, seconds: float, folder: Path) -> dict[str, Any]:
             "options": spread(probe.seconds),
             "carrier_answer_to_reinvite": spread(at_carrier),
         }
+    figures["ratio_p50"] = figures["answer_to_agent"]["p50_ms"] / figures["options"]["p50_ms"]
     figures["ratio_p99"] = figures["answer_to_agent"]["p99_ms"] / figures["options"]["p99_ms"]
     return figures
 
@@ -137,7 +144,7 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description="answer-to-agent beside OPTIONS round trips to the same peers")
     parser.add_argument("--rate", type=float, default=20.0, help="calls per second")
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--keep", type=Path, help="folder for the run's files; default: a temporary one")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -38,9 +38,10 @@ class Bridging:
 
     def give(self, call: Call, agent: Agent) -> None:
         """Hand the waiting `call` to `agent`, who is free or reserved for it."""
+        at_once = call.agent_found is None and call not in self.campaign.waiting
         self.calls.stop_waiting(call)
         call.agent = agent
-        call.agent_found = self.services.clock.now()
+        call.agent_found = call.wait_from if at_once else self.services.clock.now()
         if agent.state is not AgentState.RESERVED:
             if call.told_pacer and call.connected is None:
                 self.agents.move(agent, AgentTrigger.RESERVE, call=call)
@@ -51,10 +52,13 @@ class Bridging:
 
     def connect(self, call: Call) -> None:
         agent = _agent(call)
-        if call.told_pacer:
-            self.calls.tell(call, "call_connected", call.id, agent.name, self.services.clock.now())
+        told = call.told_pacer
+        if told:
             call.pacer_agent = agent.name
         self._join(call, agent)
+        # the re-INVITEs have left: neither of the two waits for the pacer's sums
+        if told and call.pacer_agent == agent.name:
+            self.calls.tell(call, "call_connected", call.id, agent.name, self.services.clock.now())
 
     def reconnect(self, call: Call) -> None:
         call.incoming = _agent(call)

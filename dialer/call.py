@@ -149,6 +149,8 @@ class Call:
     agent_found: float | None = None
     connected: float | None = None
     told_pacer: bool = False
+    untold: bool = False
+    """answered, which the pacer hears when the re-INVITEs have left: see `CallControl.tell`"""
     pacer_agent: str | None = None
     """whom the pacer was told that the call is connected to"""
     dialog: DialogState | None = None

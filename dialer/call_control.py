@@ -155,7 +155,7 @@ class CallControl:
         call.answered, call.answered_at = clock.now(), clock.at()
         call.wait_from = call.answered
         self._stop_ringing(call)
-        self.tell(call, "call_answered", call.id, call.answered)
+        call.untold = call.told_pacer
         self.campaign.totals["answered"] += 1
         self.outcomes.note_answered(call, lambda: self.acknowledge(call))
         known = call.dialog is not None and call.dialog.remote_tag == call.known_tag
@@ -187,6 +187,7 @@ class CallControl:
             return
         # who was pointed at an agent that is gone must not talk into nothing
         call.leg.aim(None)
+        self.tell_answer(call)
         self.campaign.waiting.append(call)
         self._arm(call, "patience", left, lambda waiting: self.fire(waiting, CallTrigger.PATIENCE_OVER))
         self.campaign.rescue()
@@ -200,6 +201,7 @@ class CallControl:
         if agent is not None:
             self.bridging.give(call, agent)
             return
+        self.tell_answer(call)
         self.campaign.waiting.append(call)
         self.campaign.rescue()
         if call in self.campaign.waiting:
@@ -321,10 +323,19 @@ class CallControl:
         self.services.timer(call.timers, name, seconds, lambda: then(call))
 
     def tell(self, call: Call, what: str, *args: object) -> None:
-        """Tell the pacer of `call`, if it is one of those that it was told of."""
+        """Tell the pacer of `call`, if it is one of those that it was told of; of its answer first, which may have been
+        put off while the customer was joined to an agent.
+        """
+        self.tell_answer(call)
         if call.told_pacer and self.campaign.pacemaker is not None:
             self.campaign.pacemaker.tell(what, *args)
             self.campaign.wake()
+
+    def tell_answer(self, call: Call) -> None:
+        """Tell the pacer of the answer, unless it knows. Nothing else has been told since."""
+        if call.untold:
+            call.untold = False
+            self.tell(call, "call_answered", call.id, call.answered)
 
     def _tell_ended(self, call: Call, outcome: Outcome) -> None:
         self.tell(call, "call_ended_unanswered", call.id, self.services.clock.now(), outcome.value)

@@ -61,9 +61,8 @@ log = structlog.get_logger("daemon")
 OBSERVE_EVERY = 1.0
 #: Key of the secret that SIP branches are made with, hexadecimal.
 BRANCH_KEY = "sip/branch_key"
-#: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms,
-#: and the loop may have to wait so long after each datagram that it sends.
-SWITCH_INTERVAL = 0.0001
+#: How often threads hand over to each other, seconds: the writer's thread must not hold up a 200 OK for Python's 5 ms.
+SWITCH_INTERVAL = 0.0005
 
 
 class StartError(Exception):

@@ -70,7 +70,7 @@ class UdpEndpoint:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._busy = False
+        self._busy = self._sending = False
         self._closed = False
         # A subclass with further transports has timers of its own beside the endpoint's.
         self._next_timer: Callable[[], float | None] = self.endpoint.next_timer
@@ -154,15 +154,21 @@ class UdpEndpoint:
         self._flush()
 
     def _flush(self) -> None:
-        """Send, report, arm. Commands given by `on_event` only add to what this loop sends."""
-        if self._busy or self._closed:
+        """Send, report, arm. What a command that `on_event` gives adds leaves at once, before `on_event` goes on: a
+        re-INVITE does not wait until everybody has been told why it was sent.
+        """
+        if self._closed:
+            return
+        if self._busy:
+            if not self._sending:
+                self._send()
             return
         self._busy = True
         endpoint = self.endpoint
         finished = False
         try:
             while not self._closed:
-                self._transmit()
+                self._send()
                 event = endpoint.next_event()
                 if event is None:
                     break
@@ -174,6 +180,13 @@ class UdpEndpoint:
                 self._arm()
                 if not finished:  # `on_event` raised: the loop reports that, and the events after it still come
                     self._loop.call_soon(self._flush)
+
+    def _send(self) -> None:
+        self._sending = True  # in order: a connection that is lost meanwhile must not send what comes later before
+        try:
+            self._transmit()
+        finally:
+            self._sending = False
 
     def _transmit(self) -> None:
         for data, addr in self.endpoint.datagrams_to_send():

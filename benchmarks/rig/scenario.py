@@ -91,6 +91,11 @@ Content-Length: 0
 
 ]]></send>
 """
+#: A re-INVITE that is answered without a step between: SIPp makes each step of a scenario at its next millisecond.
+_REINVITED = (
+    '<recv request="INVITE" crlf="true"><action>\n'
+    '<log message="REINVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n'
+)
 OPTIONS_LABEL = "90"
 STRAY_ACK = "60"
 
@@ -300,8 +305,8 @@ def agent(media_port: str = "[media_port]") -> str:
             _send("200 OK", tag=TAG, sdp=_sdp("agent", 1, media_port), user="agent", attributes=RETRANS),
             '<recv request="ACK" crlf="true"/>\n',
             '<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n',
-            '<recv request="ACK" optional="true" next="1"/>\n<recv request="INVITE" crlf="true"/>\n',
-            _log("REINVITE"),
+            '<recv request="ACK" optional="true" next="1"/>\n',
+            _REINVITED,
             _send("200 OK", sdp=_sdp("agent", 2, media_port), user="agent", attributes=RETRANS),
             '<recv request="BYE" optional="true" next="9"/>\n<recv request="ACK" next="1"/>\n',
             '<label id="9"/>\n',
@@ -313,6 +318,38 @@ def agent(media_port: str = "[media_port]") -> str:
             _send("200 OK", tag=TAG, user="agent"),
             '<nop next="98"/>\n<label id="91"/>\n',
             _send("481 Call/Transaction Does Not Exist", tag=TAG, user="agent"),
+            '<label id="98"/>\n<timewait milliseconds="1000"/>\n<Reference variables="line"/>\n</scenario>\n',
+        ]
+    )
+
+
+def prompt_carrier(ring: tuple[float, float] = (0.3, 0.9)) -> str:
+    """A carrier that answers every call after `ring` seconds, and each re-INVITE as fast as an OPTIONS. It never hangs
+    up and knows no CANCEL: for measuring how long a dialer takes to join a call.
+    """
+    return "".join(
+        [
+            '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<scenario name="carrier">\n',
+            f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
+            '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
+            '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
+            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            _send("180 Ringing", tag=TAG),
+            _pause(ring),
+            _log("ANSWER"),
+            _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
+            '<recv request="ACK" crlf="true"/>\n<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n',
+            '<recv request="ACK" optional="true" next="1"/>\n',
+            _REINVITED,
+            _send("200 OK", sdp=_sdp("carrier", 2), attributes=RETRANS),
+            '<recv request="BYE" optional="true" next="9"/>\n<recv request="ACK" next="1"/>\n',
+            '<label id="9"/>\n',
+            _log("BYE"),
+            _send("200 OK"),
+            _log("END"),
+            '<nop next="98"/>\n',
+            f'<label id="{OPTIONS_LABEL}"/>\n',
+            _send("200 OK", tag=TAG),
             '<label id="98"/>\n<timewait milliseconds="1000"/>\n<Reference variables="line"/>\n</scenario>\n',
         ]
     )
