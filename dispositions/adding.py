@@ -73,11 +73,11 @@ def enter(
     tx.flush()
     tx.store.do_not_call.refresh(tx.connection)
     wanted = {line[0] for one in candidates for line in one[4]}
-    # sorted: neighbours lie on the same page
-    held: dict[int, int] = _BY_NUMBER.find(tx.connection, sorted(wanted), campaign_id=campaign_id)
+    in_order = sorted(wanted)  # neighbours lie on the same page
+    held: dict[int, int] = _BY_NUMBER.find(tx.connection, in_order, campaign_id=campaign_id)
     externals = {one[0] for one in candidates if one[0] is not None}
     known: dict[str, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
-    forbidden = _forbidden(tx, wanted, policy)
+    forbidden = _forbidden(tx, in_order, policy)
     results: list[Entered] = []
     kept: list[Candidate] = []
     for one in candidates:
@@ -105,14 +105,14 @@ def enter(
     return [one if one[1] is None or one[1] > 0 else (one[0], first - one[1] - 1, one[2]) for one in results]
 
 
-def _forbidden(tx: WriteTransaction, wanted: set[int], policy: CampaignPolicy) -> set[int]:
+def _forbidden(tx: WriteTransaction, wanted: Sequence[int], policy: CampaignPolicy) -> set[int]:
     """Which of these numbers are on do-not-call lists that bind the campaign, this transaction's own marks
     included."""
     lists = tx.store.lists_of(policy)
     found = tx.store.do_not_call.among(wanted, lists)
     for name, marked in tx.forbidden:
         if name in lists:
-            found.update(wanted.intersection(marked))
+            found.update(set(marked).intersection(wanted))
     return found
 
 

@@ -26,6 +26,19 @@ def test_exact_against_a_plain_set() -> None:
     assert len(marks) == 10_000
 
 
+def test_many_at_once_are_those_that_are_found_one_by_one() -> None:
+    rng = random.Random(5)
+    own, national, other = ({rng.randrange(10**10, 10**10 + 3_000) for _ in range(900)} for _ in range(3))
+    marks = DoNotCall()
+    marks.add("own", own)
+    marks.add("other", other)
+    marks.put_register("national", BitMap64(national))
+    asked = list(range(10**10, 10**10 + 3_000))
+    assert marks.among(asked, ("own", "national", "nothing")) == own | national
+    assert marks.among(asked, ("own", "national")) == {n for n in asked if marks.blocked(n, ("own", "national"))}
+    assert marks.among([], ("own",)) == marks.among(asked, ()) == set()
+
+
 def test_marks_withdraw_contacts_that_wait(store: Store, fill: Fill, noon: float) -> None:
     ids = fill(4)
     with store.write() as tx:

@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +29,7 @@ from dispositions import (
     ListPolicy,
     ListSpec,
     Store,
+    adding,
     csvfile,
     import_csv,
     importer,
@@ -35,7 +38,7 @@ from dispositions import (
 from dispositions.csvfile import CsvFile, Fault, detect
 from dispositions.ground import ConsentColumns
 from dispositions.listrows import plan_of
-from dispositions.pace import ALONE, FEWEST, MOST, QUIET, SHARED, Pace
+from dispositions.pace import ALONE, FEWEST, MOST, QUIET, SHARED, Pace, commits_of_others
 
 DAY = 86400.0
 POLICY = CampaignPolicy(
@@ -357,3 +360,49 @@ def test_a_slow_disk_leaves_a_few_rows_and_postgresql_needs_no_pause() -> None:
     pace = Pace()
     pace.wrote(1_000, 0.0, 60.0, others=None)
     assert (pace.rows, pace.pause) == (FEWEST, 0.0)
+
+
+def test_commits_of_others_are_noticed_and_own_ones_are_none(tmp_path: Path) -> None:
+    own, other = opened(tmp_path / "s.db"), Store(tmp_path / "s.db")
+    seen = []
+    for written in (False, False, True, False):
+        if written:
+            with other.write() as tx:
+                tx.save_state("k", 1)
+        with own.write() as tx:
+            seen.append(commits_of_others(tx.connection))
+            tx.save_state("l", len(seen))
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+    assert seen[2] == seen[3]
+    own.close()
+    other.close()
+
+
+def test_a_list_that_comes_beside_a_dialer_comes_in_small_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_some(tmp_path / "list.csv", 4_000)
+    store, dialer = opened(tmp_path / "s.db"), opened(tmp_path / "s.db")
+    now, sizes, pauses = [0.0], [], []
+
+    def enter(*given: Any) -> Any:
+        sizes.append(len(given[3]))
+        now[0] += 0.06
+        return adding.enter(*given)
+
+    def sleep(seconds: float) -> None:  # the dialer's turn
+        now[0] += seconds
+        pauses.append(seconds)
+        with dialer.write() as tx:
+            tx.save_state("k", seconds)
+
+    monkeypatch.setattr(importer, "enter", enter)
+    monkeypatch.setattr(importer, "time", SimpleNamespace(perf_counter=lambda: now[0], sleep=sleep))
+    monkeypatch.setattr(importer, "Pace", lambda: Pace(rows=500, _others_at=0.0))
+    assert import_csv(store, "c", spec_of(tmp_path / "list.csv"), 5.0).rejected == 80
+    assert sizes[:3] == [500, 250, FEWEST]
+    assert set(sizes[3:-1]) == {FEWEST}
+    assert pauses == pytest.approx([0.06] * (len(sizes) - 1))
+    store.close()
+    dialer.close()
