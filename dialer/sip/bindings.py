@@ -37,10 +37,25 @@ class Wanted:
 class Bindings:
     """The table. Each change is made whole or not at all."""
 
-    __slots__ = ("_users",)
+    __slots__ = ("_sources", "_users")
 
     def __init__(self) -> None:
         self._users: dict[str, dict[str, Binding]] = {}
+        self._sources: dict[Destination, int] = {}
+
+    def lead_to(self, destination: Destination) -> bool:
+        """Whether somebody is bound there."""
+        return destination in self._sources
+
+    def _came(self, binding: Binding) -> None:
+        self._sources[binding.destination] = self._sources.get(binding.destination, 0) + 1
+
+    def _went(self, binding: Binding) -> None:
+        left = self._sources[binding.destination] - 1
+        if left:
+            self._sources[binding.destination] = left
+        else:
+            del self._sources[binding.destination]
 
     def of(self, user: str) -> tuple[Binding, ...]:
         """The user's bindings, the preferred first: by q, then the latest."""
@@ -64,9 +79,12 @@ class Bindings:
         gone, standing = [], []
         for one in wanted:
             before = known.pop(one.uri, None)
+            if before is not None:
+                self._went(before)
             if one.expires > 0:
                 bound = Binding(user, one.uri, destination, now + one.expires, one.q, call_id, cseq)
                 known[one.uri] = bound
+                self._came(bound)
                 standing.append(bound)
             elif before is not None:
                 gone.append(before)
@@ -76,7 +94,10 @@ class Bindings:
 
     def remove(self, user: str) -> list[Binding]:
         """All of a user's; those that are gone."""
-        return list(self._users.pop(user, {}).values())
+        over = list(self._users.pop(user, {}).values())
+        for binding in over:
+            self._went(binding)
+        return over
 
     def expire(self, now: float) -> list[Binding]:
         """Drop those whose time is over, and return them."""
@@ -84,6 +105,7 @@ class Bindings:
         for binding in over:
             known = self._users[binding.user]
             del known[binding.uri]
+            self._went(binding)
             if not known:
                 del self._users[binding.user]
         return over

@@ -143,6 +143,13 @@ class Core:
         port = address[1] if with_port or transport == "tcp" else 5061
         return Flow(address[0], port, transport, first_hop.profile if isinstance(first_hop, Flow) else "")
 
+    def bound_at(self, destination: Destination) -> bool:
+        """Whether a phone has registered from there with us. Whatever its Contact says, it is reached there, inside a
+        call as well: behind a NAT that is the only way to it (what RFC 5626 5.3 does for phones that say `ob`).
+        """
+        registrar = self.config.registrar
+        return registrar is not None and registrar.bindings.lead_to(destination)
+
     def digest(self, credentials: Credentials | None) -> DigestClient:
         """Somebody's answers to challenges; whoever has no credentials answers none, and remembers nothing."""
         return self.anonymous if credentials is None else DigestClient(credentials, self.text)

@@ -159,9 +159,14 @@ class Dialog:
 
     def _aim(self) -> None:
         before = self.destination
-        self.destination = there = self.core.where(
-            uri_of(self.routes[0]) if self.routes else self.target, self.first_hop
-        )
+        core, first_hop = self.core, self.first_hop
+        if self.routes:
+            there = core.where(uri_of(self.routes[0]), first_hop)
+        else:
+            there = core.where(self.target, first_hop)
+            if there != first_hop and core.bound_at(first_hop):
+                there = first_hop
+        self.destination = there
         if there != before and transport_of(there) != transport_of(before):
             self.via = self.core.local(there).via
 

@@ -11,6 +11,7 @@ from dialer.sip.core import Core
 from dialer.sip.digest import DigestClient
 from dialer.sip.errors import MalformedMessage, WrongState
 from dialer.sip.events import Offered, Reinvited, ReinviteFailed
+from dialer.sip.flow import Flow
 from dialer.sip.lifetime import Lifetime
 from dialer.sip.message import Message, Request, Response
 from dialer.sip.reason import q850_cause, retry_after
@@ -20,9 +21,11 @@ from dialer.sip.tables import SESSION, step
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient
 
-__all__ = ["SDP_TYPE", "Leg", "body_of"]
+__all__ = ["LARGEST_DATAGRAM", "SDP_TYPE", "Leg", "body_of"]
 
 SDP_TYPE = "Content-Type: application/sdp\r\n"
+LARGEST_DATAGRAM = 1300
+"""Bytes of a request that may go over UDP where the path MTU is not known (RFC 3261 18.1.1)."""
 _LONGEST_WAIT = 10.0
 """Seconds of Retry-After that an offer may wait for another INVITE to be done (RFC 3261 14.2)."""
 _MAX_GLARES = 10
@@ -54,6 +57,7 @@ class Leg(Lifetime):
         "_refreshing",
         "_reoffer",
         "contact",
+        "datagrams_only",
         "invite_server",
         "local_sdp",
         "offered",
@@ -67,6 +71,7 @@ class Leg(Lifetime):
         self.session = "idle"
         self.contact = core.contact  # our Contact line in this call
         self.owns_call_id = True
+        self.datagrams_only = True  # what is too long for one goes as one all the same (see `InvitePlan`)
         self.offered: ServerTransaction | None = None  # the remote offer that waits for our answer
         self.invite_server: InviteServer | None = None  # the INVITE whose 2xx waits for its ACK
         self._offer = b""
@@ -137,14 +142,19 @@ class Leg(Lifetime):
         if self.state != "confirmed":
             return
         core, dialog = self.core, self.the_dialog()
-        head = dialog.head("INVITE")
+        head, destination = dialog.head("INVITE"), dialog.destination
         auth = self.digest.lines("INVITE", head.uri, self._offer)
         lines = f"{auth}{self.contact}{core.allow}{self.refresher.request_lines()}{core.user_agent}{SDP_TYPE}"
+        request = head.render("INVITE", lines, self._offer)
+        if len(request) > LARGEST_DATAGRAM and not self.datagrams_only and not isinstance(destination, Flow):
+            destination = Flow(destination[0], destination[1], "tcp")
+            head.via = core.local(destination).via
+            request = head.render("INVITE", lines, self._offer)
         self._offer_client = InviteClient(
             core,
             head,
-            head.render("INVITE", lines, self._offer),
-            dialog.destination,
+            request,
+            destination,
             self._on_offer_response,
             self._on_offer_timeout,
             self._on_offer_fork,
@@ -208,7 +218,10 @@ class Leg(Lifetime):
     def _on_offer_timeout(self, transaction: ClientTransaction, now: float) -> None:
         if self.state != "confirmed":
             return
-        if transaction.broken:
+        if transaction.broken and not isinstance(self.the_dialog().destination, Flow):
+            self.datagrams_only = True  # RFC 3261 18.1.1: no TCP there, so it goes as a datagram after all
+            self.send_offer(now)
+        elif transaction.broken:
             self._offer_failed(503, now)  # the call lives on: only silence ends it (RFC 3261 12.2.1.2)
         else:
             self.fire("died", now)

@@ -13,7 +13,7 @@ from dialer.sip.events import Answered, Failed, Provisional
 from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination, Flow, transport_of
 from dialer.sip.grammar import tag_of
-from dialer.sip.leg import SDP_TYPE, Leg, body_of
+from dialer.sip.leg import LARGEST_DATAGRAM, SDP_TYPE, Leg, body_of
 from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import moved_to, q850_cause, reason_line, retry_after
@@ -25,8 +25,6 @@ from dialer.sip.wire import RequestHead, checked_headers, quoted
 __all__ = ["OutgoingLeg", "end_fork", "plan_head"]
 
 
-_LARGEST_DATAGRAM = 1300
-"""Bytes of a request that may go over UDP where the path MTU is not known (RFC 3261 18.1.1)."""
 _MAX_FORKS = 16
 """Early dialogs that one INVITE may open with reliable provisionals."""
 
@@ -73,7 +71,6 @@ class OutgoingLeg(Leg):
         "_cancel_guard",
         "_cancel_reason",
         "_crossed",
-        "_datagrams_only",
         "_early",
         "_early_dialogs",
         "_headers",
@@ -103,7 +100,7 @@ class OutgoingLeg(Leg):
         self._cancel_reason = ""
         self._cancel_guard: Timer | None = None
         self._crossed = False
-        self._datagrams_only = not plan.large_over_tcp or "tcp" not in core.locals or isinstance(plan.destination, Flow)
+        self.datagrams_only = not plan.large_over_tcp or "tcp" not in core.locals or isinstance(plan.destination, Flow)
         self.contact = core.local(plan.destination).contact_for(plan.request_uri)
         self.invite = self._send_invite(plan.cseq, now)
 
@@ -117,7 +114,7 @@ class OutgoingLeg(Leg):
         own = f"{self.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
         lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
         request = head.render("INVITE", lines, sdp or b"")
-        if len(request) > _LARGEST_DATAGRAM and not self._datagrams_only:
+        if len(request) > LARGEST_DATAGRAM and not self.datagrams_only:
             destination = Flow(destination[0], destination[1], "tcp")
             head = plan_head(core, self.plan, cseq, destination)
             request = head.render("INVITE", lines, sdp or b"")
@@ -248,7 +245,7 @@ class OutgoingLeg(Leg):
             self._failure = Failed(self.id, 408, "No response", kind="timeout")
             self.fire("timeout", now)
         elif self.state == "calling" and not isinstance(self.plan.destination, Flow):
-            self._datagrams_only = True  # RFC 3261 18.1.1: no TCP there, so it goes as a datagram after all
+            self.datagrams_only = True  # RFC 3261 18.1.1: no TCP there, so it goes as a datagram after all
             self.invite = self._send_invite(transaction.head.cseq + 1, now)
         else:
             cancelled = self.state in ("held", "cancelling")

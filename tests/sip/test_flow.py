@@ -350,6 +350,53 @@ def test_rfc3261_18_1_1_and_over_udp_after_all_where_there_is_no_tcp() -> None:
     assert link.take("a") == []
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("there", [True, False], ids=["tcp there", "no tcp there"])
+def test_rfc3261_18_1_1_a_long_reinvite_goes_over_tcp_where_the_trunk_allows(allowed: bool, there: bool) -> None:
+    """Its Record-Route has made it long; without TCP there it goes as a datagram after all."""
+    endpoint, far = Endpoint(EndpointConfig(A, 5060, tcp_port=5060), seed=b"a"), (B, 5060)
+    plan = endpoint.plan_invite(f"sip:b@{B}", from_uri=f"sip:a@{A}", destination=far, sdp=OFFER, large_over_tcp=allowed)
+    leg = endpoint.invite(plan, 0.0)
+
+    def answer(request: bytes, more: str = "") -> None:
+        lines = request.decode().split("\r\n")
+        kept = [line for line in lines if line.startswith(("Via", "From", "Call-ID", "CSeq"))]
+        to = next(line for line in lines if line.startswith("To")).partition(";tag=")[0]
+        text = "SIP/2.0 200 OK\r\n" + "\r\n".join([*kept, f"{to};tag=t"]) + "\r\n"
+        endpoint.receive(f"{text}Contact: <sip:b@{B}>\r\n{more}Content-Length: 0\r\n\r\n".encode(), far, 1.0)
+
+    [(invite, where)] = endpoint.datagrams_to_send()
+    assert where == far
+    proxies = [f"Record-Route: <sip:192.0.2.{n};lr;x={'x' * 200}>\r\n" for n in range(50, 55)]
+    answer(invite, "".join([*proxies, f"Record-Route: <sip:{B};lr>\r\n"]))
+    [(ack, _)] = endpoint.datagrams_to_send()
+    assert ack.startswith(b"ACK")
+    endpoint.reinvite(leg, OFFER, 2.0)
+    [(again, where)] = endpoint.datagrams_to_send()
+    assert len(again) > 1300
+    if allowed:
+        assert where == Flow(B, 5060, "tcp")
+        assert b"\r\nVia: SIP/2.0/TCP " in again
+        if not there:
+            endpoint.connection_lost(Flow(B, 5060, "tcp"), 2.1, established=False)
+            [(again, where)] = endpoint.datagrams_to_send()
+    if not allowed or not there:
+        assert where == far
+        assert b"\r\nVia: SIP/2.0/UDP " in again
+    answer(again)
+    taken = []
+    while (event := endpoint.next_event()) is not None:
+        taken.append(type(event))
+    assert taken == [Answered, Reinvited]
+    [(ack, _)] = endpoint.datagrams_to_send()
+    assert ack.startswith(b"ACK")
+    endpoint.bye(leg, 3.0)
+    [(bye, _)] = endpoint.datagrams_to_send()
+    answer(bye)
+    endpoint.handle_timer(100.0)
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
 def test_a_target_without_transport_stays_on_the_transport_of_the_first_hop() -> None:
     link = Stream("tls")
     core = link.a._core

@@ -12,6 +12,7 @@ import pytest
 from dialer.sip import (
     Bound,
     Credentials,
+    Destination,
     Endpoint,
     EndpointConfig,
     Flow,
@@ -385,6 +386,53 @@ def test_a_phone_that_registers_over_tcp_is_called_over_its_connection() -> None
     ((data, where),) = office.endpoint.datagrams_to_send()
     assert where == flow
     assert data.startswith(b"INVITE sip:ana@10.0.0.9:5062;transport=tcp SIP/2.0\r\n")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("bound", [True, False], ids=["bound", "unbound"])
+@pytest.mark.parametrize("routed", [True, False], ids=["routed", "direct"])
+def test_rfc5626_5_3_requests_in_the_call_go_where_the_phone_registered_from(
+    transport: str, bound: bool, routed: bool
+) -> None:
+    """Its Contact is an address behind its NAT. Not so for a phone that is not bound, nor with a Record-Route."""
+    office = Office()
+    office.endpoint = Endpoint(EndpointConfig(*HERE, tcp_port=5060, registrar=office.registrar), seed=b"r")
+    there: Destination = ("192.0.2.7", 40000) if transport == "udp" else Flow("192.0.2.7", 40000, "tcp")
+    contact = f"Contact: <sip:ana@10.0.0.9:5062;transport={transport}>\r\n"
+
+    def send(text: str) -> str:
+        return office.send(text.replace("SIP/2.0/UDP", f"SIP/2.0/{transport.upper()}"), there)
+
+    if bound:
+        assert status(send(office.request(office.keys(office.challenge(send(office.request()))) + contact))) == 200
+    office.endpoint.datagrams_to_send()
+    plan = office.endpoint.plan_invite(
+        f"sip:ana@10.0.0.9:5062;transport={transport}", from_uri=SERVER, destination=there, sdp=b"v=0\r\n"
+    )
+    leg = office.endpoint.invite(plan, office.now)
+    ((invite, _),) = office.endpoint.datagrams_to_send()
+    kept = [line for line in invite.decode().split("\r\n") if line.startswith(("Via", "From", "Call-ID", "CSeq"))]
+    to = next(line for line in invite.decode().split("\r\n") if line.startswith("To"))
+    route = f"Record-Route: <sip:192.0.2.99;lr;transport={transport}>\r\n" if routed else ""
+    answer = "SIP/2.0 200 OK\r\n" + "\r\n".join([*kept, f"{to};tag=t"]) + f"\r\n{contact}{route}"
+    office.endpoint.receive(f"{answer}Content-Length: 0\r\n\r\n".encode(), there, office.now)
+    office.endpoint.bye(leg, office.now)
+    sent = office.endpoint.datagrams_to_send()
+    assert [data.split()[0] for data, _ in sent] == [b"ACK", b"BYE"]
+    assert all(data.split()[1].startswith(b"sip:ana@10.0.0.9:5062") for data, _ in sent)
+    hosts = {where[0] for _, where in sent}
+    assert hosts == ({"192.0.2.99"} if routed else {"192.0.2.7"} if bound else {"10.0.0.9"})
+
+
+def test_where_nobody_is_bound_any_more_is_forgotten(office: Office) -> None:
+    bindings = office.registrar.bindings
+    assert status(office.register(CONTACT)) == 200
+    where = office.registrar.reach("ana").destination  # type: ignore[union-attr]
+    assert bindings.lead_to(where)
+    assert status(office.register("Contact: <sip:ana@192.0.2.7:5099>\r\n", call_id="other")) == 200
+    office.registrar.replace({})
+    assert not bindings.lead_to(where)
+    assert not bindings._sources
 
 
 def test_without_accounts_register_is_not_allowed() -> None:
