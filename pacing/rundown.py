@@ -20,12 +20,14 @@ MOST_DAYS = 400
 @dataclass(frozen=True, slots=True)
 class Rundown:
     """left: contacts neither reached nor given up, at the end of each day; starved: the first day on which agents had
-    to wait for contacts (from 1; None: never); calls: placed in all; reached: contacts talked to."""
+    to wait for contacts (from 1; None: never); calls: placed in all; reached: contacts talked to; callbacks: further
+    talks with them that had been promised."""
 
     left: tuple[float, ...]
     starved: int | None
     calls: float
     reached: float
+    callbacks: float = 0.0
 
     @property
     def days(self) -> int | None:
@@ -46,6 +48,8 @@ def run_down(
     retry_after: Mapping[str, float] | None = None,
     even: float = 2.0,
     seed: int = 1,
+    callbacks: float = 0.0,
+    callback_after: float = DAY,
 ) -> Rundown:
     """A list of `contacts` at `connected_a_day` talks a day of `hours` hours.
 
@@ -56,14 +60,14 @@ def run_down(
         raise InvalidValueError("nothing is dialed")
     factor = max(1.0, contacts / MOST_CONTACTS)
     delays = RETRY_AFTER if retry_after is None else retry_after
-    supply = ContactList(round(contacts / factor), attempts, dict(delays), even, seed)
+    supply = ContactList(round(contacts / factor), attempts, dict(delays), even, seed, callbacks, callback_after)
     rng = np.random.default_rng([seed, 101])
     steps = max(1, round(hours * 3600.0 / STEP))
     talks_a_step = connected_a_day / factor / steps
     calls_a_step = 3.0 * calls_a_day / factor / steps
     left: list[float] = []
     starved: int | None = None
-    calls = reached = 0
+    calls = reached = kept = 0
     talks_owed = calls_owed = 0.0
     for day in range(MOST_DAYS):
         for step in range(steps):
@@ -79,13 +83,15 @@ def run_down(
                 outcome = _outcome(
                     rng.random(), rng.random(), answer_rate * supply.factor(contact), machine_rate, abandoned
                 )
+                again = supply.promised(contact)
                 supply.ended(contact, outcome, now)
                 if outcome == "answered":
-                    reached, talks_owed = reached + 1, talks_owed - 1.0
+                    talks_owed -= 1.0
+                    kept, reached = kept + again, reached + (not again)
         left.append(supply.left * factor)
         if not supply.left:
             break
-    return Rundown(tuple(left), starved, calls * factor, reached * factor)
+    return Rundown(tuple(left), starved, calls * factor, reached * factor, kept * factor)
 
 
 def _outcome(drawn: float, second: float, answers: float, machines: float, abandoned: float) -> str:

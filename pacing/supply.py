@@ -28,8 +28,9 @@ RETRY_AFTER: Mapping[str, float] = {
 class ContactList:
     """`contacts` contacts, each dialed at most `attempts` times.
 
-    retry_after: see `RETRY_AFTER`; even: the shape of the gamma factor on the answer rate (inf: all alike).
-    Contacts are ints from 0. Raises `InvalidValueError`.
+    retry_after: see `RETRY_AFTER`; even: the shape of the gamma factor on the answer rate (inf: all alike). callbacks:
+    chance that a talk ends with the promise of another call, due callback_after s later; such a contact goes on until
+    it is reached, however often it was dialed. Contacts are ints from 0. Raises `InvalidValueError`.
     """
 
     contacts: int
@@ -37,6 +38,8 @@ class ContactList:
     retry_after: Mapping[str, float] = field(default_factory=lambda: dict(RETRY_AFTER))
     even: float = 2.0
     seed: int = 0
+    callbacks: float = 0.0
+    callback_after: float = 86400.0
     settled: int = 0
     exhausted: int = 0
     _fresh: int = 0
@@ -44,10 +47,15 @@ class ContactList:
     _ready: list[int] = field(default_factory=list)
     _tried: list[int] = field(default_factory=list)
     _factor: list[float] = field(default_factory=list)
+    _promised: set[int] = field(default_factory=set)
+    _promises: np.random.Generator | None = None
 
     def __post_init__(self) -> None:
         if self.contacts < 0 or self.attempts < 1 or not self.even > 0.0:
             raise InvalidValueError(f"no list of {self.contacts!r} contacts, {self.attempts!r} attempts, {self.even!r}")
+        if not (0.0 <= self.callbacks < 1.0 and self.callback_after >= 0.0):
+            raise InvalidValueError(f"no callbacks of {self.callbacks!r} of the talks after {self.callback_after!r} s")
+        self._promises = np.random.default_rng([self.seed, 98])
         self._tried = [0] * self.contacts
         if np.isinf(self.even):
             self._factor = [1.0] * self.contacts
@@ -84,12 +92,23 @@ class ContactList:
     def ended(self, contact: int, outcome: str, now: float) -> None:
         """What became of the call: the contact is settled, exhausted, or waits."""
         delay = self.retry_after.get(outcome)
+        if outcome == "answered" and self._promises is not None and self._promises.random() < self.callbacks:
+            self._promised.add(contact)
+            delay = self.callback_after
+        elif outcome == "answered":
+            self._promised.discard(contact)
         if delay is None:
             self.settled += 1
+        elif contact in self._promised:
+            heapq.heappush(self._due, (now + delay, contact))
         elif self._tried[contact] >= self.attempts:
             self.exhausted += 1
         else:
             heapq.heappush(self._due, (now + delay, contact))
+
+    def promised(self, contact: int) -> bool:
+        """Whether the contact was promised a call that has not reached it yet."""
+        return contact in self._promised
 
     @property
     def left(self) -> int:

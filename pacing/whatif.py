@@ -1,7 +1,8 @@
 """What to expect of a campaign before it runs: many simulated days with the production pacer.
 
 Model. The laws are those of `pacing.laws.lifelike`, with the talk times, answer rate and machines of the plan; the
-answer rate drifts around its mean. Every agent works the whole day. The pacer learns through the days of a block,
+answer rate drifts around its mean. Agents come late and take breaks as the plan says; nobody tells the pacer before. It
+learns through the days of a block,
 starts from `Plan.learned` if there is something, and is told its legal window as the daemon tells it.
 """
 
@@ -22,7 +23,7 @@ from pacing.laws import Draw, Laws, empirical, lifelike, lognormal, mixture, sca
 from pacing.pacer import Pacer
 from pacing.rates import DAY, drifting
 from pacing.simulate import Outcome, Trunk, simulate
-from pacing.staffing import full_time
+from pacing.staffing import Break, Shift, day_shifts, full_time
 
 #: Standard deviation of the answer rate's logit: a rate of .20 is between .16 and .25 most of the time.
 DRIFT = 0.15
@@ -35,7 +36,8 @@ class Plan:
 
     agents; hours: of dialing a day; opens: s after midnight at which it begins; answer_rate, machine_rate: shares of
     the calls; talk, wrap_up: mean s; talks: talk times to draw from instead (s); lines, cps: of the trunks; window:
-    call, day, 24h, 30d or month; learned: `Pacer.state()`; seed.
+    call, day, 24h, 30d or month; learned: `Pacer.state()`; breaks: that each agent takes; late: s over which agents
+    arrive; seed.
     Raises `InvalidValueError`.
     """
 
@@ -52,6 +54,8 @@ class Plan:
     cps: float | None = None
     window: str = "day"
     learned: Mapping[str, Any] | None = None
+    breaks: tuple[Break, ...] = ()
+    late: float = 0.0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -69,6 +73,14 @@ class Plan:
                 raise InvalidValueError(f"{name} must be between {low:g} and {high:g}: {value!r}")
         if self.answer_rate + self.machine_rate > 0.98:
             raise InvalidValueError("more calls answered than placed: lower the answer rate or the share of machines")
+        seconds = 3600.0 * self.hours
+        if not 0.0 <= self.late < seconds:
+            raise InvalidValueError(f"arrivals over {self.late:g} s do not fit into {self.hours:g} h")
+        for rest in self.breaks:
+            if not (0.0 <= rest.at < seconds and 0.0 < rest.length < seconds):
+                raise InvalidValueError(
+                    f"a break of {rest.length:g} s at {rest.at:g} s does not fit into {self.hours:g} h"
+                )
         if self.window not in ("call", "day", "24h", "30d", "month"):
             raise InvalidValueError(f"unknown window {self.window!r}")
 
@@ -84,6 +96,13 @@ class Plan:
             first = now - now % MONTH
             return first, first + MONTH - now
         return midnight, max(0.0, closes - now) if self.window == "day" else 0.0
+
+    def shifts(self, start: float, number: int) -> list[Shift]:
+        """Who is there on the day `number` that begins at `start` s."""
+        seconds = 3600.0 * self.hours
+        if not self.breaks and not self.late:
+            return full_time(self.agents, seconds, start)
+        return day_shifts(self.agents, seconds, self.seed * 100_000 + number, start, self.breaks, self.late)
 
     def laws(self) -> Laws:
         """The laws of the plan."""
@@ -104,7 +123,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Day:
     """One simulated day of `agents` agents. occupancy by hour of dialing; over: the window's share was over the cap at
-    the end of the day; held: share of the decisions that lines or calls per second cut short; times in s."""
+    the end of the day; held: share of the decisions that lines or calls per second cut short; there: mean agents at
+    work, by hour; seconds: of the day; times in s."""
 
     agents: int
     number: int
@@ -118,6 +138,8 @@ class Day:
     over: bool
     held: float
     by_hour: tuple[float, ...]
+    there: tuple[float, ...] = ()
+    seconds: float = 28800.0
 
 
 def block(plan: Plan, first: int, count: int) -> Iterator[Day]:
@@ -136,7 +158,7 @@ def block(plan: Plan, first: int, count: int) -> Iterator[Day]:
             held += decision.why["wish"] > decision.why["room"]
 
         out = simulate(
-            pacer, laws, full_time(plan.agents, seconds, start), seconds, plan.seed * 100_000 + number,
+            pacer, laws, plan.shifts(start, number), seconds, plan.seed * 100_000 + number,
             each=look, start=start, by_minute=True, trunk=trunk, window=plan.legal_window, history=history,
         )  # fmt: skip
         state = pacer.state()
@@ -146,7 +168,7 @@ def block(plan: Plan, first: int, count: int) -> Iterator[Day]:
         yield Day(
             plan.agents, number, out.occupied, out.logged_in, out.placed, out.connected + out.abandoned, out.abandoned,
             out.machines, out.billed, abandoned > plan.config.abandon_cap * answered,
-            held / max(1, out.decided), _by_hour(out, start, seconds),
+            held / max(1, out.decided), _by_hour(out, start, seconds), _there(out, start, seconds), seconds,
         )  # fmt: skip
 
 
@@ -160,12 +182,23 @@ def _by_hour(out: Outcome, start: float, seconds: float) -> tuple[float, ...]:
     return tuple(hours)
 
 
+def _there(out: Outcome, start: float, seconds: float) -> tuple[float, ...]:
+    first, hours = int(start // 60), math.ceil(seconds / 3600.0)
+    minutes = [range(first + 60 * hour, first + 60 * hour + 60) for hour in range(hours)]
+    spans = [min(3600.0, seconds - 3600.0 * hour) for hour in range(hours)]
+    return tuple(
+        sum(out.agents_by_minute.get(minute, 0.0) for minute in each) / span
+        for each, span in zip(minutes, spans, strict=True)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """The days of one team added up. Shares as fractions, times in s, counts a day.
 
     occupancy_error: half of the 95 % interval of the mean over days; idle: s between two calls of an agent; over: share
-    of days that end over the cap; over_upper: its 95 % upper bound; held: as in `Day`."""
+    of days that end over the cap; over_upper: its 95 % upper bound; held, there: as in `Day`; present: mean agents at
+    work."""
 
     agents: int
     days: int
@@ -182,6 +215,8 @@ class Expectation:
     billed: float
     held: float
     by_hour: tuple[float, ...]
+    there: tuple[float, ...]
+    present: float
 
 
 def expectation(days: list[Day]) -> Expectation:
@@ -196,6 +231,7 @@ def expectation(days: list[Day]) -> Expectation:
     talks = answered - abandoned + sum(day.machines for day in days)
     over = sum(day.over for day in days)
     hours = zip(*(day.by_hour for day in days), strict=True)
+    there = tuple(sum(hour) / count for hour in zip(*(day.there for day in days), strict=True))
     return Expectation(
         days[0].agents, count, mean, error,
         sum(day.logged_in - day.occupied for day in days) / max(1, talks),
@@ -203,7 +239,7 @@ def expectation(days: list[Day]) -> Expectation:
         over / count, _upper(over, count), sum(day.placed for day in days) / count, (answered - abandoned) / count,
         sum(day.machines for day in days) / count, sum(day.billed for day in days) / count,
         sum(day.held for day in days) / count,
-        tuple(sum(hour) / count for hour in hours),
+        tuple(sum(hour) / count for hour in hours), there, sum(day.logged_in for day in days) / count / days[0].seconds,
     )  # fmt: skip
 
 

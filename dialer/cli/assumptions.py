@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from dialer.cli.output import Failure
+from dialer.config.kinds import Duration
+from dialer.config.membership import may_serve
 from dialer.config.store_url import sqlite_file
 
 if TYPE_CHECKING:
@@ -17,8 +21,10 @@ if TYPE_CHECKING:
     from dialer.config.load import Config
     from dialer.config.model import ConfigFile
     from dispositions import CallingRules
+    from pacing.staffing import Break
     from pacing.whatif import Plan
 
+_SECONDS: TypeAdapter[float] = TypeAdapter(Duration)
 #: Where neither the options nor the config nor the store know better. Seconds, shares, hours.
 ANSWER_RATE, TALK, WRAP_UP, HOURS, OPENS = 0.2, 120.0, 30.0, 8.0, 9 * 3600.0
 #: The store's history counts from so many calls and talks on; of talks the last so many are drawn from.
@@ -47,18 +53,23 @@ class Wishes:
     price: float | None = None
     contacts: int | None = None
     seed: int = 1
+    breaks: tuple[Break, ...] = ()
+    late: float = 0.0
+    callbacks: float | None = None
 
 
 @dataclass(slots=True)
 class Assumed:
     """The plan, the list and the price, with the origin of each. price: per minute; None: not known. retry_after: s by
-    outcome; attempts: of a contact in its life."""
+    outcome; attempts: of a contact in its life; callbacks: share of the talks; callback_after: s."""
 
     plan: Plan
     contacts: int | None
     price: float | None
     attempts: int
     retry_after: Mapping[str, float]
+    callbacks: float = 0.0
+    callback_after: float = 86400.0
     origins: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -71,6 +82,7 @@ class _Known:
     machine_rate: float | None = None
     talks: tuple[float, ...] = ()
     calls: int = 0
+    callbacks: float | None = None
     problem: str = ""
 
 
@@ -126,6 +138,13 @@ def assume(config: Config, name: str, campaign: BuiltCampaign, wishes: Wishes, *
         default=(min(WRAP_UP, campaign.table.wrap_up_max or WRAP_UP), "a guess: give --wrap-up"),
     )  # fmt: skip
     take("mean wrap-up", f"{wrap_up:.0f} s", origin)
+    if wishes.breaks:
+        rests = ", ".join(f"{rest.length / 60:g} min after {rest.at / 3600:.3g} h" for rest in wishes.breaks)
+        take("breaks of each agent", rests, "--break")
+    if wishes.late:
+        take("agents arrive", f"over {wishes.late / 60:g} min", "--late")
+    callbacks, callback_after, origin = _callbacks(campaign, known, wishes)
+    take("talks that promise a callback", f"{100 * callbacks:.3g} %", origin)
     lines, cps = _trunks(config.file, campaign)
     take("lines, calls per second", f"{lines}, {cps:g}", "the config's trunks")
     price, origin = _price(config.file, campaign, wishes)
@@ -142,6 +161,7 @@ def assume(config: Config, name: str, campaign: BuiltCampaign, wishes: Wishes, *
         plan = Plan(
             agents=agents, hours=hours, opens=opens, config=pacing, answer_rate=rate, machine_rate=machines, talk=talk,
             wrap_up=wrap_up, talks=talks, lines=lines, cps=cps, window=campaign.window, seed=wishes.seed,
+            breaks=wishes.breaks, late=wishes.late,
             # what was learned would contradict figures that were given by hand
             learned=known.learned if wishes.answer_rate is None and wishes.talk is None else None,
         )  # fmt: skip
@@ -154,7 +174,44 @@ def assume(config: Config, name: str, campaign: BuiltCampaign, wishes: Wishes, *
         if rule.next == "retry"
     }
     retry_after["abandoned"] = max(retry_after.get("abandoned", 0.0), policy.abandoned_redial_delay)
-    return Assumed(plan, contacts, price, policy.max_attempts or NO_LIMIT, retry_after, told)
+    attempts = policy.max_attempts or NO_LIMIT
+    return Assumed(plan, contacts, price, attempts, retry_after, callbacks, callback_after, told)
+
+
+def parse_time(option: str, text: str) -> float:
+    """Seconds of a duration as the config writes them. Raises Failure."""
+    try:
+        return _SECONDS.validate_python(float(text) if text.isdigit() else text)
+    except (ValidationError, ValueError):
+        raise Failure(
+            f"{option}: {text!r} is no duration such as 90s, 15m or 2h", code="bad_time", exit_code=2
+        ) from None
+
+
+def parse_breaks(texts: Sequence[str]) -> tuple[Break, ...]:
+    """Breaks written as AT/LENGTH. Raises Failure."""
+    from pacing.staffing import Break
+
+    found = []
+    for text in texts:
+        at, slash, length = text.partition("/")
+        if not slash:
+            raise Failure(f"--break: {text!r} is not AT/LENGTH, such as 2h/15m", code="bad_time", exit_code=2)
+        found.append(Break(parse_time("--break", at), parse_time("--break", length)))
+    return tuple(found)
+
+
+def _callbacks(campaign: BuiltCampaign, known: _Known, wishes: Wishes) -> tuple[float, float, str]:
+    """(share of the talks, s until it is due, origin of the share)."""
+    promises = [rule for rule in campaign.policy.table.codes.values() if rule.next == "callback"]
+    after = min((rule.after for rule in promises if rule.after is not None), default=86400.0)
+    if wishes.callbacks is not None:
+        return wishes.callbacks, after, "--callbacks"
+    if not promises:
+        return 0.0, after, "no code of the campaign promises one"
+    if known.callbacks is not None:
+        return known.callbacks, after, "the store: the codes of its talks"
+    return 0.0, after, "none assumed: give --callbacks"
 
 
 def _first(*known: tuple[float | None, str], default: tuple[float, str]) -> tuple[float, str]:
@@ -166,9 +223,7 @@ def _first(*known: tuple[float | None, str], default: tuple[float, str]) -> tupl
 
 
 def _agents(file: ConfigFile, name: str, campaign: BuiltCampaign) -> int:
-    chosen = campaign.table.agents
-    may = [agent for agent, table in file.agents.items() if not table.campaigns or name in table.campaigns]
-    return max(1, len([agent for agent in may if chosen == "all" or agent in chosen]))
+    return max(1, sum(may_serve(agent, table, name, campaign.table) for agent, table in file.agents.items()))
 
 
 def _hours(rules: CallingRules) -> tuple[float, float, str]:
@@ -253,6 +308,10 @@ def _store(config: Config, name: str, campaign: BuiltCampaign) -> _Known:
         known = replace(known, answer_rate=people / len(ended), machine_rate=machines / len(ended))
     if len(talks) >= ENOUGH_TALKS:
         known = replace(known, talks=tuple(float(talk or 0.0) for talk in talks[-MOST_TALKS:]))
+    promise = {code for code, rule in campaign.policy.table.codes.items() if rule.next == "callback"}
+    coded = [attempt.disposition for attempt in ended if attempt.disposition is not None]
+    if len(coded) >= ENOUGH_TALKS:
+        known = replace(known, callbacks=min(0.9, sum(code in promise for code in coded) / len(coded)))
     return known
 
 

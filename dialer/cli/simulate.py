@@ -35,6 +35,19 @@ BLOCK = 5
 @click.option("--talk", type=click.FloatRange(1, 7200), help="Mean talk, seconds.")
 @click.option("--wrap-up", type=click.FloatRange(0, 3600), help="Mean wrap-up, seconds.")
 @click.option("--hours", type=click.FloatRange(0.1, 24), help="Hours of dialing a day (default: the schedule's).")
+@click.option(
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="AT/LENGTH",
+    help="A break of each agent, so long after the day begins: 2h/15m. May be given again.",
+)
+@click.option("--late", default="0", show_default=True, metavar="TIME", help="Agents arrive spread over so long: 10m.")
+@click.option(
+    "--callbacks",
+    type=click.FloatRange(0, 0.9),
+    help="Share of the talks that end with a promise to call again (default: the store's).",
+)
 @click.option("--price", type=click.FloatRange(0), help="Price of a minute (default: the cheapest trunk's).")
 @click.option("--contacts", type=click.IntRange(0), help="Contacts to dial (default: the lists are read).")
 @click.option("--days", type=click.IntRange(1, 10_000), help="Days to simulate for each team (default: 5 to 20).")
@@ -53,6 +66,9 @@ def simulate(
     talk: float | None,
     wrap_up: float | None,
     hours: float | None,
+    breaks: tuple[str, ...],
+    late: str,
+    callbacks: float | None,
     price: float | None,
     contacts: int | None,
     days: int | None,
@@ -67,7 +83,7 @@ def simulate(
 
     Nobody is called and nothing is changed. What is not given comes from the config, or from what the store has seen.
     """
-    from dialer.cli.assumptions import Wishes, assume
+    from dialer.cli.assumptions import Wishes, assume, parse_breaks, parse_time
     from dialer.config.build import build_campaigns
     from dialer.config.load import load
     from dialer.report.outlook import Outlook, render
@@ -80,7 +96,10 @@ def simulate(
     if name not in campaigns:
         known = ", ".join(sorted(campaigns))
         raise Failure(f"{config_path} has no campaign {name!r}; it has {known}", code="unknown_campaign")
-    wishes = Wishes(agents, answer_rate, machines, talk, wrap_up, hours, price, contacts, seed)
+    rests, over = parse_breaks(breaks), parse_time("--late", late)
+    wishes = Wishes(
+        agents, answer_rate, machines, talk, wrap_up, hours, price, contacts, seed, rests, over, callbacks
+    )  # fmt: skip
     assumed = assume(config, name, campaigns[name], wishes, quiet=as_json)
     plan = assumed.plan
     count = days or min(20, max(BLOCK, round(200 / plan.agents)))
@@ -92,8 +111,9 @@ def simulate(
             done[day.agents].append(day)
             tell(1)
     outlook = Outlook.of(
-        name, assumed.origins, plan, done, assumed.price, assumed.contacts, assumed.attempts, assumed.retry_after
-    )
+        name, assumed.origins, plan, done, assumed.price, assumed.contacts, assumed.attempts, assumed.retry_after,
+        assumed.callbacks, assumed.callback_after,
+    )  # fmt: skip
     if html is not None:
         try:
             html.write_text(render(outlook), encoding="utf-8")
@@ -177,8 +197,8 @@ def _lines(total: int, quiet: bool, every: float = 10.0) -> Callable[[int], None
 
 def _show(outlook: Outlook) -> None:
     columns = (
-        "agents #", "busy #", "idle between calls #", "abandoned #", "worst day #", f"days over {outlook.limit} #",
-        "talks a day #", "calls a day #", "cost a day #", "cost a talk #",
+        "agents #", "at work #", "busy #", "idle between calls #", "abandoned #", "worst day #",
+        f"days over {outlook.limit} #", "talks a day #", "calls a day #", "cost a day #", "cost a talk #",
     )  # fmt: skip
     shown = [outlook.cells(team) for team in outlook.teams]
     show(table(f"Campaign {outlook.campaign}: what to expect ({outlook.days} simulated days a team)", columns, shown))
@@ -212,6 +232,7 @@ def _json(outlook: Outlook) -> dict[str, Any]:
             "agents_wait_from_day": outlook.rundown.starved,
             "calls": outlook.rundown.calls,
             "reached": outlook.rundown.reached,
+            "callbacks": outlook.rundown.callbacks,
             "left": list(outlook.rundown.left),
         },
     }

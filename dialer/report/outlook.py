@@ -49,6 +49,8 @@ class Outlook:
         contacts: int | None,
         attempts: int,
         retry_after: Mapping[str, float],
+        callbacks: float = 0.0,
+        callback_after: float = 86400.0,
     ) -> Outlook:
         """The simulated days of all teams, added up; the list run down at the asked team's pace."""
         from pacing.rundown import run_down
@@ -60,6 +62,7 @@ class Outlook:
             rundown = run_down(
                 contacts, own.connected, own.placed, plan.hours, plan.answer_rate, machine_rate=plan.machine_rate,
                 abandoned=own.abandoned, attempts=attempts, retry_after=retry_after, seed=plan.seed,
+                callbacks=callbacks, callback_after=callback_after,
             )  # fmt: skip
         shares = tuple(
             day.abandoned / max(1, day.answered) for day in sorted(days[plan.agents], key=lambda day: day.number)
@@ -91,7 +94,7 @@ class Outlook:
         talk = None if cost is None else cost / max(1.0, team.connected)
         mark = "> " if team.agents == self.plan.agents and len(self.teams) > 1 else ""
         return (
-            f"{mark}{team.agents}", f"{100 * team.occupancy:.1f} %", f"{team.idle:.1f} s",
+            f"{mark}{team.agents}", f"{team.present:.1f}", f"{100 * team.occupancy:.1f} %", f"{team.idle:.1f} s",
             f"{100 * team.abandoned:.2f} %", f"{100 * team.worst_day:.2f} %", percent(team.over),
             plain(round(team.connected)), plain(round(team.placed)),
             "–" if cost is None else f"{cost:,.2f}", "–" if talk is None else f"{talk:.3f}",
@@ -128,6 +131,12 @@ class Outlook:
             f"{percent(own.over)} of the simulated days end over {self.limit} abandoned ({at_most});"
             f" window: {self.plan.window}."
         )
+        if self.plan.breaks or self.plan.late:
+            fewest = min(range(len(own.there)), key=own.there.__getitem__)
+            said.append(
+                f"Breaks and late arrivals leave {own.present:.1f} of {own.agents} agents at work on average,"
+                f" {own.there[fewest]:.1f} in hour {fewest + 1} of the day."
+            )
         if own.held > HELD:
             said.append(
                 f"Lines or calls per second hold the pacer back at {percent(own.held)} of its decisions:"
@@ -152,12 +161,14 @@ class Outlook:
         words = (
             f"{self.contacts:,} contacts last {lasts}: {run.calls:,.0f} calls, {run.reached:,.0f} people reached{cost}."
         )
+        if run.callbacks:
+            words += f" {run.callbacks:,.0f} further talks are callbacks that were promised."
         if run.starved is not None and run.starved != run.days:
             words += f" From day {run.starved} on agents also wait for contacts whose re-dial delay runs."
         return [words]
 
     def _whole_cost(self, run: Rundown) -> float:
-        return (self.cost(self.own) or 0.0) * run.reached / max(1.0, self.own.connected)
+        return (self.cost(self.own) or 0.0) * (run.reached + run.callbacks) / max(1.0, self.own.connected)
 
 
 def render(outlook: Outlook) -> str:
@@ -223,6 +234,15 @@ def _cards(outlook: Outlook) -> list[Card]:
             Card(
                 "Through the day",
                 chart.lines(hours, [busy], title="Occupancy by hour", top=1.0, shown=percent, unit="hour of dialing"),
+            )
+        )
+    if outlook.plan.breaks or outlook.plan.late:
+        there = [Bar(f"hour {hour + 1}", round(mean, 1), "plain") for hour, mean in enumerate(own.there)]
+        cards.append(
+            Card(
+                "Agents at work",
+                chart.bars(there, title="Agents at work, by hour of dialing"),
+                note="Mean of the simulated days: breaks and late arrivals taken off.",
             )
         )
     if outlook.rundown is not None and outlook.contacts is not None:

@@ -157,3 +157,49 @@ def test_a_list_that_cannot_be_read_leaves_its_end_open(dialer, campaign: Path) 
     assert said.code == 0, said.err
     assert said.json["list"] is None
     assert "give --contacts" in said.json["assumed"]["contacts to dial"]["from"]
+
+
+def test_breaks_late_arrivals_and_callbacks(dialer, campaign: Path, tmp_path: Path) -> None:
+    """Fewer agents at work, fewer talks, a list that lasts longer; in the table, the page and the JSON."""
+    day = ("--days", 1, "--hours", 2, "--contacts", 300, "--processes", 1, "--agents", 5, "--seed", 3)
+    promising = campaign.read_text() + 'dispositions.later = { next = "callback", after = "2h" }\n'
+    campaign.write_text(promising)
+    plain = dialer("simulate", campaign, "--json", *day).json
+    page = tmp_path / "expect.html"
+    wishes = ("--break", "30m/30m", "--break", "90m/15m", "--late", "20m", "--callbacks", "0.3")
+    said = dialer("simulate", campaign, "--json", *wishes, *day)
+    assert said.code == 0, said.err
+    found = said.json
+    own, before = found["teams"][1], plain["teams"][1]
+    assert before["present"] == pytest.approx(5.0)
+    # 45 of 120 minutes on a break, and 10 more before the agent comes
+    assert own["present"] == pytest.approx(5 * (120 - 45 - 10) / 120, abs=0.6)
+    assert own["connected"] < 0.8 * before["connected"]
+    assert len(own["there"]) == 2
+    assert found["assumed"]["breaks of each agent"]["value"] == "30 min after 0.5 h, 15 min after 1.5 h"
+    assert found["assumed"]["talks that promise a callback"] == {"value": "30 %", "from": "--callbacks"}
+    assert found["list"]["callbacks"] > 20
+    assert plain["list"]["callbacks"] == 0
+    assert found["list"]["days"] > plain["list"]["days"]
+    shown = dialer("simulate", campaign, *wishes, "--html", page, *day)
+    assert "Breaks and late arrivals leave" in shown.out
+    assert "further talks are callbacks that were promised" in shown.out
+    assert "Agents at work, by hour" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        (("--break", "15m"), "is not AT/LENGTH"),
+        (("--break", "noon/15m"), "is no duration"),
+        (("--break", "7h/15m", "--hours", "2"), "does not fit into 2 h"),
+        (("--late", "3 weeks"), "is no duration"),
+        (("--late", "3h", "--hours", "2"), "do not fit into 2 h"),
+        (("--callbacks", "1.5"), "0.9"),
+    ],
+)
+def test_what_makes_no_sense_of_breaks_is_one_line(dialer, campaign: Path, wish: tuple[str, ...], says: str) -> None:
+    found = dialer("simulate", campaign, "--contacts", 10, *wish)
+    assert found.code == 2
+    assert says in found.err
+    assert "Traceback" not in found.err

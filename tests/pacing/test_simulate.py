@@ -257,3 +257,20 @@ def test_machines_that_agents_take_make_no_room_to_abandon_people() -> None:
         answered, abandoned = answered + out.connected + out.abandoned, abandoned + out.abandoned
         assert out.machines > 0.3 * out.connected
     assert abandoned <= 0.03 * answered + 1.0 * math.sqrt(0.03 * answered)
+
+
+def test_a_promised_callback_is_dialed_until_it_reaches_the_contact() -> None:
+    """Every talk is followed by another with chance c, so there are 1 / (1 - c) talks a contact; none is given up."""
+    supply = ContactList(2000, attempts=1, retry_after={"no_answer": 60.0}, callbacks=0.4, callback_after=600.0, seed=4)
+    now, calls, talks = 0.0, 0, 0
+    while supply.left:
+        now = max(now, supply.next_due() or 0.0)
+        for _ in range(supply.ready(now)):
+            contact = supply.take(now)
+            calls += 1
+            missed = supply.promised(contact) and calls % 3 == 0
+            talks += not missed
+            supply.ended(contact, "no_answer" if missed else "answered", now)
+    assert supply.exhausted == 0
+    assert supply.settled == 2000
+    assert talks == pytest.approx(2000 / 0.6, rel=0.06)
