@@ -1,6 +1,6 @@
 """What sharing agents brings: moved as the daemon moves them, beside a split fixed for the day and one big team.
 
-    python -m benchmarks.sharing [--days 4] [--seed 1]
+    python -m benchmarks.sharing [--days 4] [--agents 6,12,30] [--scene dry]
 
 The moves are `pacing.sharing.Sharing`'s, the very rule that the daemon runs: a look a second, notice to the pacer of
 the campaign that an agent leaves, rescues. Two days, each of three campaigns whose parameters nobody is told:
@@ -200,12 +200,13 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=4, help="simulated days of each")
     parser.add_argument("--seed", type=int, default=1, help="the first day's")
     parser.add_argument("--agents", default="6,12,30", help="team sizes, by commas")
+    parser.add_argument("--scene", choices=("noon", "dry"), help="one of the two only")
     parser.add_argument("--hours", type=float, default=HOURS, help="of a day")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.days)
     table = {}
-    for scene in ("noon", "dry"):
+    for scene in (options.scene,) if options.scene else ("noon", "dry"):
         for agents in (int(text) for text in options.agents.split(",")):
             found = {way: mean(each) for way, each in days(scene, agents, seeds, options.hours).items()}
             table[f"{scene} {agents}"] = {way: asdict(day) for way, day in found.items()}

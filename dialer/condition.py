@@ -34,6 +34,8 @@ def condition(campaign: Campaign, services: Services, now: float) -> tuple[Campa
         return CampaignState.PAUSED, "paused by command: dialer resume goes on"
     if not campaign.somebody_at_work():
         away = campaign.elsewhere()
+        if away and campaign.dialable_contacts == 0:
+            return CampaignState.NO_CONTACTS, f"nothing to dial now: its agents ({away}) serve other campaigns"
         if away:
             return CampaignState.NO_AGENTS, f"its agents ({away}) serve other campaigns now"
         return CampaignState.NO_AGENTS, "no agent is logged in and off break"

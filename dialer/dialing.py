@@ -231,7 +231,7 @@ class Dialing:
             now = self.services.clock.now()
             state, _ = condition(self.campaign, self.services, now)
             # its agents may all serve other campaigns now: the one who promised the call is borrowed
-            may = state in (CampaignState.RUNNING, CampaignState.NO_AGENTS)
+            may = state in (CampaignState.RUNNING, CampaignState.NO_AGENTS, CampaignState.NO_CONTACTS)
             if may and routing.starts(self.campaign.trunks, now) > 0:
                 await self.personal_callbacks()
 

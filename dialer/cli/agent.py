@@ -44,9 +44,18 @@ def _send(
 
 @agent.command()
 @_common
-@click.option("--campaign", help="Campaign to work in. Needed when the agent may work in several.")
-def login(config_path: str, name: str, campaign: str | None, token_file: str | None, as_json: bool) -> None:
-    """Log AGENT in: the dialer calls the agent's phone and keeps that call up."""
+@click.option(
+    "--campaign",
+    "campaigns",
+    multiple=True,
+    help="Campaign to work in; given again: to share between these. Default: all that the agent may work in.",
+)
+def login(config_path: str, name: str, campaigns: tuple[str, ...], token_file: str | None, as_json: bool) -> None:
+    """Log AGENT in: the dialer calls the agent's phone and keeps that call up.
+
+    An agent logged in for several campaigns is moved between them while idle, to where the next call is worth most.
+    """
+    wanted = {"campaign": campaigns[0]} if len(campaigns) == 1 else {"campaigns": list(campaigns)} if campaigns else {}
     _send(
         config_path,
         token_file,
@@ -55,7 +64,7 @@ def login(config_path: str, name: str, campaign: str | None, token_file: str | N
         "login",
         timeout=LOGIN_TIMEOUT,
         agent=name,
-        campaign=campaign,
+        **wanted,
     )
 
 

@@ -24,6 +24,8 @@ def status(config_path: str, token_file: str | None, as_json: bool) -> None:
         return
     campaigns: dict[str, dict[str, Any]] = snapshot.get("campaigns", {})
     show(_campaigns(campaigns), _budget(campaigns), _queues(campaigns), _outlook(campaigns))
+    if any((campaign.get("sharing") or {}).get("target") is not None for campaign in campaigns.values()):
+        show(_sharing(campaigns))
     show(_agents(snapshot.get("agents", [])), _trunks(snapshot.get("trunks", {})))
     store = snapshot.get("store", {})
     if store.get("locked"):
@@ -70,14 +72,28 @@ def _outlook(campaigns: dict[str, dict[str, Any]]) -> Any:
     return table("Ahead", columns, rows)
 
 
+def _sharing(campaigns: dict[str, dict[str, Any]]) -> Any:
+    """Agents whom campaigns share: where they are, and where they should be."""
+    keys = ("agents", "target", "elsewhere", "weight", "least_agents")
+    rows = [(name, *(campaign.get("sharing", {}).get(key) for key in keys)) for name, campaign in campaigns.items()]
+    columns = ("campaign", "agents now #", "should be #", "serve others #", "weight #", "at least #")
+    return table("Shared agents", columns, rows)
+
+
 def _agents(agents: list[dict[str, Any]]) -> Any:
     """Those who are at work one by one; the others as a number in the title."""
     states = Counter(str(agent.get("state")) for agent in agents)
     title = "Agents: " + (", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "none")
     keys = ("agent", "campaign", "state", "reason")
     at_work = [agent for agent in agents if agent.get("state") != "logged_out"]
-    rows = [(*(a.get(key) for key in keys), seconds(a.get("seconds")), a.get("calls_taken")) for a in at_work]
-    return table(title, ("agent", "campaign", "state", "why", "for", "calls #"), rows)
+    rows = [
+        (*(a.get(key) for key in keys), seconds(a.get("seconds")), a.get("calls_taken"), _others(a)) for a in at_work
+    ]
+    return table(title, ("agent", "campaign", "state", "why", "for", "calls #", "may be moved to"), rows)
+
+
+def _others(agent: dict[str, Any]) -> str:
+    return ", ".join(name for name in agent.get("serves", []) if name != agent.get("campaign"))
 
 
 def _trunks(trunks: dict[str, dict[str, Any]]) -> Any:

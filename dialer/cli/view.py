@@ -134,13 +134,16 @@ def _agents(board: Board) -> RenderableType:
     agents = sorted(board.timeline.agents.values(), key=lambda agent: agent.name)
     counts = board.timeline.sample(board.now).agents
     share = occupancy(board.timeline.spent(board.now))
+    several = len({agent.campaign for agent in agents if agent.state != "logged_out"}) > 1
     tiles: list[RenderableType] = []
     for agent in agents[:TILES]:
         style = AGENT_COLOURS.get(agent.state, "white")
         seconds = max(0.0, board.now - agent.since)
+        where = f" {printable(agent.campaign)[:9]:<9}" if several else ""
+        word = AGENT_WORDS.get(agent.state, agent.state)
         tiles.append(
             Text(
-                f" {printable(agent.name)[:9]:<9} {AGENT_WORDS.get(agent.state, agent.state):<8}{seconds:>4.0f} ",
+                f" {printable(agent.name)[:9]:<9}{where} {word:<8}{seconds:>4.0f} ",
                 style=style,
             )
         )

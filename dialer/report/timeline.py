@@ -25,6 +25,7 @@ class AgentLine:
     name: str
     state: str = "logged_out"
     since: float = 0.0
+    campaign: str = ""
     reason: str | None = None
     seconds: Counter[str] = field(default_factory=Counter)
     calls: int = 0
@@ -186,6 +187,7 @@ class Timeline:
             agent = self.agents[event["agent"]] = AgentLine(event["agent"], event["previous"], at)
         agent.seconds[agent.state] += max(0.0, at - agent.since)  # type: ignore[assignment]
         agent.state, agent.since, agent.reason = event["state"], at, event.get("reason")
+        agent.campaign = str(event.get("campaign") or "")
 
     def _alert(self, event: Mapping[str, Any]) -> None:
         who = f"{event['agent']}: " if "agent" in event else ""

@@ -82,8 +82,8 @@ def test_a_campaign_out_of_contacts_gives_its_agents_away(stage):
         assert why["target_here"] == 0.0
         assert why["worth_there"] > 0.0
         promo = floor.unit.campaign
-        await floor.until(lambda: promo.state.value == "no_agents")
-        assert promo.reason == "its agents (2) serve other campaigns now"
+        away = "nothing to dial now: its agents (2) serve other campaigns"
+        await floor.until(lambda: (promo.state.value, promo.reason) == ("no_contacts", away), 8)
         # and they come back when there is work again
         await floor.add(*(f"+34600002{n:03d}" for n in range(40)))
         for agent in range(2):
