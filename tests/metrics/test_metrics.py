@@ -190,3 +190,21 @@ def test_a_refused_phone_is_an_increase_the_first_time() -> None:
     assert metrics.registry.get_sample_value("dialer_agent_alerts_total", labels) == 0.0
     metrics.on_event(events.AgentAlert(at=1.0, campaign="", agent="ana", alert="register_refused", detail="x"))
     assert metrics.registry.get_sample_value("dialer_agent_alerts_total", labels) == 1.0
+
+
+def test_moves_of_shared_agents_are_counted_and_their_time_goes_with_them() -> None:
+    metrics = Metrics()
+    common = {"agent": "ana", "reason": None, "call": None}
+    metrics.on_event(events.AgentChanged(at=0.0, campaign="a", previous="logged_out", state="available", **common))
+    metrics.on_event(
+        events.AgentMoved(
+            at=40.0, campaign="b", agent="ana", from_campaign="a", cause="rescue", why={"worth_there": 1.0}
+        )
+    )
+    metrics.on_event(events.AgentChanged(at=40.0, campaign="b", previous="available", state="available", **common))
+    metrics.observe(Gauges(at=100.0, agent_targets={"a": 3, "b": 4}))
+    moves = {"campaign": "b", "from_campaign": "a", "cause": "rescue"}
+    assert value(metrics, "dialer_agent_moves_total", **moves) == 1
+    assert value(metrics, "dialer_agents_target", campaign="b") == 4
+    assert value(metrics, "dialer_agent_seconds_total", campaign="a", state="available") == 40.0
+    assert value(metrics, "dialer_agent_seconds_total", campaign="b", state="available") == 60.0

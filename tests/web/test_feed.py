@@ -7,8 +7,10 @@ import json
 
 import pytest
 
-from dialer.events import EventStream, ServiceAlert
+from dialer.events import AgentChanged, AgentMoved, EventStream, ServiceAlert
+from dialer.web.access import own_status
 from dialer.web.feed import Feed, FeedFull
+from dialer.web.tokens import Project
 
 
 def alert(n: int) -> ServiceAlert:
@@ -46,3 +48,35 @@ def test_clients_are_limited() -> None:
         await anext(feed.join(None))
 
     asyncio.run(test())
+
+
+def test_a_project_does_not_learn_where_an_agent_came_from() -> None:
+    """A move between two campaigns is told to who may see both; the arrival itself is an event of its own."""
+
+    async def test() -> None:
+        stream = EventStream()
+        feed = Feed(stream)
+        streams = {
+            "both": feed.join(None, {"mine", "theirs"}),
+            "one": feed.join(None, {"mine"}),
+            "all": feed.join(None),
+        }
+        seen = dict.fromkeys(streams, "")
+        for lines in streams.values():
+            await anext(lines)
+        at: dict[str, object] = {"at": 1.0, "campaign": "mine", "agent": "ana"}
+        stream.publish(AgentMoved(**at, from_campaign="theirs", cause="targets", why={}))
+        stream.publish(AgentChanged(**at, previous="available", state="available", reason=None, call=None))
+        for name, lines in streams.items():
+            seen[name] = (await asyncio.wait_for(anext(lines), 5)).decode()
+            await lines.aclose()
+        assert all("event: agent\n" in text for text in seen.values())
+        assert [name for name, text in seen.items() if "theirs" in text] == ["both", "all"]
+
+    asyncio.run(test())
+
+
+def test_a_projects_status_names_only_its_own_of_an_agents_campaigns() -> None:
+    project = Project("p", frozenset({"mine"}), frozenset({"read"}))
+    agents = [{"agent": "ana", "campaign": "mine", "serves": ["mine", "theirs"]}]
+    assert own_status(project, {"at": 1.0, "campaigns": {}, "agents": agents})["agents"][0]["serves"] == ["mine"]
