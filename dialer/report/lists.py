@@ -66,9 +66,7 @@ def _cards(title: str, one: ListQuality) -> list[Card]:
     if one.by_hour:
         hours = [Bar(f"{rate.at}:00", round(100 * rate.share, 1), "plain", _of(rate)) for rate in one.by_hour]
         body = chart.bars(hours, title="Answered by hour")
-        cards.append(
-            Card(f"{title}: answered by hour", body, note="Per cent of the calls, by the clock of the campaign's zone.")
-        )
+        cards.append(Card(f"{title}: answered by hour", body, note="Per cent of the calls, by the campaign's clock."))
     if len(one.by_day) > 1:
         x = [float(n) for n in range(len(one.by_day))]
         line = chart.lines(
