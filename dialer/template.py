@@ -107,6 +107,41 @@ def compiled(source: str) -> Template:
         raise TemplateFault("nested too deeply") from None
 
 
+def names_read(source: str) -> set[tuple[str, ...]]:
+    """What a template that holds reads, from the outside in: `{{ sale.fields.card }}` is (sale, fields, card). What may
+    be missing is left out (names under `default` or in a test such as `is defined`), and what it sets itself."""
+    tree = _SANDBOX.parse(source)
+    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
+    loose = [node for node in tree.find_all(nodes.Filter) if node.name == "default"]
+    asked = {_chain(inner) for node in (*loose, *tree.find_all(nodes.Test)) for inner in _below(node)} - {()}
+    whole = {chain for chain in asked if not any(o != chain and o[: len(chain)] == chain for o in asked)}
+    read = {_chain(node) for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem))} - {()}
+    return {
+        chain
+        for chain in read
+        if chain[0] not in own
+        and not any(o != chain and o[: len(chain)] == chain for o in read)  # a part of a longer one
+        and not any(chain[: len(o)] == o for o in whole)
+    }
+
+
+def _below(node: nodes.Node) -> list[nodes.Node]:
+    return [inner for child in node.iter_child_nodes() for inner in (child, *_below(child))]
+
+
+def _chain(node: nodes.Node) -> tuple[str, ...]:
+    """(a, b, c) of a.b.c or a['b'].c; empty where it is none, or one of its parts is worked out."""
+    if isinstance(node, nodes.Name):
+        return (node.name,)
+    if isinstance(node, nodes.Getattr):
+        before = _chain(node.node)
+        return (*before, node.attr) if before else ()
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
+        before = _chain(node.node)
+        return (*before, node.arg.value) if before else ()
+    return ()
+
+
 def _check(tree: nodes.Template) -> None:
     for kind, name in _REFUSED:
         if next(tree.find_all(kind), None) is not None:

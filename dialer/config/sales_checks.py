@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dialer.config.positions import KeyPath
+from dialer.config.sales_names import sales_names
 from dialer.config.sales_tables import ActionTable, ConnectorTable, SalesTable
 from dialer.config.wording import Problem, did_you_mean, flaw, names
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _CALL = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 _PARAMETER = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 _HEADER = re.compile(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+_SENDER = re.compile(r"^(?:[^<>@]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$")
 _GAP = re.compile(r"\{\{|\{%|\{#")
 _SCHEMES = {
     "http": ("http", "https"),
@@ -73,6 +75,7 @@ def sales(config: ConfigFile, known: Known) -> Iterator[Problem]:
             yield flaw((*path, "name"), text)
         seen.add(notice.name)
         yield from _actions(path, notice.connector, {"do": notice.do}, table)
+    yield from sales_names(table)
 
 
 def _allow(table: SalesTable) -> Iterator[Problem]:
@@ -105,6 +108,8 @@ def _connector(path: KeyPath, table: ConnectorTable, sales_table: SalesTable) ->
         yield flaw(path, "body is needed for kind 'sms'")
     if kind == "smtp" and table.sender is None:
         yield flaw(path, "sender is needed for kind 'smtp'")
+    if kind == "smtp" and table.sender is not None and not _SENDER.match(table.sender):
+        yield flaw((*path, "sender"), "no e-mail address; allowed: 'Tickets <tickets@example.com>'")
     if kind in ("http", "sms"):
         yield from _headers((*path, "headers"), table.headers)
         yield from _template((*path, "body"), table.body)
@@ -117,7 +122,7 @@ def _url(path: KeyPath, table: ConnectorTable, sales_table: SalesTable) -> Itera
     schemes = _SCHEMES.get(table.kind)
     try:
         parts = urlsplit(_GAP.split(table.url)[0])
-        host, password = parts.hostname or "", parts.password
+        host, password, _ = parts.hostname or "", parts.password, parts.port
     except ValueError:
         yield flaw(path, "not a URL; allowed: 'https://HOST/PATH'")
         return

@@ -102,3 +102,54 @@ def test_a_table_with_nothing_in_it_says_what_it_needs(tmp_path: Path) -> None:
     found = mistakes(tmp_path, "[sales]\n")
     assert any("connectors" in mistake for mistake in found)
     assert any("steps" in mistake for mistake in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "steps.payment.charge | tojson",
+            "steps.paymint.charge | tojson",
+            "called 'paymint' (did you mean 'payment'?)",
+        ),
+        ("steps.payment.charge | tojson", "steps.payment.chrge | tojson", "keeps no 'chrge' (did you mean 'charge'?)"),
+        ("steps.payment.charge | tojson", "steps.issue.document | tojson", "no step before this one is called 'issue'"),
+        (
+            "steps.payment.charge | tojson",
+            "steps.antifraud.score | tojson",
+            "nothing: give step 'antifraud' a `do.keep`",
+        ),
+        ("sale.fields.card | tojson", "sale.field.card | tojson", "a sale has no 'field' (did you mean 'fields'?)"),
+        ("sale.fields.card | tojson", "sale.card | tojson", "what the agent filled in: sale.fields.card"),
+        ("sale.fields.card | tojson", "crd | tojson", "nothing is called 'crd' here"),
+        ("sale.fields.card | tojson", "status | tojson", "nothing is called 'status' here"),  # no answer yet
+        ('do.subject = "Your ticket', 'do.subject = "{{ reason }} ', "nothing is called 'reason' here"),  # no notice
+        ('do.reason = "$.reason"', 'do.reason = "{{ key }}"', "nothing is called 'key' here"),  # an answer has none
+        ('charge = "$.id"', 'charge = "id"', "allowed: '$.id', or a template"),
+        ("Tickets <tickets@example.com>", "Tickets", "no e-mail address"),
+        ("smtp://127.0.0.1:4", "smtp://127.0.0.1:99999", "not a URL"),
+    ],
+)
+def test_what_would_fail_every_sale_is_found_before_the_first(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    found = mistakes(tmp_path, GOOD.replace(old, new, 1))
+    assert len(found) == 1
+    assert message in found[0]
+    line = next(n for n, text in enumerate(GOOD.replace(old, new, 1).splitlines(), 1) if new in text)
+    said = int(found[0].partition(":")[0])
+    assert 0 <= line - said <= 1, "its line, or that on which its text begins"
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        '(crd | default("none")) | tojson',
+        "(sale.card if sale.card is defined else 1) | tojson",
+        'sale["fields"]["card"] | tojson',
+        'steps["payment"] | default(1) | tojson',
+        'sale.contact.anything.at_all | default("") | tojson',
+    ],
+)
+def test_what_may_be_missing_is_no_mistake(tmp_path: Path, new: str) -> None:
+    found = mistakes(tmp_path, GOOD.replace("sale.fields.card | tojson", new, 1))
+    assert found == []
