@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
+from benchmarks.thirdparty.config import sales_table
 from benchmarks.thirdparty.faults import Faults
 from benchmarks.thirdparty.receiver import ReceiverParty
 from benchmarks.thirdparty.server import HttpParty, Journal, Service, SmtpParty
@@ -41,6 +42,8 @@ async def listen(kind: str, log: Path, options: argparse.Namespace) -> asyncio.S
 async def serve(options: argparse.Namespace) -> None:
     """Until SIGTERM or SIGINT."""
     kinds = [*HTTP, "mail"] if options.kind == "all" else [options.kind]
+    if options.kind == "all":
+        options.log.mkdir(parents=True, exist_ok=True)
     logs = {kind: options.log / f"{kind}.jsonl" if options.kind == "all" else options.log for kind in kinds}
     servers = {kind: await listen(kind, logs[kind], options) for kind in kinds}
     ports = {kind: server.sockets[0].getsockname()[1] for kind, server in servers.items()}
@@ -48,6 +51,9 @@ async def serve(options: argparse.Namespace) -> None:
         aside = options.port_file.with_suffix(".new")
         aside.write_text(str(ports[kinds[0]]))
         aside.replace(options.port_file)
+    if options.trial is not None:
+        base, table = options.trial
+        table.write_text(f"base = {json.dumps(str(base.absolute()))}\n{sales_table(ports)}", encoding="utf-8")
     print(json.dumps(ports), flush=True)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -68,6 +74,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file", type=Path, help="where the port is written once it listens")
     parser.add_argument("--log", type=Path, required=True, help="a file; a folder for `all`")
+    parser.add_argument(
+        "--trial", type=Path, nargs=2, metavar=("CAMPAIGN", "FILE"),
+        help="with all: writes FILE, which is CAMPAIGN with a [sales] table that speaks to these third parties",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=1)
     for field in fields(Faults):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=float, default=field.default)

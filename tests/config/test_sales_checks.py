@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.process import Process
 from benchmarks.thirdparty.config import sales_table
 from dialer.config.load import ConfigErrors, load
 
@@ -153,3 +155,14 @@ def test_what_would_fail_every_sale_is_found_before_the_first(tmp_path: Path, ol
 def test_what_may_be_missing_is_no_mistake(tmp_path: Path, new: str) -> None:
     found = mistakes(tmp_path, GOOD.replace("sale.fields.card | tojson", new, 1))
     assert found == []
+
+
+def test_a_trial_with_the_simulated_third_parties_holds(tmp_path: Path) -> None:
+    """As the manager's page says it: started, and the file that is written is a whole config."""
+    campaign, trial = ROOT / "examples" / "campaign.toml", tmp_path / "trial.toml"
+    command = [sys.executable, "-m", "benchmarks.thirdparty", "all", "--log", str(tmp_path / "parties")]
+    with Process([*command, "--trial", str(campaign), str(trial)], tmp_path / "out", cwd=ROOT) as parties:
+        parties.wait_ready(lambda: "mail" in parties.tail(), 60.0, "they listen")
+        found = load(trial, environ={}).file.sales
+    assert found is not None
+    assert [step.name for step in found.steps] == ["reservation", "antifraud", "payment", "issue", "notify"]
