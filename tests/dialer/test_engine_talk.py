@@ -26,6 +26,20 @@ def test_answered_connected_coded_and_available_again(stage):
     stage(play)
 
 
+def test_an_agent_who_is_free_was_not_waited_for(stage):
+    async def play(floor):
+        call, customer, _ = await floor.talking()
+        (connected,) = floor.named("call_connected")
+        assert connected.wait == 0.0  # whatever the engine itself took
+        assert connected.answer_to_agent > 0.0
+        assert not call.untold
+        assert call.pacer_agent == "agent0"
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+
+    stage(play)
+
+
 def test_the_customer_hangs_up(stage):
     async def play(floor):
         _, customer, phone = await floor.talking()
