@@ -13,7 +13,9 @@ from dialer.campaign import AT_WORK
 from dialer.events import AgentChanged, CampaignChanged, Event
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
+from dialer.transport import Transports
 from dialer.trunk_guard import trunk_event
+from dialer.udp import UdpEndpoint
 from dispositions import Promises, ReadView, UnknownContact
 
 if TYPE_CHECKING:
@@ -168,10 +170,15 @@ def gauges(engine: Engine, outbox: int | None = None) -> Gauges:
         promises={n: c.promises.share for n, c in campaigns.items() if c.promises and c.promises.share is not None},
         outbox=outbox,
         degraded={"store": services.ledger.locked, "media": not services.media.stats().alive},
+        sip_connections=_connections(services.switch.udp),
         sip_drops={**services.switch.udp.drops, **services.switch.udp.errors},
         engine_refusals=dict(services.counters),
         sip_messages=dict(services.switch.udp.endpoint.messages),
     )
+
+
+def _connections(sip: UdpEndpoint) -> tuple[int, int] | None:
+    return (sip.streams.connections, sip.streams.limits.connections) if isinstance(sip, Transports) else None
 
 
 def standing(engine: Engine) -> list[Event]:

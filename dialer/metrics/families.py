@@ -128,6 +128,10 @@ class Families:
         self.trunk_changes = counter("trunk_changes_total", "Trunk went up or down", "trunk", "reason")
         self.lines = gauge("trunk_lines_in_use", "Calls at once on a trunk", "trunk")
         self.line_limit = gauge("trunk_lines_limit", "Calls at once that a trunk allows", "trunk")
+        self.sip_connections = Gauge(
+            "dialer_sip_connections", "TCP and TLS connections of SIP, open and opening", registry=registry
+        )
+        self.sip_connection_limit = Gauge("dialer_sip_connections_limit", "So many of them at once", registry=registry)
         self.sip_drops = totals("sip_dropped_total", "SIP input dropped", "reason")
         self.engine_refusals = totals("engine_refusals_total", "Steps that the engine dropped or had refused", "reason")
         self.sip_messages = totals("sip_messages_total", "SIP messages", "direction", "kind")

@@ -42,6 +42,7 @@ class Gauges:
     promises      campaign -> share of the last day's callbacks whose call left within 5 minutes of being due
     outbox        outcomes on disk that the broker has not acknowledged yet
     degraded      part -> whether it is degraded now; parts: store, broker, media
+    sip_connections  TCP and TLS connections of SIP, and how many there may be; None: none are used
     sip_drops     reason -> running total of SIP input that was dropped (since start, never falling)
     engine_refusals  reason -> running total of steps that the engine dropped or had refused (a state table, the
     store, ...)
@@ -70,6 +71,7 @@ class Gauges:
     promises: Mapping[str, float] | None = None
     outbox: int | None = None
     degraded: Mapping[str, bool] = field(default_factory=dict)
+    sip_connections: tuple[int, int] | None = None
     sip_drops: Mapping[str, int] = field(default_factory=dict)
     engine_refusals: Mapping[str, int] = field(default_factory=dict)
     sip_messages: Mapping[tuple[str, str], int] = field(default_factory=dict)

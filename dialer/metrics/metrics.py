@@ -261,6 +261,9 @@ class Metrics:
                 family.replace({(name,): float(value) for name, value in singles.items()})
         if gauges.phones_registered is not None:
             families.phones_registered.set(gauges.phones_registered)
+        if gauges.sip_connections is not None:
+            families.sip_connections.set(gauges.sip_connections[0])
+            families.sip_connection_limit.set(gauges.sip_connections[1])
         if gauges.abandonment is not None:
             windows = gauges.abandonment
             families.window_answered.replace({(name,): w.answered for name, w in windows.items()})

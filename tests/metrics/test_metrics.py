@@ -136,6 +136,14 @@ def test_the_legal_window_is_a_ratio_beside_its_cap() -> None:
     assert value(metrics, "dialer_abandonment_cap_ratio", campaign="sales") == 0.03
 
 
+def test_connections_of_sip_and_how_many_there_may_be() -> None:
+    metrics = Metrics()
+    metrics.observe(Gauges(at=0, sip_connections=(7, 4096)))
+    metrics.observe(Gauges(at=1))  # no transports that connect: nothing is said
+    assert value(metrics, "dialer_sip_connections") == 7
+    assert value(metrics, "dialer_sip_connections_limit") == 4096
+
+
 def test_running_totals_become_counters_and_may_begin_anew() -> None:
     metrics = Metrics()
     for total in (5, 5, 9, 2):
