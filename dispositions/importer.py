@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from dispositions.adding import enter
 from dispositions.candidate import Candidate
 from dispositions.consent import Consent
 from dispositions.csvfile import NO_ROWS, CsvFile, Fault, Format, Record, detect
@@ -193,7 +192,8 @@ class _Writer:
         with self._store.write() as tx:
             began = time.perf_counter()
             seen = commits_of_others(tx.connection)
-            self.counts.update([one[0] for one in enter(tx, self._campaign, self._list, some, self._at)])
+            entered = tx.enter_candidates(self._campaign, self._list, some, self._at)
+        self.counts.update([one[0] for one in entered])
         self._ended = time.perf_counter()
         self._pace.wrote(len(some), began, self._ended, others=None if seen is None else self._seen not in (None, seen))
         self._seen = seen

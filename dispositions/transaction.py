@@ -6,9 +6,9 @@ the ids come from the caller. Reading sees what the same transaction has done be
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete
 from sqlalchemy.engine import Connection
@@ -38,6 +38,7 @@ from dispositions.attempt import (
     NewAttempt,
     Recovery,
 )
+from dispositions.candidate import Candidate
 from dispositions.consent import Consent
 from dispositions.contact import AddResult, Claim, NewContact
 from dispositions.erasing import Erased
@@ -46,6 +47,7 @@ from dispositions.number import Validity
 from dispositions.outcome import Outcome
 from dispositions.policy import CampaignPolicy
 from dispositions.rows import upsert
+from dispositions.spoiling import spoiling
 from dispositions.state import ContactState
 from dispositions.statement import Statement
 from dispositions.unsent import take_back
@@ -61,28 +63,6 @@ _FORGET = Statement(delete(schema.saved).where(schema.saved.c.name == bindparam(
 _SENT = Statement(delete(schema.outbox).where(schema.outbox.c.id == bindparam("key")))
 
 
-P = ParamSpec("P")
-T = TypeVar("T")
-_Method: TypeAlias = "Callable[Concatenate[WriteTransaction, P], T]"
-
-
-def _spoiling(method: _Method[P, T]) -> _Method[P, T]:
-    """A `StoreConflict` may leave an operation half done in memory. Whoever catches it must not commit the rest:
-    the transaction is spoilt, every later operation and the commit raise it again."""
-
-    @wraps(method)
-    def guarded(self: WriteTransaction, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.spoilt is not None:
-            raise self.spoilt
-        try:
-            return method(self, *args, **kwargs)
-        except StoreConflict as conflict:
-            self.spoilt = conflict
-            raise
-
-    return guarded
-
-
 class WriteTransaction:
     """Made by `Store.write`; not to be kept beyond it."""
 
@@ -96,7 +76,7 @@ class WriteTransaction:
 
     # --- the list ------------------------------------------------------------------------------------------------
 
-    @_spoiling
+    @spoiling
     def add_contacts(
         self,
         campaign: str,
@@ -113,7 +93,14 @@ class WriteTransaction:
             self, campaign, list_name, contacts, at, validity=validity, default_zone=default_zone
         )
 
-    @_spoiling
+    @spoiling
+    def enter_candidates(
+        self, campaign: str, list_name: str, candidates: Sequence[Candidate], at: float
+    ) -> list[adding.Entered]:
+        """As `add_contacts`, for rows that were read and checked before the transaction began; see `adding.enter`."""
+        return adding.enter(self, campaign, list_name, candidates, at)
+
+    @spoiling
     def add_do_not_call(self, numbers: Iterable[str | int], source: str, at: float) -> int:
         """Put numbers (E.164) on the do-not-call list named `source` and withdraw the contacts that have no other
         number, in every registered campaign that the list binds. The number of those that were not on it. Raises
@@ -125,24 +112,24 @@ class WriteTransaction:
         and contacts that were withdrawn stay so."""
         return blocking.remove_do_not_call(self, numbers, source)
 
-    @_spoiling
+    @spoiling
     def correct(self, contact_id: int, fields: Mapping[str, Any], numbers: Sequence[str], who: str, at: float) -> int:
         """Correct a contact's fields (None takes one out) and give it new numbers, to be dialed first; how many of
         both. `who` is written into its history. Raises `UnknownContact`, `ArgumentError`."""
         return learning.correct(self, self.contact(contact_id), fields, numbers, who, at)
 
-    @_spoiling
+    @spoiling
     def withdraw(self, contact_id: int, who: str, at: float) -> bool:
         """Not wanted any more: settled, its callback closed; False when it was settled already. Raises
         `UnknownContact`, `UnderWay` while it is being called or awaits its disposition."""
         return task.withdraw(self, self.contact(contact_id), who, at)
 
-    @_spoiling
+    @spoiling
     def record_consent(self, contact_id: int, ground: Consent | None, who: str, at: float) -> None:
         """The lawful basis on which the contact may be called; None: it was taken back. Raises `UnknownContact`."""
         withholding.record_consent(self, contact_id, ground, who, at)
 
-    @_spoiling
+    @spoiling
     def erase(self, number: str | int, who: str, at: float, *, keep: Collection[str] = ()) -> Erased:
         """Forget the person with this number (E.164) in every campaign, and keep the mark that nobody calls them: see
         `erasing`. `keep`: fields of ended sales that the law asks to keep. Raises `NumberError`, `UnderWay`."""
@@ -154,13 +141,13 @@ class WriteTransaction:
 
     # --- calls -----------------------------------------------------------------------------------------------------
 
-    @_spoiling
+    @spoiling
     def claim(self, campaign: str, limit: int, at: float, lease_until: float) -> list[Claim]:
         """At most `limit` contacts to dial now: due shared callbacks, then due retries, then fresh ones, higher
         priority first; only such whose every zone is within its hours, under the caps, not on a do-not-call list."""
         return claiming.claim(self, campaign, limit, at, lease_until)
 
-    @_spoiling
+    @spoiling
     def claim_contact(
         self, campaign: str, contact_id: int, at: float, lease_until: float, *, reserved: bool = False
     ) -> Claim:
@@ -168,13 +155,13 @@ class WriteTransaction:
         abandoned one's delay does not bind. Raises `NotDialable` with the reasons, `UnknownContact`."""
         return claiming.claim_contact(self, campaign, contact_id, at, lease_until, reserved)
 
-    @_spoiling
+    @spoiling
     def release(self, claims: Sequence[Claim], at: float, *, until: float | None = None) -> int:
         """Nothing was sent: back to where they came from. Those no longer leased without an attempt are passed over.
         `until`: none of them can be dialed before, so they wait and do not stand in others' way."""
         return claiming.release(self, [claim.contact_id for claim in claims], at, until)
 
-    @_spoiling
+    @spoiling
     def start_attempts(self, attempts: Sequence[NewAttempt], at: float) -> None:
         """Write the attempts down before their INVITEs leave. An attempt that is there already is passed over (a
         replay). Raises `NotLeased`, `UnknownContact` before anything is written."""
@@ -193,7 +180,7 @@ class WriteTransaction:
         """`AttemptUpdate` by keywords."""
         self.update_attempts([AttemptUpdate(attempt_id, **values)])
 
-    @_spoiling
+    @spoiling
     def update_attempts(self, updates: Sequence[AttemptUpdate]) -> None:
         """What became known of running attempts. Raises `UnknownAttempt` before anything is changed."""
         self.work.load_attempts([update.attempt_id for update in updates])
@@ -215,14 +202,14 @@ class WriteTransaction:
         Raises `UnknownAttempt`, `AlreadyFinished` (with another outcome)."""
         return self.finish_attempts([Finish(attempt_id, outcome, at, cause, talk_seconds)])[0]
 
-    @_spoiling
+    @spoiling
     def finish_attempts(self, ends: Sequence[Finish]) -> list[Applied]:
         """Many at once: all are checked before the first is applied."""
         self.work.load_attempts([end.attempt_id for end in ends])
         checked = [finishing.check(self, end) for end in ends]
         return [finishing.finish(self, end, attempt) for end, attempt in zip(ends, checked, strict=True)]
 
-    @_spoiling
+    @spoiling
     def withdraw_attempt(self, attempt_id: str, at: float, reason: str) -> None:
         """No INVITE of the attempt has left, and none will: it is on record as cancelled (cause `not sent: REASON`),
         counts as no attempt, and its contact may be dialed again at once. A repetition changes nothing. Raises
@@ -246,7 +233,7 @@ class WriteTransaction:
         given = Disposition(attempt_id, code, agent, at, callback_at, callback_personal, note, fields, tuple(numbers))
         return self.dispose_attempts([given])[0]
 
-    @_spoiling
+    @spoiling
     def dispose_attempts(self, given: Sequence[Disposition]) -> list[Applied]:
         """Agents' codes, during or after calls, or as corrections: all are checked before the first is applied."""
         self.work.load_attempts([one.attempt_id for one in given])
@@ -255,13 +242,13 @@ class WriteTransaction:
 
     # --- time and crashes --------------------------------------------------------------------------------------------
 
-    @_spoiling
+    @spoiling
     def recover(self, at: float, campaigns: Sequence[str] | None = None) -> Recovery:
         """After a crash, before anything is dialed: see `recovery.recover`. `campaigns`: those that this daemon owns;
         all registered when None."""
         return recovery.recover(self, at, campaigns)
 
-    @_spoiling
+    @spoiling
     def tend_callbacks(self, at: float) -> list[CallbackCard]:
         """Personal callbacks past their grace become shared, expired ones close; those that changed."""
         return recovery.tend_callbacks(self, at)
@@ -271,18 +258,18 @@ class WriteTransaction:
         self.flush()
         return callbacks.remind(self, at)
 
-    @_spoiling
+    @spoiling
     def tend_reviews(self, at: float) -> list[Applied]:
         """Calls that nobody disposed in time get the table's `undisposed` rule."""
         return recovery.tend_reviews(self, at)
 
-    @_spoiling
+    @spoiling
     def tend_leases(self, at: float) -> int:
         """Leases that ran out without an attempt go back: a claim whose commit was confirmed to nobody, a preview
         left open."""
         return recovery.tend_leases(self, at)
 
-    @_spoiling
+    @spoiling
     def reassign_callback(self, callback_id: int, agent: str | None, at: float) -> CallbackCard:
         """Give an open callback to another agent; to everybody when None. Raises `UnknownCallback`."""
         return recovery.reassign_callback(self, callback_id, agent, at)

@@ -386,10 +386,12 @@ def test_a_list_that_comes_beside_a_dialer_comes_in_small_pieces(
     store, dialer = opened(tmp_path / "s.db"), opened(tmp_path / "s.db")
     now, sizes, pauses = [0.0], [], []
 
-    def enter(*given: Any) -> Any:
+    enter = adding.enter
+
+    def slow(*given: Any) -> Any:
         sizes.append(len(given[3]))
         now[0] += 0.06
-        return adding.enter(*given)
+        return enter(*given)
 
     def sleep(seconds: float) -> None:  # the dialer's turn
         now[0] += seconds
@@ -397,7 +399,7 @@ def test_a_list_that_comes_beside_a_dialer_comes_in_small_pieces(
         with dialer.write() as tx:
             tx.save_state("k", seconds)
 
-    monkeypatch.setattr(importer, "enter", enter)
+    monkeypatch.setattr(adding, "enter", slow)
     monkeypatch.setattr(importer, "time", SimpleNamespace(perf_counter=lambda: now[0], sleep=sleep))
     monkeypatch.setattr(importer, "Pace", lambda: Pace(rows=500, _others_at=0.0))
     assert import_csv(store, "c", spec_of(tmp_path / "list.csv"), 5.0).rejected == 80

@@ -93,9 +93,9 @@ def wrap_commits(point: FaultPoint) -> None:
         return call
 
     for name in (
-        "add_contacts", "add_do_not_call", "claim", "claim_contact", "release", "start_attempts", "update_attempt",
-        "update_attempts", "finish_attempt", "finish_attempts", "dispose", "dispose_attempts", "recover", "outbox_add",
-        "outbox_done", "save_state",
+        "add_contacts", "enter_candidates", "add_do_not_call", "claim", "claim_contact", "release", "start_attempts",
+        "update_attempt", "update_attempts", "finish_attempt", "finish_attempts", "dispose", "dispose_attempts",
+        "recover", "outbox_add", "outbox_done", "save_state",
     ):  # fmt: skip
         setattr(WriteTransaction, name, recording(name, getattr(WriteTransaction, name)))
     commit: Callable[[Any, Any], None] = DefaultDialect.do_commit

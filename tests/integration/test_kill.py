@@ -29,7 +29,7 @@ BEHAVIOUR = CarrierSettings(
 )
 OPERATIONS = {
     # operation: the passage at which to die
-    "add_contact": 1,
+    "enter_candidate": 1,
     "claim": 2,
     "start_attempt": 2,
     "update_attempt": 4,
