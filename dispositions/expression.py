@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,9 @@ def parse_filter(text: str) -> Filter:
         raise ExpressionError(1, text.index("\x00") + 1, "holds a NUL")
     try:
         # in brackets it may be broken into lines; the first line's columns are one too far then
-        tree = ast.parse(f"({text}\n)", mode="eval")
+        with warnings.catch_warnings():  # a SyntaxWarning would name a file `<unknown>` to a manager
+            warnings.simplefilter("ignore", SyntaxWarning)
+            tree = ast.parse(f"({text}\n)", mode="eval")
     except SyntaxError as error:
         line = min(error.lineno or 1, text.count("\n") + 1)
         column = (error.offset or 1) - (1 if line == 1 else 0)
