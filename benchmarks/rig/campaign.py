@@ -23,9 +23,7 @@ def numbers(count: int) -> list[str]:
     block = 100 * len(AREA_CODES)
     if count > 9 * block:
         raise ValueError(f"there are only {9 * block} such numbers")
-    return [
-        f"+1{AREA_CODES[index % block // 100]}5550{1 + index // block}{index % 100:02d}" for index in range(count)
-    ]
+    return [f"+1{AREA_CODES[index % block // 100]}5550{1 + index // block}{index % 100:02d}" for index in range(count)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

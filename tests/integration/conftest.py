@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.floor import Floor
+from benchmarks.rig.kamailio import TLS_MODULE
 
 REPORT = pytest.StashKey[dict[str, pytest.TestReport]]()
 SHOWN_LINES = 25
@@ -26,6 +29,17 @@ def ended_badly(item: pytest.Item) -> bool:
     """Whether the test's own part has failed."""
     report = item.stash.get(REPORT, {}).get("call")
     return report is not None and report.failed
+
+
+@pytest.fixture
+def kamailio_tls(need: Callable[[str], str]) -> str:
+    """The path of a Kamailio that has TLS, and openssl beside it; see `need`."""
+    need("openssl")
+    program = need("kamailio")
+    if not glob.glob(TLS_MODULE):
+        message = "Kamailio's TLS is not installed: apt-get install --no-install-recommends kamailio-tls-modules"
+        pytest.fail(message, pytrace=False) if os.environ.get("CI") else pytest.skip(message)
+    return program
 
 
 @pytest.fixture

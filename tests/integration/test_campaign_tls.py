@@ -4,9 +4,6 @@ sides, and SIPp the exchange behind it. Requests of the carrier come back over T
 
 from __future__ import annotations
 
-import glob
-import os
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 
 from benchmarks.rig.authority import Authority
 from benchmarks.rig.floor import Floor
+from benchmarks.rig.kamailio import Kamailio
 from benchmarks.rig.process import free_port
 from benchmarks.rig.scenario import CarrierSettings, carrier
 from benchmarks.rig.sipp import Sipp
@@ -22,7 +20,6 @@ from benchmarks.rig.sipp import Sipp
 pytestmark = pytest.mark.peer
 HOST = "127.0.0.1"
 NAME = "trunk.test"
-TLS_MODULE = "/usr/lib/*/kamailio/modules/tls.so"
 CONFIG = Path(__file__).parent / "kamailio" / "edge.cfg"
 BEHAVIOUR = CarrierSettings(answer=60, busy=20, not_found=5, unavailable_503=0, temporarily_480=5, hold=(0.3, 0.8))
 
@@ -38,13 +35,8 @@ def exchange(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Sipp]:
 
 
 @pytest.fixture
-def edge(tmp_path: Path, need: Callable[[str], str], exchange: Sipp) -> Iterator[tuple[int, Authority]]:
+def edge(tmp_path: Path, kamailio_tls: str, exchange: Sipp) -> Iterator[tuple[int, Authority]]:
     """A running Kamailio before the exchange: its TLS port, and the authority that it trusts."""
-    program = need("kamailio")
-    need("openssl")
-    if not glob.glob(TLS_MODULE):
-        message = "Kamailio's TLS is not installed: apt-get install --no-install-recommends kamailio-tls-modules"
-        pytest.fail(message, pytrace=False) if os.environ.get("CI") else pytest.skip(message)
     authority = Authority(tmp_path)
     shown = authority.issue("edge", f"DNS:{NAME}")
     port = free_port()
@@ -52,22 +44,8 @@ def edge(tmp_path: Path, need: Callable[[str], str], exchange: Sipp) -> Iterator
         "TLS_PORT": port, "UDP_PORT": free_port(), "SHOWN": shown.certificate, "PRIVATE": shown.key,
         "AUTHORITY": authority.ca_file, "EXCHANGE_PORT": exchange.port,
     }  # fmt: skip
-    text = CONFIG.read_text()
-    for word, value in values.items():
-        text = text.replace(word, str(value))
-    config = tmp_path / "edge.cfg"
-    config.write_text(text)
-    with (tmp_path / "edge.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(tmp_path)], stdout=log, stderr=log
-        )
-    yield port, authority
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with Kamailio(kamailio_tls, CONFIG, values, tmp_path):
+        yield port, authority
 
 
 def test_a_campaign_through_a_tls_trunk(

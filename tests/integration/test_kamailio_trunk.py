@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.rig.kamailio import Kamailio
+from benchmarks.rig.process import free_port
 from dialer.sip import (
     Answered,
     Credentials,
@@ -38,23 +38,9 @@ CONFIG = Path(__file__).parent / "kamailio" / "trunk.cfg"
 @pytest.fixture(params=["MD5", "SHA-256"])
 def trunk(tmp_path: Path, request: pytest.FixtureRequest, need: Callable[[str], str]) -> Iterator[tuple[str, int]]:
     """A running Kamailio; its address. Ends with the test."""
-    program = need("kamailio")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        port = sock.getsockname()[1]
-    config = tmp_path / "trunk.cfg"
-    config.write_text(CONFIG.read_text().replace("PORT", str(port)).replace("ALGORITHM", request.param))
-    with (tmp_path / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(tmp_path)], stdout=log, stderr=log
-        )
-    yield HOST, port
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    port = free_port()
+    with Kamailio(need("kamailio"), CONFIG, {"PORT": port, "ALGORITHM": request.param}, tmp_path):
+        yield HOST, port
 
 
 class Phone:

@@ -5,7 +5,6 @@ other.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import textwrap
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.baresip import Baresip
+from benchmarks.rig.kamailio import Kamailio
 from benchmarks.rig.process import free_port
 from dialer.commands import COMMAND
 from dialer.config.load import load
@@ -78,20 +78,9 @@ async def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 @pytest.fixture(params=["MD5", "SHA-256"])
 def kamailio(tmp_path: Path, request: pytest.FixtureRequest, need: Callable[[str], str]) -> Iterator[int]:
     """The port of a running Kamailio that wants to be registered with."""
-    program, port = need("kamailio"), free_port()
-    config = tmp_path / "trunk.cfg"
-    config.write_text(KAMAILIO.read_text().replace("PORT", str(port)).replace("ALGORITHM", request.param))
-    with (tmp_path / "kamailio.log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(tmp_path)], stdout=log, stderr=log
-        )
-    yield port
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    port = free_port()
+    with Kamailio(need("kamailio"), KAMAILIO, {"PORT": port, "ALGORITHM": request.param}, tmp_path):
+        yield port
 
 
 def trunk_keys(folder: Path, registrars: str = "") -> str:

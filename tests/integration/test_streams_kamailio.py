@@ -5,9 +5,6 @@ test's own authority on both sides.
 from __future__ import annotations
 
 import asyncio
-import glob
-import os
-import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.authority import Authority
+from benchmarks.rig.kamailio import Kamailio
 from benchmarks.rig.name_server import NameServer
 from benchmarks.rig.process import free_port
 from dialer.locate import Locator, Place
@@ -43,7 +41,6 @@ pytestmark = pytest.mark.peer
 HOST = "127.0.0.1"
 NAME = "trunk.test"
 OFFER, ANSWER = sdp.audio(HOST, 40_000), sdp.audio(HOST, 40_002)
-TLS_MODULE = "/usr/lib/*/kamailio/modules/tls.so"
 CONFIG = Path(__file__).parent / "kamailio" / "streams.cfg"
 
 
@@ -54,19 +51,14 @@ class Carrier:
     tcp: Flow
     tls: Flow
     authority: Authority
-    process: subprocess.Popen[bytes]
+    process: Kamailio
 
 
 @pytest.fixture
-def start(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Callable[[str], Carrier]]:
+def start(tmp_path: Path, kamailio_tls: str) -> Iterator[Callable[[str], Carrier]]:
     """`start("one")` starts a Kamailio with a folder of its own; all trust one authority, and end with the test."""
-    program = need("kamailio")
-    need("openssl")
-    if not glob.glob(TLS_MODULE):
-        message = "Kamailio's TLS is not installed: apt-get install --no-install-recommends kamailio-tls-modules"
-        pytest.fail(message, pytrace=False) if os.environ.get("CI") else pytest.skip(message)
     authority = Authority(tmp_path)
-    started: list[subprocess.Popen[bytes]] = []
+    started: list[Kamailio] = []
 
     def run(name: str) -> Carrier:
         folder = tmp_path / name
@@ -77,30 +69,13 @@ def start(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Callable[[str]
             "TCP_PORT": tcp, "TLS_PORT": tls, "SHOWN": shown.certificate, "PRIVATE": shown.key,
             "AUTHORITY": authority.ca_file,
         }  # fmt: skip
-        text = CONFIG.read_text()
-        for word, value in values.items():
-            text = text.replace(word, str(value))
-        config = folder / "streams.cfg"
-        config.write_text(text)
-        with (folder / "kamailio.log").open("wb") as log:
-            process = subprocess.Popen(
-                [program, "-f", str(config), "-DD", "-m", "32", "-M", "4", "-Y", str(folder)], stdout=log, stderr=log
-            )
+        process = Kamailio(kamailio_tls, CONFIG, values, folder)
         started.append(process)
         return Carrier(Flow(HOST, tcp, "tcp"), Flow(HOST, tls, "tls", "trunk"), authority, process)
 
     yield run
     for process in started:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        process.stop()
 
 
 @pytest.fixture
@@ -266,7 +241,7 @@ def test_rfc3263_4_3_of_two_kamailios_by_srv_the_second_takes_over(start: Callab
         keys = Credentials("callee", "s3cret")
         callee.transports.register(f"sip:{NAME}", uri, servers, expires=60, credentials=keys)
         assert (await callee.expect(Registered)).destination == one.tls
-        await asyncio.to_thread(stop, one.process)
+        await asyncio.to_thread(one.process.stop)
         callee.transports.register(f"sip:{NAME}", uri, servers, expires=60, credentials=keys)
         assert (await callee.expect(Registered)).destination == two.tls
 
