@@ -17,7 +17,7 @@ from benchmarks.rig.process import free_port
 from benchmarks.rig.scenario import CarrierSettings, carrier
 from benchmarks.rig.sipp import Sipp
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 NAME = "trunk.test"
 CONFIG = Path(__file__).parent / "kamailio" / "edge.cfg"

@@ -21,7 +21,7 @@ from benchmarks.rig.postgres import CannotRun, Postgres
 from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
 FAULTY = str(Path(__file__).with_name("faulty_daemon.py"))
 #: The carrier's people hang up by themselves.

@@ -17,7 +17,7 @@ from benchmarks.rig.postgres import CannotRun, Postgres
 from benchmarks.rig.process import Process, until
 from benchmarks.thirdparty.stage import SaleStage
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
 QUICK = 'timeout = 3\npause = "100ms"\npause_most = 1\nbreaker_rest = "500ms"'
 FAULTS = {"error": 0.05, "lost": 0.05, "reset": 0.03, "hang": 0.02, "hang_seconds": 4.0}
