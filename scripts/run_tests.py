@@ -16,7 +16,7 @@ NO_TESTS = 5  # pytest's exit code when nothing was selected, e.g. by -k
 def main(arguments: list[str]) -> int:
     """Exit code for the shell."""
     pytest = [sys.executable, "-m", "pytest", *arguments]
-    workers = ["-n", str(min((os.cpu_count() or 1) + 1, 4))]  # one more than cores: many wait for calls to end
+    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
     print("tests: in parallel", flush=True)
     rooms = subprocess.call([*pytest, *workers, "-m", "(parallel or not peer) and not soak", "--durations=8"])
     print("tests: against real peers, one after another", flush=True)

@@ -121,8 +121,10 @@ class CallStory:
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended at the carrier, with its last message acknowledged."""
-        return "END" in self.events
+        """Whether the call has ended at the carrier, with its last message acknowledged; or both ends have said BYE.
+        (SIPp aborts a call when the 200 to its own BYE comes while it answers the one that crossed it.)
+        """
+        return "END" in self.events or "BYE_CROSSED" in self.events
 
     @property
     def rings_no_more(self) -> bool:
