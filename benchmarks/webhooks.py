@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.answer_to_agent import percentile
-from benchmarks.daemon import BRIDGED
 from benchmarks.rig import phases
-from benchmarks.rig.floor import Floor
 from benchmarks.rig.phases import Watch, compared, turns
 from benchmarks.rig.process import until
-from benchmarks.sales.beside import SETTLE, apart
+from benchmarks.sales.beside import SETTLE, apart, joined_calls
 from benchmarks.thirdparty.parties import ThirdParties
 from benchmarks.thirdparty.receiver import broken, log_of
 
@@ -56,18 +54,7 @@ def beside_calls(calls: float, seconds: float, pairs: int, folder: Path, *, firs
     secret = {"RECEIVER_SECRET": SECRET}
     with (
         ThirdParties(folder / "parties", FAULTS, seed=7, niceness=19, kinds=["receiver"], env=secret) as parties,
-        Floor(
-            folder,
-            contacts=round(calls * (2 * pairs * (seconds + SETTLE) + DELIVERED_WITHIN)),
-            agents=round(calls * 6),
-            behaviour=BRIDGED,
-            calls_per_second=calls,
-            lines=1000,
-            mode="power",
-            calls_per_agent=2.0,
-            log_level="warning",
-            media_port_count=4000,
-        ) as floor,
+        joined_calls(folder, calls, 2 * pairs * (seconds + SETTLE) + DELIVERED_WITHIN) as floor,
     ):
         hook = _HOOK.format(port=parties.ports["receiver"], kinds=json.dumps(list(KINDS)))
         daemon = floor.start_daemon(secret)

@@ -39,18 +39,8 @@ def beside_calls(
     `first`: see `apart`."""
     with (
         ThirdParties(folder / "parties", {**FAULTS, "hang_seconds": 30.0}, seed=7, niceness=19) as parties,
-        Floor(
-            folder,
-            contacts=round(calls * (2 * pairs * (seconds + SETTLE) + LONGEST_END)),
-            agents=round(calls * 6),
-            behaviour=BRIDGED,
-            calls_per_second=calls,
-            lines=1000,
-            mode="power",
-            calls_per_agent=2.0,
-            log_level="warning",
-            media_port_count=4000,
-            extra=parties.table(at_once="400"),
+        joined_calls(
+            folder, calls, 2 * pairs * (seconds + SETTLE) + LONGEST_END, extra=parties.table(at_once="400")
         ) as floor,
     ):
         daemon = floor.start_daemon()
@@ -84,6 +74,23 @@ def beside_calls(
         "answer_to_agent": compared(phases),
         "broken": {name: len(keys) for name, keys in wrong.items()},
     }
+
+
+def joined_calls(folder: Path, calls: float, seconds: float, *, extra: str = "") -> Floor:
+    """A floor with contacts for `seconds` of `calls` a second, every one answered and joined. `extra`: more config."""
+    return Floor(
+        folder,
+        contacts=round(calls * seconds),
+        agents=round(calls * 6),
+        behaviour=BRIDGED,
+        calls_per_second=calls,
+        lines=1000,
+        mode="power",
+        calls_per_agent=2.0,
+        log_level="warning",
+        media_port_count=4000,
+        extra=extra,
+    )
 
 
 def apart(floor: Floor, parties: ThirdParties, *, first: bool) -> None:
