@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import runpy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from benchmarks.rig.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "peers.py"))["PEERS"]
@@ -39,3 +43,16 @@ def need() -> Callable[[str], str]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="module")
+def server(need: Callable[[str], str]) -> Iterator[Postgres]:
+    """A PostgreSQL server of the module's own, which its tests may kill."""
+    from benchmarks.rig.postgres import CannotRun, Postgres  # with its driver, which other tests can do without
+
+    try:
+        made = Postgres(Path(need("pg_ctl")).resolve().parent)
+    except CannotRun as reason:
+        pytest.skip(str(reason))
+    with made:
+        yield made

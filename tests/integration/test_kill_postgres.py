@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from benchmarks.rig import joins
 from benchmarks.rig.cores import children
 from benchmarks.rig.floor import Floor
-from benchmarks.rig.postgres import CannotRun, Postgres
+from benchmarks.rig.postgres import Postgres
 from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
 
@@ -38,16 +38,6 @@ PASSAGES = {
 POINTS = [(f"{side}:{what}", passage) for what, passage in PASSAGES.items() for side in ("before", "after")]
 #: Between what the far end has heard and what is on disk.
 WORST = ["after:commit-start_attempt", "before:commit-finish_attempt", "after:commit-dispose_attempt"]
-
-
-@pytest.fixture(scope="module")
-def server(need: Callable[[str], str]) -> Iterator[Postgres]:
-    try:
-        made = Postgres(Path(need("pg_ctl")).resolve().parent)
-    except CannotRun as reason:
-        pytest.skip(str(reason))
-    with made:
-        yield made
 
 
 def make(

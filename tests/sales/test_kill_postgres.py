@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.postgres import CannotRun, Postgres
+from benchmarks.rig.postgres import Postgres
 from benchmarks.rig.process import Process, until
 from benchmarks.thirdparty.stage import SaleStage
 
@@ -29,16 +29,6 @@ REQUESTS = {"ask-reservation": 1, "ask-payment": 2, "ask-issue": 2, "undo-paymen
 POINTS = [(f"{side}:{what}", n) for what, n in {**COMMITS, **REQUESTS}.items() for side in ("before", "after")]
 #: Between what a third party has done and what is on record of it.
 WORST = [("after:commit-claim", 1), ("before:commit-advance", 2), ("before:commit-record", 2)]
-
-
-@pytest.fixture(scope="module")
-def server(need: Callable[[str], str]) -> Iterator[Postgres]:
-    try:
-        made = Postgres(Path(need("pg_ctl")).resolve().parent)
-    except CannotRun as reason:
-        pytest.skip(str(reason))
-    with made:
-        yield made
 
 
 @pytest.fixture
