@@ -13,7 +13,8 @@ from dialer.agent import AgentState
 from dialer.events import AgentChanged, Event
 from dialer.services import Services
 
-#: Names in the store: this, the campaign, the hour since the epoch, the second in which the daemon began.
+#: Names in the store: this, the campaign, the hour since the epoch, the millisecond in which the daemon began: one that
+#: is killed and started again within a second must not write over what it counted before.
 KEY: Final = "agent_time/"
 HOUR: Final = 3600.0
 
@@ -23,7 +24,7 @@ class AgentTimes:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._began = int(services.clock.at())
+        self._began = int(services.clock.at() * 1000)
         self._now: dict[str, tuple[str, str, float]] = {}
         """agent -> (campaign, state, since when it is not counted yet); nobody who is logged out"""
         self._rows: dict[tuple[str, int], dict[str, dict[str, float]]] = {}

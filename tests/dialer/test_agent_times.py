@@ -47,8 +47,8 @@ def test_each_state_has_its_seconds_in_each_hour(kept: Kept) -> None:
     kept.time = TEN + 9000
     times.save()
     assert kept.rows == {
-        "agent_time/spring/0000010/36000": {"ana": {"available": 40.0, "talking": 3500.0}},
-        "agent_time/spring/0000011/36000": {"ana": {"talking": 50.0, "wrap_up": 20.0}},
+        "agent_time/spring/0000010/36000000": {"ana": {"available": 40.0, "talking": 3500.0}},
+        "agent_time/spring/0000011/36000000": {"ana": {"talking": 50.0, "wrap_up": 20.0}},
     }
 
 
@@ -58,13 +58,13 @@ def test_a_state_that_lasts_is_saved_up_to_now_and_never_twice(kept: Kept) -> No
     for _ in range(3):
         kept.time += 30
         times.save()
-    assert kept.rows == {"agent_time/spring/0000010/36000": {"ana": {"available": 90.0}}}
+    assert kept.rows == {"agent_time/spring/0000010/36000000": {"ana": {"available": 90.0}}}
     kept.time = TEN + 3610
     times.save()
     kept.time = TEN + 3620
     times.save()
-    assert kept.rows["agent_time/spring/0000010/36000"] == {"ana": {"available": 3600.0}}
-    assert kept.rows["agent_time/spring/0000011/36000"] == {"ana": {"available": 20.0}}
+    assert kept.rows["agent_time/spring/0000010/36000000"] == {"ana": {"available": 3600.0}}
+    assert kept.rows["agent_time/spring/0000011/36000000"] == {"ana": {"available": 20.0}}
 
 
 def test_each_campaign_has_the_time_in_which_the_agent_was_there(kept: Kept) -> None:
@@ -75,8 +75,8 @@ def test_each_campaign_has_the_time_in_which_the_agent_was_there(kept: Kept) -> 
     kept.moved(times, TEN + 70, "logged_out", campaign="autumn")
     times.save()
     assert kept.rows == {
-        "agent_time/spring/0000010/36000": {"ana": {"available": 10.0}},
-        "agent_time/autumn/0000010/36000": {"ana": {"break": 20.0}},
+        "agent_time/spring/0000010/36000000": {"ana": {"available": 10.0}},
+        "agent_time/autumn/0000010/36000000": {"ana": {"break": 20.0}},
     }
 
 
@@ -86,7 +86,18 @@ def test_a_clock_that_is_set_back_takes_nothing_away(kept: Kept) -> None:
     kept.moved(times, TEN + 40, "talking")
     kept.moved(times, TEN + 60, "logged_out")
     times.save()
-    assert kept.rows == {"agent_time/spring/0000010/36000": {"ana": {"talking": 20.0}}}
+    assert kept.rows == {"agent_time/spring/0000010/36000000": {"ana": {"talking": 20.0}}}
+
+
+def test_two_lives_within_one_second_stand_beside_each_other(kept: Kept) -> None:
+    for life in range(2):
+        kept.time = TEN + 0.3 * life
+        times = AgentTimes(kept.services)
+        kept.moved(times, kept.time, "available")
+        kept.time += 0.2
+        times.save()
+    rows = {key.removeprefix("agent_time/spring/"): row for key, row in kept.rows.items()}
+    assert added_up(rows) == {"ana": {"available": pytest.approx(0.4)}}
 
 
 def test_runs_in_the_same_hour_are_added_and_older_hours_left_out() -> None:
