@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.pacing import cost
 from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
-from benchmarks.pacing.cells import ASKED, Cell, exact_cell, full_cells, quick_cells, real_cell
+from benchmarks.pacing.cells import ASKED, Cell, exact_cell, full_cells, grid_cells, quick_cells, real_cell
 from benchmarks.pacing.days import days, rolling, upper
 from benchmarks.pacing.held_out import held_out_cells
 from benchmarks.pacing.measure import Measured, Verdict, measure
@@ -29,7 +29,7 @@ Args = argparse.Namespace
 def table(args: Args) -> int:
     """Ours, the rivals and the optimum on every cell; returns how many verdicts are not kept."""
     start = time.process_time()
-    every = quick_cells() if args.quick else held_out_cells() if args.held_out else full_cells()
+    every = CELLS[args.which][0]() if args.which else full_cells()
     cells = [cell for cell in every if re.search(args.cells, cell.name)]
     if args.hours:
         cells = [replace(cell, hours=args.hours) for cell in cells]
@@ -264,6 +264,11 @@ def costs(_: Args) -> int:
     return broken
 
 
+CELLS = {
+    "quick": (quick_cells, "a few short cells, under two minutes"),
+    "held-out": (held_out_cells, "the settings that nothing was tuned on"),
+    "grid": (grid_cells, "memoryless teams over the whole range of agents, p, handle time and cap (with --ours)"),
+}
 PARTS = {
     "table": table,
     "days": windows,
@@ -283,8 +288,9 @@ def main() -> int:
         prog="python -m benchmarks.pacing", description="Measure pacing; see docs/design/pacing-benchmark.md."
     )
     parser.add_argument("part", nargs="?", choices=PARTS, default="table", help="what to measure (default: table)")
-    parser.add_argument("--quick", action="store_true", help="table: a few short cells, under two minutes")
-    parser.add_argument("--held-out", action="store_true", help="table: the settings that nothing was tuned on")
+    which = parser.add_mutually_exclusive_group()
+    for name, (_, words) in CELLS.items():
+        which.add_argument(f"--{name}", dest="which", action="store_const", const=name, help=f"table: {words}")
     parser.add_argument("--ours", action="store_true", help="table: only our pacer")
     parser.add_argument(
         "--rivals", choices=("power", "all"), default="all", help="table: which rivals to tune in hindsight"

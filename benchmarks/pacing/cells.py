@@ -6,6 +6,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 from pacing import PacingConfig
@@ -126,6 +127,12 @@ def full_cells() -> list[Cell]:
         longer_cell(20),
         lifelike_cell(20),
     ]
+
+
+def grid_cells() -> list[Cell]:
+    """Memoryless teams over the whole range that the distance to the optimum is asked for."""
+    grid = product((5, 10, 20, 50, 100), (0.1, 0.3, 0.5), (60.0, 150.0, 300.0), (0.01, 0.03, 0.05))
+    return [exact_cell(n, p, handle, cap) for n, p, handle, cap in grid]
 
 
 def _runs(agents: int) -> int:
