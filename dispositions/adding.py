@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import bindparam
 
 from dispositions import schema, withholding
 from dispositions.bulk import Among, Bulk
-from dispositions.candidate import Candidate, of_contact, specs_of
-from dispositions.consent import Consent
+from dispositions.candidate import Candidates, Line, add_contact, specs_of
 from dispositions.contact import AddResult, NewContact
 from dispositions.errors import NumberError
 from dispositions.number import Number, Validity, normalise, store_zones
@@ -28,19 +29,39 @@ if TYPE_CHECKING:
 _n, _c = schema.number.c, schema.contact.c
 _BY_NUMBER = Among(_n.digits, _n.contact_id, _n.campaign_id == bindparam("campaign_id"))
 _BY_EXTERNAL = Among(_c.external_id, _c.id, _c.campaign_id == bindparam("campaign_id"))
-_CONTACTS = Bulk(schema.contact)
-_NUMBERS = Bulk(schema.number)
-_READY = Bulk(schema.ready)
-_SETTLED = Bulk(schema.settled)
-_GROUNDS = Bulk(schema.consent)
+_CONTACTS = Bulk(schema.contact, "campaign_id", "list", "attempts", "progress", "callback_id", "added_at")
+_NUMBERS = Bulk(schema.number, "campaign_id", "status", "invalid", "answered_at")
+_READY = Bulk(schema.ready, "campaign_id")
+_SETTLED = Bulk(schema.settled, "campaign_id", "at")
+_GROUNDS = Bulk(schema.consent, "campaign_id", "recorded_at")
 _ZONE = Statement(
     lambda dialect: upsert(schema.campaign_zone, ["campaign_id", "zone_id"], dialect),
     columns=("campaign_id", "zone_id"),
 )
 
-Entered: TypeAlias = tuple[Literal["added", "duplicate", "do_not_call"], int | None, str]
-"""What became of one candidate, in the order of the attributes of `AddResult`."""
 _Row: TypeAlias = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What became of candidates. `added`: the places of those that are in now, their ids counting on from `first`.
+    `others`: place -> what of each of the others."""
+
+    added: Sequence[int]
+    first: int
+    others: Mapping[int, AddResult]
+
+    def counts(self) -> Counter[str]:
+        """How many came to each end."""
+        counts: Counter[str] = Counter([one.status for one in self.others.values()])
+        counts["added"] = len(self.added)
+        return counts
+
+    def results(self) -> list[AddResult]:
+        """One for each, in order."""
+        found = dict(self.others)
+        found.update((place, AddResult("added", key)) for key, place in enumerate(self.added, self.first))
+        return [found[place] for place in range(len(found))]
 
 
 def add_contacts(
@@ -56,15 +77,14 @@ def add_contacts(
     """See `WriteTransaction.add_contacts` and `enter`."""
     policy = tx.store.policy(campaign)
     specs = specs_of(policy, list_name)
-    made = [of_contact(new, policy, specs, validity=validity, default_zone=default_zone) for new in contacts]
-    entered = iter(enter(tx, campaign, list_name, [one for one in made if not isinstance(one, str)], at))
-    return [AddResult("rejected", reason=one) if isinstance(one, str) else AddResult(*next(entered)) for one in made]
+    made = Candidates()
+    reasons = [add_contact(made, new, policy, specs, validity=validity, default_zone=default_zone) for new in contacts]
+    entered = iter(enter(tx, campaign, list_name, made, at).results())
+    return [AddResult("rejected", reason=reason) if reason else next(entered) for reason in reasons]
 
 
-def enter(
-    tx: WriteTransaction, campaign: str, list_name: str, candidates: Sequence[Candidate], at: float
-) -> list[Entered]:
-    """Add the candidates that the campaign does not have; one result each, in order.
+def enter(tx: WriteTransaction, campaign: str, list_name: str, candidates: Candidates, at: float) -> Entered:
+    """Add the candidates that the campaign does not have.
 
     A number that another contact of the campaign has is dropped from the new one; a contact left without any is the
     duplicate. So the same file again adds nothing, and two people of one household keep the numbers of their own."""
@@ -72,37 +92,56 @@ def enter(
     campaign_id = tx.store.campaign_id(campaign)
     tx.flush()
     tx.store.do_not_call.refresh(tx.connection)
-    wanted = {line[0] for one in candidates for line in one[4]}
+    wanted = {*candidates.digits, *[line[0] for lines in candidates.more.values() for line in lines]}
     in_order = sorted(wanted)  # neighbours lie on the same page
     held: dict[int, int] = _BY_NUMBER.find(tx.connection, in_order, campaign_id=campaign_id)
-    externals = {one[0] for one in candidates if one[0] is not None}
-    known: dict[str, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
-    forbidden = _forbidden(tx, in_order, policy)
-    results: list[Entered] = []
-    kept: list[Candidate] = []
-    for one in candidates:
-        external_id, fields, priority, ground, lines = one
-        if external_id is not None and external_id in known:
-            results.append(("duplicate", known[external_id], "external_id"))
-            continue
-        own = [line for line in lines if line[0] not in held]
-        if not own:
-            results.append(("duplicate", held[lines[0][0]], "number"))
-            continue
-        if forbidden:
-            own = [line for line in own if line[0] not in forbidden]
-            if not own:
-                results.append(("do_not_call", None, "do_not_call"))
-                continue
-        kept.append((external_id, fields, priority, ground, tuple(own)))
-        mark = -len(kept)  # the id is not known yet: counted from the end, mended below
-        results.append(("added", mark, ""))
-        for line in own:
-            held[line[0]] = mark
-        if external_id is not None:
-            known[external_id] = mark
+    externals = set(candidates.externals) - {None}
+    known: dict[str | None, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
+    places, several, others = _sifted(candidates, held, known, _forbidden(tx, in_order, policy))
+    kept = candidates.pick(places).with_lines(several)
     first = _write(tx, policy, list_name, kept, at)
-    return [one if one[1] is None or one[1] > 0 else (one[0], first - one[1] - 1, one[2]) for one in results]
+    for place, one in others.items():
+        if one.contact_id is not None and one.contact_id < 0:
+            others[place] = replace(one, contact_id=first - one.contact_id - 1)
+    return Entered(places, first, others)
+
+
+def _sifted(
+    candidates: Candidates, held: dict[int, int], known: dict[str | None, int], forbidden: set[int]
+) -> tuple[list[int], dict[int, Sequence[Line]], dict[int, AddResult]]:
+    """The places of those to be added; of the n-th of these its lines, unless they are what they were; and what becomes
+    of the others. `held` and `known` come to name those to be added, too: no id is known yet, so the n-th is -n."""
+    places: list[int] = []
+    several: dict[int, Sequence[Line]] = {}
+    others: dict[int, AddResult] = {}
+    odd = bool(candidates.more or forbidden)
+    for place, (digits, external) in enumerate(zip(candidates.digits, candidates.externals, strict=True)):
+        if external is not None and external in known:
+            others[place] = AddResult("duplicate", known[external], "external_id")
+            continue
+        own: Sequence[Line] = ()
+        if odd:
+            lines = candidates.lines(place)
+            own = [line for line in lines if line[0] not in held]
+            if own and forbidden:
+                own = [line for line in own if line[0] not in forbidden]
+                if not own:
+                    others[place] = AddResult("do_not_call", reason="do_not_call")
+                    continue
+            if 0 < len(own) < len(lines):
+                several[len(places)] = own
+        if not own and (odd or digits in held):
+            others[place] = AddResult("duplicate", held[digits], "number")
+            continue
+        places.append(place)
+        mark = -len(places)
+        if odd:
+            held.update([(line[0], mark) for line in own])
+        else:
+            held[digits] = mark
+        if external is not None:
+            known[external] = mark
+    return places, several, others
 
 
 def _forbidden(tx: WriteTransaction, wanted: Sequence[int], policy: CampaignPolicy) -> set[int]:
@@ -131,67 +170,54 @@ def _read(text: str | Number, new: NewContact, policy: CampaignPolicy) -> str | 
         return text
 
 
-def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: list[Candidate], at: float) -> int:
+def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: Candidates, at: float) -> int:
     """The rows of the new contacts; the id of the first, from which the others count on."""
     if not kept:
         return 0
-    store = tx.store
+    store, connection = tx.store, tx.connection
     campaign_id = store.campaign_id(policy.name)
-    slot = store.new_slot(tx.connection, campaign_id, list_name)
-    first = store.counter("contact", tx.connection, len(kept)) - len(kept) + 1
-    contacts: list[_Row] = []
-    numbers: list[_Row] = []
-    ready: list[_Row] = []
-    withheld: list[_Row] = []
-    grounds: list[_Row] = []
-    zones: dict[tuple[str, ...], int] = {}
-    ranks: dict[int, int] = {}
-    looks = policy.consent is not None or policy.filter is not None
-    for contact_id, one in enumerate(kept, first):
-        external_id, fields, priority, ground, own = one
-        for position, (digits, names, kind) in enumerate(own):
-            zone_id = zones.get(names)
-            if zone_id is None:
-                zone_id = zones[names] = store.zone_id(store_zones(names), tx.connection)
-            numbers.append((campaign_id, digits, contact_id, position, zone_id, kind, "ok", 0, None))
-        current, names, _ = own[0]
-        zone_id = zones[names]
-        contacts.append(
-            (
-                contact_id, campaign_id, list_name, external_id, current, len(own), zone_id, priority,
-                0, "{}", None, fields, at,
-            )
-        )  # fmt: skip
-        if ground is not None:
-            grounds.append(_ground(contact_id, campaign_id, ground, at))
-        aside = _withheld(policy, one, list_name, at) if looks else None
-        if aside is not None:
-            withheld.append((contact_id, campaign_id, str(aside), at))
-            continue
-        rank = ranks.get(priority)
-        if rank is None:
-            rank = ranks[priority] = rank_of("fresh", priority, slot)
-        ready.append((campaign_id, zone_id, rank, contact_id))
-    _ZONE.many(tx.connection, [{"campaign_id": campaign_id, "zone_id": zone} for zone in set(zones.values())])
-    _CONTACTS.insert(tx.connection, contacts)
+    slot = store.new_slot(connection, campaign_id, list_name)
+    first = store.counter("contact", connection, len(kept)) - len(kept) + 1
+    ids = range(first, first + len(kept))
+    further = [(ids[n], place, line) for n, lines in kept.more.items() for place, line in enumerate(lines, 1)]
+    zones = {
+        names: store.zone_id(store_zones(names), connection)
+        for names in dict.fromkeys(chain(kept.zones, (line[1] for _, _, line in further)))
+    }
+    _ZONE.many(connection, [{"campaign_id": campaign_id, "zone_id": zone} for zone in set(zones.values())])
+    zone_ids = [zones[names] for names in kept.zones]
+    counts: Iterable[int] = repeat(1)
+    if kept.more:
+        counts = [1 + len(kept.more.get(n, ())) for n in range(len(kept))]
+    contacts = zip(ids, kept.externals, kept.digits, counts, zone_ids, kept.priorities, kept.fields)  # noqa: B905
+    _CONTACTS.insert(connection, contacts, campaign_id, list_name, 0, "{}", None, at)
+    numbers: list[_Row] = list(zip(kept.digits, ids, repeat(0), zone_ids, kept.kinds))
+    numbers += [(line[0], key, place, zones[line[1]], line[2]) for key, place, line in further]
     numbers.sort()  # neighbours lie on the same page
-    _NUMBERS.insert(tx.connection, numbers)
-    _READY.insert(tx.connection, ready)
-    _SETTLED.insert(tx.connection, withheld)
-    _GROUNDS.insert(tx.connection, grounds)
+    _NUMBERS.insert(connection, numbers, campaign_id, "ok", 0, None)
+    rank = {priority: rank_of("fresh", priority, slot) for priority in set(kept.priorities)}
+    ready: Iterable[_Row] = zip(zone_ids, [rank[one] for one in kept.priorities], ids, strict=True)
+    if policy.consent is not None or policy.filter is not None:
+        asides = [_withheld(policy, kept, n, list_name, at) for n in range(len(kept))]
+        ready = [row for row, aside in zip(ready, asides, strict=True) if aside is None]
+        withheld = [(key, str(aside)) for key, aside in zip(ids, asides, strict=True) if aside is not None]
+        _SETTLED.insert(connection, withheld, campaign_id, at)
+    _READY.insert(connection, sorted(ready), campaign_id)
+    grounds = [
+        (key, ground.basis, ground.given_at, ground.source, ground.expires_at)
+        for key, ground in zip(ids, kept.grounds, strict=True)
+        if ground is not None
+    ]
+    _GROUNDS.insert(connection, grounds, campaign_id, at)
     return first
 
 
-def _ground(contact_id: int, campaign_id: int, ground: Consent, at: float) -> _Row:
-    return contact_id, campaign_id, ground.basis, ground.given_at, ground.source, ground.expires_at, at
-
-
-def _withheld(policy: CampaignPolicy, one: Candidate, list_name: str, at: float) -> ContactState | None:
-    """Where a new contact that must not be dialed as things are belongs."""
-    if policy.consent is not None and not policy.consent.allows(one[3], at):
+def _withheld(policy: CampaignPolicy, kept: Candidates, n: int, list_name: str, at: float) -> ContactState | None:
+    """Where the n-th new contact belongs if it must not be dialed as things are."""
+    if policy.consent is not None and not policy.consent.allows(kept.grounds[n], at):
         return ContactState.NO_CONSENT
     if policy.filter is None:
         return None
-    external_id, fields, priority, _, lines = one
-    look = withholding.look_at(json.loads(fields), lines[0][0], list_name, external_id, priority, 0)
+    fields = json.loads(kept.fields[n])
+    look = withholding.look_at(fields, kept.digits[n], list_name, kept.externals[n], kept.priorities[n], 0)
     return None if policy.filter.holds(look) else ContactState.FILTERED

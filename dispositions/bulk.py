@@ -5,8 +5,8 @@ caller's transaction, and a row that is there already fails it, as an INSERT wou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, cast
 
 from sqlalchemy import Select, Table, bindparam, func, select
@@ -20,32 +20,47 @@ _SOME = 50  # rows in one INSERT; SQLite takes 32,766 parameters
 
 
 class Bulk:
-    """New rows of `table`, as tuples in the order of its columns."""
+    """New rows of `table`: the columns named in `shared` have one value in all rows of a call, the others, in their
+    order, make up a row."""
 
-    def __init__(self, table: Table) -> None:
-        names = [column.name for column in table.columns]
-        row = f"({', '.join('?' * len(names))})"
-        self._insert = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {row}"
-        self._insert_some = ", ".join([self._insert] + [row] * (_SOME - 1))
-        self._copy = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+    def __init__(self, table: Table, *shared: str) -> None:
+        own = [column.name for column in table.columns if column.name not in shared]
+        names = f"{table.name} ({', '.join([*shared, *own])})"
+        self._width, once = len(own), [f"?{n + 1}" for n in range(len(shared))]
 
-    def insert(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write them all."""
-        if not rows:
-            return
+        def rows(count: int) -> str:
+            return ", ".join(
+                f"({', '.join([*once, *(f'?{len(shared) + n * len(own) + m + 1}' for m in range(len(own)))])})"
+                for n in range(count)
+            )
+
+        self._insert = f"INSERT INTO {names} VALUES {rows(1)}"
+        self._insert_some = f"INSERT INTO {names} VALUES {rows(_SOME)}"
+        self._copy = f"COPY {names} FROM STDIN"
+
+    def insert(self, connection: Connection, rows: Iterable[tuple[Any, ...]], *shared: Any) -> None:
+        """Write them all. A shared value crosses to SQLite once for fifty rows."""
         cursor: Any = connection.connection.cursor()
         try:
             if connection.dialect.name == "sqlite":
-                whole = len(rows) - len(rows) % _SOME
-                some = (chain.from_iterable(rows[n : n + _SOME]) for n in range(0, whole, _SOME))
-                cursor.executemany(self._insert_some, map(tuple, some))
-                cursor.executemany(self._insert, rows[whole:])
+                rest: list[tuple[Any, ...]] = []
+                cursor.executemany(self._insert_some, self._fifties(chain.from_iterable(rows), shared, rest))
+                cursor.executemany(self._insert, rest)
             else:
                 with cursor.copy(self._copy) as copy:
                     for row in rows:
-                        copy.write_row(row)
+                        copy.write_row((*shared, *row))
         finally:
             cursor.close()
+
+    def _fifties(
+        self, cells: Iterator[Any], shared: tuple[Any, ...], rest: list[tuple[Any, ...]]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The parameters of whole INSERTs; those of the rows that make up none come into `rest`, each by itself."""
+        whole, width = _SOME * self._width, self._width
+        while len(some := tuple(islice(cells, whole))) == whole:
+            yield shared + some
+        rest += [shared + some[n : n + width] for n in range(0, len(some), width)]
 
 
 class Among:

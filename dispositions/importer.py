@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from dispositions.candidate import Candidate
+from dispositions.candidate import Candidates
 from dispositions.consent import Consent
 from dispositions.csvfile import NO_ROWS, CsvFile, Fault, Format, Record, detect
 from dispositions.errors import ImportFileError
@@ -165,15 +165,15 @@ class _Writer:
 
     def __init__(self, store: Store, campaign: str, list_name: str, at: float) -> None:
         self._store, self._campaign, self._list, self._at = store, campaign, list_name, at
-        self._waiting: list[Candidate] = []
+        self._waiting = Candidates()
         self._pace = Pace()
         self._ended = 0.0
         self._seen: tuple[int, int] | None = None
         self.counts: Counter[str] = Counter()
 
-    def take(self, candidates: list[Candidate]) -> bool:
+    def take(self, candidates: Candidates) -> bool:
         """Enter them, as soon as there are enough for a transaction; whether there were."""
-        self._waiting += candidates
+        self._waiting.extend(candidates)
         full = len(self._waiting) >= self._pace.rows
         while len(self._waiting) >= self._pace.rows:
             self._write(self._pace.rows)
@@ -185,7 +185,7 @@ class _Writer:
             self._write(self._pace.rows)
 
     def _write(self, count: int) -> None:
-        some, self._waiting = self._waiting[:count], self._waiting[count:]
+        some, self._waiting = self._waiting.split(count)
         rest = self._ended + self._pace.pause - time.perf_counter()
         if rest > 0:
             time.sleep(rest)
@@ -193,7 +193,7 @@ class _Writer:
             began = time.perf_counter()
             seen = commits_of_others(tx.connection)
             entered = tx.enter_candidates(self._campaign, self._list, some, self._at)
-        self.counts.update([one[0] for one in entered])
+        self.counts.update(entered.counts())
         self._ended = time.perf_counter()
         self._pace.wrote(len(some), began, self._ended, others=None if seen is None else self._seen not in (None, seen))
         self._seen = seen

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Generator
 from typing import BinaryIO, NamedTuple
 
-from dispositions.candidate import Candidate
+from dispositions.candidate import Candidates
 from dispositions.csvfile import CsvFile, Fault, Format
 from dispositions.errors import ImportFileError
 from dispositions.listrows import RowPlan, RowReader
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     """Some of the file's rows: those that may be entered, those that are refused (by line), how many they are, and how
     much of the file was read."""
 
-    candidates: list[Candidate]
+    candidates: Candidates
     faults: list[Fault]
     rows: int
     bytes_done: int

@@ -5,13 +5,14 @@ the reading of its numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from dispositions.candidate import Candidate, specs_of
+from dispositions.candidate import Candidates, Line, specs_of
 from dispositions.contact import MAX_PRIORITY, NewContact
 from dispositions.errors import NumberError, RulesError
 from dispositions.fields import FieldColumn, FieldSpec
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
     from dispositions.importer import ListSpec
 
 _MOST_KNOWN = 50_000  # different texts of a column that are remembered
+_ODD = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')  # what JSON does not write as it is
 Cells = Sequence[list[str]]
 Columns = Sequence[Sequence[str]]
 
 
 @dataclass(slots=True)
 class _Understood:
-    """What the columns mean, side by side. `reasons`: why a row, by its place, is refused: the first that was found."""
+    """What the columns mean, side by side. `more`: a row's numbers after its first. `reasons`: why a row, by its place,
+    is refused: the first that was found."""
 
     externals: Sequence[str | None]
     zones: Sequence[str | None]
     priorities: Sequence[int]
     grounds: Sequence[Consent | None]
-    numbers: Sequence[tuple[Number, ...]]
+    numbers: Sequence[Number | None]
+    more: Mapping[int, tuple[Number, ...]]
     reasons: dict[int, str]
 
 
@@ -81,6 +85,9 @@ class RowReader:
         fields = {spec.rename.get(c, c): n for n, c in enumerate(columns) if c and n not in taken}
         self._names, self._places = tuple(fields), tuple(fields.values())
         self._typed = {name: FieldColumn(name, kind) for name, kind in plan.kinds.items()}
+        written = (orjson.dumps(name).decode().replace("%", "%%") for name in self._names)
+        self._template = "{" + ",".join(f'{name}:"%s"' for name in written) + "}"
+        self._texts_only = not any(name in plan.kinds for name in self._names)
         self._region, self._default_zone = plan.region, plan.default_zone
         self._validity, self._reference = spec.validity, spec.reference
         self._known_zones: dict[str, bool] = {}
@@ -94,21 +101,33 @@ class RowReader:
             found.numbers, found.externals, values, found.priorities, found.zones, found.grounds, strict=True
         )  # fmt: skip
         good = [
-            NewContact(numbers, external, dict(zip(self._names, own, strict=True)), priority, zone, ground)
-            for place, (numbers, external, own, priority, zone, ground) in enumerate(whole)
-            if place not in found.reasons
-        ]
+            NewContact(
+                (number, *found.more.get(place, ())), external, dict(zip(self._names, own, strict=True)), priority,
+                zone, ground,
+            )
+            for place, (number, external, own, priority, zone, ground) in enumerate(whole)
+            if number is not None and place not in found.reasons
+        ]  # fmt: skip
         return good, _refused(found.reasons)
 
-    def candidates(self, rows: Cells) -> tuple[list[Candidate], list[Refused]]:
+    def candidates(self, rows: Cells) -> tuple[Candidates, list[Refused]]:
         """What may be entered, its fields by their types, and the rows that are refused, both in order."""
         columns, found = self._understand(rows)
+        fields = self._fields(columns, len(rows), found.reasons)
         reasons = found.reasons
-        fields = self._fields(columns, len(rows), reasons)
-        lines = [(own[0][:3],) if len(own) == 1 else tuple([number[:3] for number in own]) for own in found.numbers]
-        whole = zip(found.externals, fields, found.priorities, found.grounds, lines, strict=True)
-        good = [one for place, one in enumerate(whole) if place not in reasons] if reasons else list(whole)
-        return good, _refused(reasons)
+        places: Sequence[int] = range(len(rows))
+        if reasons:
+            places = [place for place in places if place not in reasons]
+        numbers = [number for number in map(found.numbers.__getitem__, places) if number is not None]
+        more: dict[int, tuple[Line, ...]] = {}
+        if found.more:
+            at = {place: n for n, place in enumerate(places)}
+            more = {at[p]: tuple([one[:3] for one in numbers]) for p, numbers in found.more.items() if p in at}
+        return Candidates(
+            [found.externals[n] for n in places], [fields[n] for n in places], [found.priorities[n] for n in places],
+            [found.grounds[n] for n in places], [number[0] for number in numbers], [number[1] for number in numbers],
+            [number[2] for number in numbers], more,
+        ), _refused(reasons)  # fmt: skip
 
     def _understand(self, rows: Cells) -> tuple[Columns, _Understood]:
         reasons: dict[int, str] = {}
@@ -117,12 +136,12 @@ class RowReader:
         columns: Columns = list(zip(*rows, strict=True)) or [()] * self._width
         zones = self._zones(columns, len(rows), reasons)
         priorities = self._priorities(columns, len(rows), reasons)
-        numbers = self._numbers(columns, zones, reasons)
+        numbers, more = self._numbers(columns, zones, reasons)
         grounds = self._ground.read_columns(columns, len(rows), reasons)
         externals: Sequence[str | None] = [None] * len(rows)
         if self._external is not None:
             externals = [cell.strip() or None for cell in columns[self._external]]
-        return columns, _Understood(externals, zones, priorities, grounds, numbers, reasons)
+        return columns, _Understood(externals, zones, priorities, grounds, numbers, more, reasons)
 
     def _squared(self, place: int, cells: list[str], reasons: dict[int, str]) -> list[str]:
         if len(cells) > self._width:
@@ -173,35 +192,43 @@ class RowReader:
 
     def _numbers(
         self, columns: Columns, zones: Sequence[str | None], reasons: dict[int, str]
-    ) -> list[tuple[Number, ...]]:
-        """Each row's numbers, as its columns stand; the first that cannot be read says why there is none."""
+    ) -> tuple[list[Number | None], dict[int, tuple[Number, ...]]]:
+        """Each row's numbers, as its columns stand: the first, and what more there are; where there is none, what was
+        found first says why."""
+        read = [self._read_numbers(columns[place], zones) for place in self._number_places]
+        firsts: list[Number | None] = []
+        more: dict[int, tuple[Number, ...]] = {}
+        for place, found in enumerate(zip(*read, strict=True)):
+            first = found[0]
+            if isinstance(first, str) or len(found) > 1:
+                numbers = {one.digits: one for one in found if not isinstance(one, str)}
+                if not numbers:
+                    reasons.setdefault(place, next((str(one) for one in found if one != "empty"), "empty"))
+                    firsts.append(None)
+                    continue
+                first, *others = numbers.values()
+                if others:
+                    more[place] = tuple(others)
+            firsts.append(first)
+        return firsts, more
+
+    def _read_numbers(self, cells: Sequence[str], zones: Sequence[str | None]) -> list[Number | str]:
+        """The number of each cell, or why there is none."""
         region, default_zone = self._region, self._default_zone
         validity, reference = self._validity, self._reference
-        rows: list[tuple[Number, ...]] = []
-        texts = zip(*[columns[place] for place in self._number_places], strict=True)
-        for place, (zone, cells) in enumerate(zip(zones, texts, strict=True)):
-            found: tuple[Number, ...] = ()
-            reason = "empty"
-            for cell in cells:
-                if not cell or cell.isspace():
-                    continue
-                try:
-                    number = normalise(
+        read: list[Number | str] = []
+        for cell, zone in zip(cells, zones, strict=True):
+            try:
+                read.append(
+                    normalise(
                         cell, region, validity=validity, zone=zone, default_zone=default_zone, reference=reference
                     )
-                except NumberError as error:
-                    reason = error.reason if reason == "empty" else reason
-                    continue
-                if not found:
-                    found = (number,)
-                elif all(number.digits != other.digits for other in found):
-                    found = (*found, number)
-            if not found:
-                reasons.setdefault(place, reason)
-            rows.append(found)
-        return rows
+                )
+            except NumberError as error:
+                read.append(error.reason)
+        return read
 
-    def _fields(self, columns: Columns, count: int, reasons: dict[int, str]) -> Iterable[str]:
+    def _fields(self, columns: Columns, count: int, reasons: dict[int, str]) -> Sequence[str]:
         """Each row's fields as they are kept."""
         own: list[Sequence[Any]] = [columns[place] for place in self._places]
         for name, column in self._typed.items():
@@ -213,6 +240,12 @@ class RowReader:
                     reasons.setdefault(place, f"bad_field {name}")
         if not own:
             return ["{}"] * count
+        if not self._texts_only or _ODD.search("".join(map("".join, own))):
+            return self._odd_fields(own, reasons)
+        return list(map(self._template.__mod__, zip(*own, strict=True)))
+
+    def _odd_fields(self, own: Sequence[Sequence[Any]], reasons: dict[int, str]) -> Sequence[str]:
+        """The same of values that are no texts, or such as JSON does not write as they are."""
         names, dumps = self._names, orjson.dumps
         texts = [dumps(dict(zip(names, row))) for row in zip(*own)]  # noqa: B905 - as long as each other
         if b"\\u0000" in b"".join(texts):  # PostgreSQL takes no NUL in a text

@@ -38,7 +38,7 @@ from dispositions.attempt import (
     NewAttempt,
     Recovery,
 )
-from dispositions.candidate import Candidate
+from dispositions.candidate import Candidates
 from dispositions.consent import Consent
 from dispositions.contact import AddResult, Claim, NewContact
 from dispositions.erasing import Erased
@@ -94,9 +94,7 @@ class WriteTransaction:
         )
 
     @spoiling
-    def enter_candidates(
-        self, campaign: str, list_name: str, candidates: Sequence[Candidate], at: float
-    ) -> list[adding.Entered]:
+    def enter_candidates(self, campaign: str, list_name: str, candidates: Candidates, at: float) -> adding.Entered:
         """As `add_contacts`, for rows that were read and checked before the transaction began; see `adding.enter`."""
         return adding.enter(self, campaign, list_name, candidates, at)
 
