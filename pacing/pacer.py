@@ -63,7 +63,7 @@ class Pacer:
         self._handle_law = HandleLaw()
         # who may give calls up can bear more of them: measured, see docs/design/pacing.md
         bold = 1.6 if c.cancel and c.ring_floor < 0.8 * c.ring_timeout else 1.0
-        peak = Peak(c.peak * c.abandon_cap, c.peak_window)
+        peak = Peak(c.peak, c.abandon_cap, c.peak_window)
         self._budget = Budget(c.abandon_cap, c.margin, c.overrun_chance, bold, peak)
         self._rule = Predictive(c, self._air, self._handle, self._budget)
 

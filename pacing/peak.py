@@ -5,14 +5,17 @@ and about two abandoned ones, and the worst of two dozen such stretches holds si
 with everything known. So the average alone cannot keep a stretch under twice the cap. What can: once a
 stretch has used EASY of its quota (`peak` x cap x its answered calls), the index falls in proportion to
 what is left. What is lost then is made up for in calm minutes by the budget's integral controller.
-A quota below FEWEST calls would make every single abandonment a peak; for few agents it is FEWEST.
+A quota of very few calls would make every single abandonment a peak: for few agents it is FEWEST x `peak`.
+
+What no such guard stops is a cluster: one abandoned call in four is lost within seconds of another, having rung
+already when the agents ran out (benchmarks/pacing/stretches.py has what that costs).
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-FEWEST = 6.0
+FEWEST = 2.0
 EASY = 0.5
 STEEP = 1.5
 LEAST = 0.02
@@ -20,10 +23,11 @@ EXPECTED = 0.8  # of the calls that agents occupied without a pause would answer
 
 
 class Peak:
-    """Answered and abandoned calls of the last `window` s. quota: share that may be abandoned in it."""
+    """Answered and abandoned calls of the last `window` s, of which `times` x `cap` may be abandoned."""
 
-    def __init__(self, quota: float, window: float) -> None:
-        self._quota = quota
+    def __init__(self, times: float, cap: float, window: float) -> None:
+        self._quota = times * cap
+        self._fewest = FEWEST * times
         self._window = window
         self._answered: deque[float] = deque()
         self._abandoned: deque[float] = deque()
@@ -48,5 +52,5 @@ class Peak:
                 break
             lost -= 1
         answered = max(float(len(self._answered)), EXPECTED * answered_per_second * self._window)
-        left = 1.0 - lost / max(FEWEST, self._quota * answered)
+        left = 1.0 - lost / max(self._fewest, self._quota * answered)
         return float(max(LEAST, min(1.0, max(0.0, left) / (1.0 - EASY)) ** STEEP))

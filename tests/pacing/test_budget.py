@@ -47,7 +47,7 @@ def test_a_small_team_starts_bolder_most_where_it_may_give_calls_up() -> None:
 
 
 def test_a_peak_tightens_the_placing_and_not_the_index() -> None:
-    budget = Budget(0.03, 0.06, 0.005, peak=Peak(0.06, 600.0))
+    budget = Budget(0.03, 0.06, 0.005, peak=Peak(2.0, 0.03, 600.0))
     plain = Budget(0.03, 0.06, 0.005)
     for i in range(100):
         budget.observe(i < 6, 300.0 + i, 0.1)

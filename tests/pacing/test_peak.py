@@ -2,12 +2,12 @@ from itertools import pairwise
 
 import pytest
 
-from pacing.peak import FEWEST, LEAST, Peak
+from pacing.peak import LEAST, Peak
 
 
-def filled(answered: int, abandoned: int, window: float = 600.0) -> Peak:
+def filled(answered: int, abandoned: int, times: float = 2.0, window: float = 600.0) -> Peak:
     """The calls spread evenly over a window that ends at 600 s; the first ones abandoned."""
-    peak = Peak(0.06, window)
+    peak = Peak(times, 0.03, window)
     for i in range(answered):
         peak.observe(i < abandoned, 600.0 * (i + 1) / answered)
     return peak
@@ -29,7 +29,14 @@ def test_what_leaves_the_window_is_forgiven_without_an_event() -> None:
 def test_few_agents_are_not_stopped_by_one_abandoned_call() -> None:
     assert filled(15, 1).factor(600.0, 0.02) == 1.0
     assert filled(15, 2).factor(600.0, 0.02) == 1.0
-    assert filled(15, int(FEWEST)).factor(600.0, 0.02) == LEAST
+    assert filled(15, 4).factor(600.0, 0.02) == LEAST
+
+
+def test_a_lower_peak_is_tighter_at_twenty_agents_too() -> None:
+    """70 answered calls in ten minutes: twice the cap is four of them."""
+    factors = [filled(71, 3, times).factor(600.0, 0.11) for times in (3.0, 2.0, 1.5)]
+    assert factors[0] == 1.0
+    assert 1.0 > factors[1] > 0.3 > factors[2] > LEAST
 
 
 @pytest.mark.parametrize("now", [600.0, 900.0, 5000.0])
