@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.pacing import cost
+from benchmarks.pacing import cost, stretches
 from benchmarks.pacing import shared as sharing
 from benchmarks.pacing import shocks as shaken
 from benchmarks.pacing.cells import ASKED, Cell, exact_cell, full_cells, grid_cells, quick_cells, real_cell
@@ -22,6 +22,7 @@ from benchmarks.pacing.measure import Measured, Verdict, measure
 from benchmarks.pacing.opening import opening
 from benchmarks.pacing.report import NOTES, Row, markdown, plain, text, write_json
 from benchmarks.pacing.scatter import write_scatter
+from pacing import PacingConfig
 
 Args = argparse.Namespace
 
@@ -143,15 +144,41 @@ def sudden(args: Args) -> int:
 
 
 def _shaken(agents: int, args: Args) -> Iterator[shaken.Shock]:
-    for name, cell in shaken.shocks(agents).items():
-        if re.search(args.cells, name):
-            yield shaken.shock(name, cell, args.runs or 100)
-    if re.search(args.cells, shaken.JUMPS):
-        yield shaken.real_jumps(agents, args.runs or 100)
+    for peak in args.peak:
+        note = "" if peak == PacingConfig().peak else f", peak {peak:g}"
+        for name, cell in shaken.shocks(agents, peak).items():
+            if re.search(args.cells, name):
+                yield shaken.shock(name + note, cell, args.runs or 100)
+        if re.search(args.cells, shaken.JUMPS):
+            jumps = shaken.real_jumps(agents, args.runs or 100, peak)
+            yield replace(jumps, name=jumps.name + note)
 
 
 def _told(agents: int, args: Args) -> Iterator[shaken.Shock]:
     yield from shaken.told(agents, args.runs or 24)
+
+
+def bought(args: Args) -> int:
+    """What a guard of the worst ten minutes can do, by how many abandoned calls follow another; judges nothing."""
+    for agents in args.agents or [20]:
+        cell = replace(real_cell(agents), hours=args.hours or 4.0)
+        answered, follow = stretches.ours(cell, args.runs or 8)
+        gain = stretches.worth(agents)
+        print(
+            f"n={agents}: {answered:.0f} answered calls in ten minutes, {100 * follow:.0f} % of the abandoned within"
+            f" {stretches.SOON:g} s of another; occupancy + {gain:.4f} x log share",
+            flush=True,
+        )
+        for chance in (0.0, follow):
+            for times in (stretches.NEVER, 3.0, 2.5, 2.0, 1.5):
+                one = stretches.stretch(times, chance, answered, gain)
+                guard = "no guard" if times == stretches.NEVER else f"peak {times:g}"
+                print(
+                    f"  {'by themselves' if chance == 0.0 else 'in clusters'}, {guard}: worst ten minutes"
+                    f" {100 * one.worst_ten:.1f} %, {100 * one.cost:.1f} points lost, {100 * one.abandoned:.2f} %",
+                    flush=True,
+                )
+    return 0
 
 
 def cold(args: Args) -> int:
@@ -274,6 +301,7 @@ PARTS = {
     "days": windows,
     "rolling": months,
     "shocks": sudden,
+    "stretches": bought,
     "starts": cold,
     "shared": floors,
     "curve": curve,
@@ -302,6 +330,9 @@ def main() -> int:
     parser.add_argument("--hours", type=float, help="simulated hours per run")
     parser.add_argument("--agents", type=int, nargs="*", help="team sizes (not for table)")
     parser.add_argument("--told", action="store_true", help="shocks, starts: what somebody who knows everything can do")
+    parser.add_argument(
+        "--peak", type=float, nargs="*", default=[PacingConfig().peak], help="shocks: guards of the worst ten minutes"
+    )
     parser.add_argument("--days", type=int, default=None, help="days: 1000; rolling: 60")
     parser.add_argument(
         "--into", type=Path, default=Path("var/pacing-days.jsonl"), help="days: kept here, resumed from here"

@@ -54,14 +54,19 @@ class Shock:
         return out
 
 
-def shocks(agents: int) -> dict[str, Cell]:
-    """Name -> cell whose change comes at CHANGE."""
-    base = real_cell(agents)
+def shocks(agents: int, peak: float = 3.0) -> dict[str, Cell]:
+    """Name -> cell whose change comes at CHANGE; peak: `PacingConfig.peak`."""
+    base = with_peak(real_cell(agents), peak)
     low = {"p doubles": stepping(0.1, 0.2, CHANGE), "p halves": stepping(0.2, 0.1, CHANGE)}
     cells = {name: replace(base, name=name, laws=realistic(rate)) for name, rate in low.items()}
     cells["30 % leave"] = replace(base, staff=lambda a, s, _: with_leavers(a, s, 0.3, CHANGE))
     cells["handle x1.5"] = replace(base, laws=replace(realistic(), handle_scale=stepping(1.0, 1.5, CHANGE)))
     return cells
+
+
+def with_peak(cell: Cell, peak: float) -> Cell:
+    """The cell with a tighter (lower) or looser guard of the worst ten minutes."""
+    return replace(cell, config=replace(cell.config, peak=peak))
 
 
 def shock(name: str, cell: Cell, runs: int, first_seed: int = 500) -> Shock:
@@ -101,9 +106,9 @@ def _shock(name: str, agents: int, outs: list[Outcome], steady: float, after: li
     )  # fmt: skip
 
 
-def real_jumps(agents: int, runs: int) -> Shock:
+def real_jumps(agents: int, runs: int, peak: float = 3.0) -> Shock:
     """Ours on the realistic laws: p doubles and halves every HALF s."""
-    config = real_cell(agents).config
+    config = with_peak(real_cell(agents), peak).config
     laws = realistic(alternating(LOW, HIGH, HALF))
     return jumping(JUMPS, agents, laws, lambda _: Pacer(config), runs)
 

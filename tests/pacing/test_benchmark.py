@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.pacing.__main__ import worth
 from benchmarks.pacing.baselines import Issabel, OpenLoop, Power, Predict1PI, Vicidial
 from benchmarks.pacing.cells import exact_cell, full_cells, quick_cells, real_cell, real_talk
 from benchmarks.pacing.curve import Point, write_curve
@@ -135,6 +138,19 @@ def test_cells_have_names_of_their_own_and_real_talk_times() -> None:
 
     drawn = real_talk()(np.random.default_rng(1), 10_000)
     assert 150.0 < drawn.mean() < 400.0
+
+
+def test_what_giving_up_brings_is_told_with_what_is_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = worth(Namespace(agents=[3, 10], hours=0.75, runs=1))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert sum("BROKEN" in line for line in lines) == broken
+    for line in lines:
+        found = re.search(r"none given up (\S+) .* past 15 s (\S+) .*: (\S+) points  (kept|BROKEN: .+)$", line)
+        assert found is not None
+        none, some, points = (float(found.group(i)) for i in (1, 2, 3))
+        assert some > none > 0.5
+        assert 100 * (some - none) == pytest.approx(points, abs=0.06)
 
 
 def test_shared_agents_are_busier_with_the_allocator() -> None:
