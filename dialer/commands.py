@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from dispositions.consent import Basis
+from dispositions.contact import MAX_PRIORITY
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.@+-]+$")]
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n\x00]*$")]
@@ -146,6 +147,7 @@ class ContactAdd(_Command):
     contacts: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000)]
 
 
+Priority = Annotated[int, Field(strict=True, ge=-MAX_PRIORITY, le=MAX_PRIORITY)]
 ExternalId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\r\n\x00]*$")]
 
 
@@ -161,11 +163,14 @@ class TaskShow(_TaskCommand):
 
 
 class TaskUpdate(_TaskCommand):
-    """Correct a task: `fields` (null takes one out) and new `numbers`, dialed first."""
+    """Correct a task: `fields` (null takes one out), new `numbers`, dialed first, and its `priority` (higher is called
+    first), which the next claim honours.
+    """
 
     command: Literal["update_task"] = "update_task"
     fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
     numbers: list[Line] = Field(default_factory=list, max_length=10)
+    priority: Priority | None = None
 
 
 class TaskWithdraw(_TaskCommand):
@@ -195,13 +200,16 @@ class DoNotCallAdd(_Command):
 
 
 class ContactCorrect(_Command):
-    """Correct a contact, known by one of its numbers: `fields` (null takes one out) and new `numbers`, dialed first."""
+    """Correct a contact, known by one of its numbers: `fields` (null takes one out), new `numbers`, dialed first, and
+    its `priority`.
+    """
 
     command: Literal["correct"] = "correct"
     number: Line
     campaign: Name | None = None
     fields: dict[Annotated[str, Field(max_length=64)], Any] = Field(default_factory=dict, max_length=200)
     numbers: list[Line] = Field(default_factory=list, max_length=10)
+    priority: Priority | None = None
 
 
 class ContactConsent(_Command):

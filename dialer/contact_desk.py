@@ -28,14 +28,16 @@ class ContactDesk:
         self._agents = agents
 
     async def correct(self, command: c.ContactCorrect) -> dict[str, Any]:
-        """Fields and numbers."""
-        if not command.fields and not command.numbers:
-            raise CommandError("invalid", "nothing to correct: give fields or numbers")
+        """Fields, numbers, priority."""
+        if not command.fields and not command.numbers and command.priority is None:
+            raise CommandError("invalid", "nothing to correct: give fields, numbers or priority")
         at = self._services.clock.at()
         corrected = await self._each(
             command.number,
             command.campaign,
-            lambda tx, contact: tx.correct(contact, command.fields, command.numbers, "api", at),
+            lambda tx, contact: tx.correct(
+                contact, command.fields, command.numbers, "api", at, priority=command.priority
+            ),
         )
         return {"contacts": list(corrected), "corrected": max(corrected.values())}
 

@@ -36,6 +36,7 @@ def task_card(found: tasks.Task, dialable: bool, why: tuple[str, ...], next_at: 
         "number": card.number,
         "numbers": [number.number for number in card.numbers],
         "fields": dict(card.fields),
+        "priority": card.priority,
         "added_at": card.added_at,
         "attempts": card.attempts,
         "calls": [
@@ -87,14 +88,14 @@ async def show_task(desk: HasEngine, command: c.TaskShow) -> dict[str, Any]:
 
 
 async def update_task(desk: HasEngine, command: c.TaskUpdate) -> dict[str, Any]:
-    """Fields and numbers."""
-    if not command.fields and not command.numbers:
-        raise CommandError("invalid", "nothing to correct: give fields or numbers")
+    """Fields, numbers, priority."""
+    if not command.fields and not command.numbers and command.priority is None:
+        raise CommandError("invalid", "nothing to correct: give fields, numbers or priority")
     name, at = _campaign(desk, command.campaign), desk.services.clock.at()
 
     def write(tx: WriteTransaction) -> int:
         key = tasks.contact_id(tx, name, command.id)
-        return tx.correct(key, command.fields, command.numbers, "api", at)
+        return tx.correct(key, command.fields, command.numbers, "api", at, priority=command.priority)
 
     corrected = await _written(desk, write)
     return {"id": command.id, "campaign": name, "corrected": corrected}

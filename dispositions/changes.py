@@ -25,6 +25,7 @@ ChangeKind = Literal[
     "consent_withdrawn",
     "erased",
     "withdrawn",
+    "priority",
 ]
 KINDS: tuple[str, ...] = get_args(ChangeKind)
 

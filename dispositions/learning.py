@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from dispositions import changes, schema, settle
+from dispositions import changes, priority, schema, settle
 from dispositions.changes import Change
 from dispositions.errors import ArgumentError, FieldError, NumberError
 from dispositions.fields import FieldSpec, read_fields
@@ -169,9 +169,12 @@ def correct(
     numbers: Sequence[str],
     who: str,
     at: float,
+    rank: int | None = None,
 ) -> int:
-    """Write corrections back to the contact; how many fields and numbers. A field set to None is taken out. Raises
-    `ArgumentError` (a value that does not fit its type, too) with nothing changed."""
+    """Write corrections back to the contact; how many fields and numbers, and its priority (`rank`), differ. A field
+    set to None is taken out. Raises `ArgumentError` (a value that does not fit its type, too) with nothing changed."""
+    if rank is not None:
+        priority.check(rank)
     policy = tx.policy_of(contact.campaign_id)
     listed = policy.lists.get(contact.list_name)
     values: Mapping[str, Any] = fields if listed is None else typed(listed.fields, fields)
@@ -195,7 +198,8 @@ def correct(
             for name, value in differing.items()
         ]
         changes.record(tx, contact.campaign_id, told)
-    return len(differing) + len(numbers)
+    ranked = rank is not None and priority.change(tx, contact, rank, who, at)
+    return len(differing) + len(numbers) + ranked
 
 
 def typed(specs: Mapping[str, FieldSpec], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _bring_in(
             people, refused = reader.contacts([[_cell(row._mapping[name]) for name in names] for row in rows])
             reasons.update(one.reason for one in refused)
             with store.write() as tx:
-                _enter(tx, campaign, spec.name, people, at, counts, reasons)
+                _enter(tx, campaign, spec, people, at, counts, reasons)
                 tx.save_state(state_key, {**known, "mark": _to_json(mark)})
             counts["read"] += len(rows)
             if len(rows) < CHUNK:
@@ -191,14 +191,14 @@ def _cell(value: Any) -> str:
 def _enter(
     tx: WriteTransaction,
     campaign: str,
-    list_name: str,
+    spec: ListSpec,
     people: Sequence[NewContact],
     at: float,
     counts: Counter[str],
     reasons: Counter[str],
 ) -> None:
     """New ones are added; those that the campaign has by their key are corrected."""
-    results = tx.add_contacts(campaign, list_name, people, at)
+    results = tx.add_contacts(campaign, spec.name, people, at)
     for new, result in zip(people, results, strict=True):
         if result.status == "added":
             counts["added"] += 1
@@ -207,12 +207,13 @@ def _enter(
         elif result.status == "duplicate" and result.reason == "external_id" and result.contact_id is not None:
             contact = tx.contact(result.contact_id)
             try:
-                counts["corrected"] += bool(_correct(tx, contact, new, at))
+                counts["corrected"] += bool(_correct(tx, contact, new, at, ranked=spec.priority is not None))
             except ArgumentError:
                 reasons["bad_correction"] += 1
 
 
-def _correct(tx: WriteTransaction, contact: Contact, new: NewContact, at: float) -> int:
+def _correct(tx: WriteTransaction, contact: Contact, new: NewContact, at: float, *, ranked: bool) -> int:
+    """`ranked`: the company's table has a column for the priority."""
     if not contact.number:
         return 0  # erased
     policy = tx.policy_of(contact.campaign_id)
@@ -221,11 +222,8 @@ def _correct(tx: WriteTransaction, contact: Contact, new: NewContact, at: float)
     found: Mapping[str, Any] = new.fields
     if listed is not None:
         found = learning.typed(listed.fields, found)
-    corrected = {
-        change.subject: change.old
-        for change in changes.of_contact(tx.connection, contact.id)
-        if change.kind == "field" and change.who != "sync"
-    }
+    told = changes.of_contact(tx.connection, contact.id)
+    corrected = {change.subject: change.old for change in told if change.kind == "field" and change.who != "sync"}
     differing = {
         name: value
         for name, value in found.items()
@@ -235,7 +233,11 @@ def _correct(tx: WriteTransaction, contact: Contact, new: NewContact, at: float)
     }
     held = learning.digits_held(tx, contact)
     numbers = [n.e164 for n in new.numbers if isinstance(n, Number) and n.digits not in held]
-    return learning.correct(tx, contact, differing, numbers, "sync", at) if differing or numbers else 0
+    last = next((change for change in reversed(told) if change.kind == "priority"), None)
+    # what somebody has changed stays until the company's row says something new
+    kept = last is not None and last.who != "sync" and str(new.priority) == last.old
+    rank = new.priority if ranked and not kept and new.priority != contact.priority else None
+    return learning.correct(tx, contact, differing, numbers, "sync", at, rank)
 
 
 # --- out -------------------------------------------------------------------------------------------------------------

@@ -111,10 +111,14 @@ class WriteTransaction:
         return blocking.remove_do_not_call(self, numbers, source)
 
     @spoiling
-    def correct(self, contact_id: int, fields: Mapping[str, Any], numbers: Sequence[str], who: str, at: float) -> int:
-        """Correct a contact's fields (None takes one out) and give it new numbers, to be dialed first; how many of
-        both. `who` is written into its history. Raises `UnknownContact`, `ArgumentError`."""
-        return learning.correct(self, self.contact(contact_id), fields, numbers, who, at)
+    def correct(
+        self, contact_id: int, fields: Mapping[str, Any], numbers: Sequence[str], who: str, at: float,
+        *, priority: int | None = None,
+    ) -> int:  # fmt: skip
+        """Correct a contact's fields (None takes one out), give it new numbers, to be dialed first, and another
+        priority; how many of these differ. `who` is written into its history. Raises `UnknownContact`,
+        `ArgumentError`."""
+        return learning.correct(self, self.contact(contact_id), fields, numbers, who, at, priority)
 
     @spoiling
     def withdraw(self, contact_id: int, who: str, at: float) -> bool:

@@ -14,17 +14,27 @@ from dialer.cli.output import Failure, config_argument, json_option, print_json,
 @click.command()
 @config_argument
 @click.argument("number")
+@click.option(
+    "--priority", type=click.IntRange(-1_000_000, 1_000_000), help="Give it this priority; higher is called first."
+)
 @click.option("--erase", is_flag=True, help="Forget the person; only the do-not-call mark stays. Cannot be undone.")
 @click.option("--yes", is_flag=True, help="With --erase: do not ask.")
 @token_option
 @json_option
-def contact(config_path: str, number: str, erase: bool, yes: bool, token_file: str | None, as_json: bool) -> None:
+def contact(
+    config_path: str, number: str, priority: int | None, erase: bool, yes: bool, token_file: str | None, as_json: bool
+) -> None:
     """Show NUMBER's state, its history, and why it is or is not dialable now.
 
-    Asks the running dialer; when none runs, uses the store. With --erase name, fields, notes, numbers and history's
-    personal parts are deleted in every campaign, and the number is never called again; its rows leave the rejects files
-    of the lists, and places that this command does not reach are named.
+    Asks the running dialer; when none runs, uses the store. --priority needs a running one. With --erase name, fields,
+    notes, numbers and history's personal parts are deleted in every campaign, and the number is never called again; its
+    rows leave the rejects files of the lists, and places that this command does not reach are named.
     """
+    if erase and priority is not None:
+        raise click.UsageError("Give either --erase or --priority.")
+    if priority is not None:
+        _rank(config_path, number, priority, token_file, as_json)
+        return
     if erase:
         _erase(config_path, number, yes, token_file, as_json)
         return
@@ -40,6 +50,14 @@ def contact(config_path: str, number: str, erase: bool, yes: bool, token_file: s
         return
     for card in cards:
         _show(card)
+
+
+def _rank(config_path: str, number: str, priority: int, token_file: str | None, as_json: bool) -> None:
+    result = Daemon(config_path, token_file).command("correct", number=number, priority=priority)
+    if as_json:
+        print_json(result)
+        return
+    show(f"{number} has priority {priority}{'' if result['corrected'] else ' already'}")
 
 
 def _erase(config_path: str, number: str, yes: bool, token_file: str | None, as_json: bool) -> None:
@@ -157,7 +175,8 @@ def _show(card: dict[str, Any]) -> None:
     dialable = "dialable now" if card.get("dialable") else "not dialable now"
     key = f", id {card['external_id']}" if card.get("external_id") else ""
     show(f"{card.get('number')} in {card.get('campaign')}, list {card.get('list_name')}{key}")
-    show(f"  {card.get('state')}, {card.get('attempts')} attempts, {dialable}")
+    ranked = f", priority {card['priority']}" if card.get("priority") else ""
+    show(f"  {card.get('state')}, {card.get('attempts')} attempts{ranked}, {dialable}")
     for reason in card.get("why", []):
         show(f"  - {reason}")
     if card.get("next_at") and not card.get("dialable"):

@@ -55,7 +55,7 @@ _CALL = record(
 )  # fmt: skip
 TASK = record(
     id=maybe(TEXT), campaign=TEXT, list=TEXT, contact=WHOLE, state=TEXT, number=TEXT, numbers=many(TEXT), fields=ANY,
-    added_at=TIME, attempts=WHOLE, calls=many(_CALL), outcome=maybe(TEXT), disposition=maybe(TEXT),
+    priority=WHOLE, added_at=TIME, attempts=WHOLE, calls=many(_CALL), outcome=maybe(TEXT), disposition=maybe(TEXT),
     callback=maybe(record(due_at=TIME, agent=maybe(TEXT), note=maybe(TEXT))),
     sale=maybe(record(
         sale=WHOLE, call=TEXT, state=TEXT, step=maybe(TEXT), reason=maybe(TEXT), agent=TEXT, queued_at=TIME,

@@ -36,7 +36,7 @@ def add_tasks(app: FastAPI, carry_out: CarryOut, body: Body, company: Depends) -
 
     @app.patch(_TASK, tags=["tasks"], openapi_extra=body_of("update_task", without=("campaign", "id")))
     async def update(request: Request, campaign: str, task: str, who: Company) -> Response:
-        """Correct its fields (null takes one out) and give it new numbers, dialed first."""
+        """Correct its fields (null takes one out), give it new numbers, dialed first, or another priority."""
         return await carry_out(who, "update_task", {**await body(request), "campaign": campaign, "id": task})
 
     @app.delete(_TASK, tags=["tasks"])

@@ -320,3 +320,16 @@ def test_do_not_call_numbers_that_cannot_be_read_do_not_stop_the_others(dialer: 
     assert (said.code, said.out) == (1, "1 number is never called again, 1 of them new\n")
     assert said.err.splitlines()[:2] == ["line 3: not a phone number: Ben;x", "line 4: no number: Cleo;"]
     assert dialer("dnc", "add", config, "--file", file, "--column", "fax").code == 1
+
+
+def test_a_contact_gets_another_priority(dialer: Dialer, api: Any, config: Path) -> None:
+    api.answers["correct"] = (200, {"contacts": [1], "corrected": 1})
+    said = dialer("contact", config, "+441632960001", "--priority", -5)
+    assert (said.code, said.out.strip()) == (0, "+441632960001 has priority -5")
+    assert api.asked[-1][2] == {"command": "correct", "number": "+441632960001", "priority": -5}
+    api.answers["correct"] = (200, {"contacts": [1], "corrected": 0})
+    assert "already" in dialer("contact", config, "+441632960001", "--priority", -5).out
+    for wrong in (("--priority", "high"), ("--priority", "1000001"), ("--priority", "1", "--erase")):
+        said = dialer("contact", config, "+441632960001", *wrong)
+        assert said.code == 2
+        assert (said.out, said.err.count("\n")) == ("", 1)

@@ -20,6 +20,10 @@ def test_a_task_from_its_arrival_to_its_code(stage, party):
         fresh = party.number(501)
         done = await floor.do("update_task", campaign=name, id="order/500", fields={"name": None}, numbers=[fresh])
         assert done["corrected"] == 2
+        again = [await floor.do("update_task", campaign=name, id="order/500", priority=5) for _ in range(2)]
+        assert [answer["corrected"] for answer in again] == [1, 0]
+        assert (await floor.do("task", campaign=name, id="order/500"))["priority"] == 5
+        assert (await floor.do("correct", number=fresh, priority=-2))["corrected"] == 1
         withdrawn = await floor.do("withdraw_task", campaign=name, id="order/500")
         assert (withdrawn["withdrawn"], withdrawn["state"]) == (True, "withdrawn")
         assert not (await floor.do("withdraw_task", campaign=name, id="order/500"))["withdrawn"]
@@ -32,6 +36,12 @@ def test_a_task_from_its_arrival_to_its_code(stage, party):
         told = [(change["event"], change["id"]) for change in page["changes"]]
         assert ("settled", "order/500") in told
         assert {"outcome", "disposition"} <= {event for event, _ in told}
+        ranked = [
+            (change["data"]["who"], one["old"], one["new"])
+            for change in page["changes"] if change["event"] == "contact_changed"
+            for one in change["data"]["changes"] if one["kind"] == "priority"
+        ]  # fmt: skip
+        assert ranked == [("api", "0", "5"), ("api", "5", "-2")]
         serials = [change["serial"] for change in page["changes"]]
         assert serials == sorted(set(serials))
         assert page["next"] == serials[-1]

@@ -53,6 +53,7 @@ class ListMachine(RuleBasedStateMachine):
         with self.store.write() as tx:
             added = tx.add_contacts("c", "l", [NewContact([number]) for number in NUMBERS], self.at)
         self.number_of = {r.contact_id: n for r, n in zip(added, NUMBERS, strict=True)}
+        self.priority = dict.fromkeys(self.number_of, 0)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -81,6 +82,9 @@ class ListMachine(RuleBasedStateMachine):
                 new.append(NewAttempt(f"a{self.count:04d}", claim.contact_id, claim.number, "i"))
             if send:
                 tx.start_attempts(new, self.at)
+        classes = ("shared", "retry", "fresh")
+        order = [(classes.index(claim.origin), -self.priority[claim.contact_id]) for claim in claims]
+        assert order == sorted(order), "callbacks, retries, fresh ones; inside, higher priority first"
         for claim in claims:
             self._taken(claim.contact_id, claim.number, claim.callback_id is not None)
         if not send:
@@ -108,6 +112,14 @@ class ListMachine(RuleBasedStateMachine):
         with self.store.write() as tx:
             tx.release([claim], self.at)
         self.held.discard(contact)
+
+    @rule(number=st.sampled_from(NUMBERS), priority=st.integers(-3, 3))
+    def change_priority(self, number: str, priority: int) -> None:
+        contact = next(c for c, n in self.number_of.items() if n == number)
+        with self.store.write() as tx:
+            changed = tx.correct(contact, {}, (), "api", self.at, priority=priority)
+        assert changed == (priority != self.priority[contact])
+        self.priority[contact] = priority
 
     def _after(self, number: str, state: ContactState, due: float | None) -> None:
         if state in (ContactState.WAITING, ContactState.CALLBACK):

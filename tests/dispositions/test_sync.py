@@ -102,6 +102,27 @@ def test_in_and_out_and_nothing_twice(
         assert view.accounted("c") == []
 
 
+def test_a_priority_follows_the_company_until_somebody_changes_it_here(
+    ready: Store, crm: Engine, database: DatabaseSpec, number: Callable[[int], str], noon: float
+) -> None:
+    ranked = replace(database, spec=replace(database.spec, priority="debt"))
+
+    def synced(debt: int, version: int) -> int:
+        put(crm, customer="a", mobile=number(1), name="Ada", debt=debt, version=version)
+        sync(ready, "c", ranked, noon + version)
+        with ready.read() as view:
+            return view.contact(number(1)).priority
+
+    assert [synced(2, 1), synced(5, 2), synced(2, 3)] == [2, 5, 2]
+    with ready.write() as tx:
+        tx.correct(tx.contact(1).id, {}, (), "api", noon + 10, priority=9)
+    assert [synced(2, 20), synced(4, 21), synced(2, 22)] == [9, 4, 2]
+    with ready.read() as view:
+        assert [(c.who, c.new) for c in view.contact(number(1)).changes if c.kind == "priority"] == [
+            ("sync", "5"), ("sync", "2"), ("api", "9"), ("sync", "4"), ("sync", "2"),
+        ]  # fmt: skip
+
+
 def test_many_rows_of_one_stamp_in_pages(
     ready: Store, crm: Engine, database: DatabaseSpec, monkeypatch: pytest.MonkeyPatch, noon: float
 ) -> None:
