@@ -7,16 +7,23 @@ and about to start again. So each block of ports has a file, locked by who uses 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import random
 import socket
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-#: Below those ports that the system gives out, above those of the peers.
-FIRST, END = 20_000, 32_000
+#: Neither among the ports that the system gives out, nor the peers', nor those that a daemon takes by default: one with
+#: a config of its own may start on this machine at any moment, and asks for no lock.
+BEST = (range(30_000, 32_600), range(61_000, 65_400))
+#: With that default: better than nothing.
+ALL = (range(20_000, 32_600), BEST[1])
 BLOCK = 200
+#: Starts that are tried before those of the default range are, too.
+TRIES = 100
 
 
 class MediaPorts:
@@ -24,10 +31,11 @@ class MediaPorts:
 
     def __init__(self, count: int) -> None:
         blocks = -(-count // BLOCK)
-        if blocks * BLOCK > END - FIRST:
-            raise ValueError(f"there are no {count} ports between {FIRST} and {END}")
-        while True:
-            self.first = random.randrange(FIRST, END - blocks * BLOCK + 1, BLOCK)
+        best, every = _starts(BEST, blocks), _starts(ALL, blocks)
+        if not every:
+            raise ValueError(f"there are no {count} neighbouring ports")
+        for tried in itertools.count():
+            self.first = random.choice(best if best and tried < TRIES else every)
             self.last = self.first + count - 1
             with ExitStack() as stack:
                 if all(_lock(stack, self.first + block * BLOCK) for block in range(blocks)) and self._free():
@@ -47,6 +55,10 @@ class MediaPorts:
     def release(self) -> None:
         """Others may take them."""
         self._held.close()
+
+
+def _starts(ranges: Sequence[range], blocks: int) -> list[int]:
+    return [start for ports in ranges for start in range(ports.start, ports.stop - blocks * BLOCK + 1, BLOCK)]
 
 
 def _lock(stack: ExitStack, block: int) -> bool:

@@ -200,7 +200,8 @@ def free_port() -> int:
 
 def free_ports(count: int) -> tuple[int, int]:
     """First and last of `count` neighbouring UDP ports of loopback that nobody uses now. Raises Failure."""
-    for low in range(20000, 32000 - count, count):
+    lows = range(20000, 32000 - count, count)
+    for low in random.sample(lows, len(lows)):  # two that start at the same instant shall not find the same ones
         if all(_udp_free(port) for port in range(low, low + count)):
             return low, low + count - 1
     raise Failure("no free UDP ports for audio between 20000 and 32000 on 127.0.0.1", code="no_ports")
