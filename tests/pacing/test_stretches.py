@@ -26,9 +26,9 @@ def test_a_guard_costs_and_clusters_set_its_limit() -> None:
 def test_the_worst_of_independent_calls_is_that_of_the_binomial_law() -> None:
     from scipy.stats import binom
 
-    free = stretch(NEVER, 0.0, 70.0, 0.025, runs=100, windows=24)
+    free = stretch(NEVER, 0.0, 70.0, 0.025, runs=40)
     below = binom.cdf(range(40), 70, free.abandoned) ** 24
-    assert 70.0 * free.worst_ten == pytest.approx(sum(1.0 - below), abs=0.35)
+    assert 70.0 * free.worst_ten == pytest.approx(sum(1.0 - below), abs=0.5)
 
 
 def test_what_a_cap_is_worth_falls_with_the_team() -> None:
