@@ -1,7 +1,8 @@
-"""Run every default test: most in parallel, then those whose timing counts, against real peers, one by one.
+"""Run every default test in three parts: those that compute, a worker to each core; those that talk to real peers and
+mostly wait for them, two workers to each core; and one by one the few whose verdict depends on timing.
 
-Two runs of pytest, because a peer's timing must not depend on what the neighbouring worker computes. The closing
-line is the second run's; the exit code is not 0 when either failed. Further arguments go to both.
+Three runs of pytest, because a phone's audio must not depend on what the neighbouring worker computes. The exit code is
+not 0 when any of them failed. Further arguments go to all.
 """
 
 from __future__ import annotations
@@ -15,16 +16,23 @@ NO_TESTS = 5  # pytest's exit code when nothing was selected, e.g. by -k
 
 def main(arguments: list[str]) -> int:
     """Exit code for the shell."""
-    pytest = [sys.executable, "-m", "pytest", *arguments]
-    workers = ["-n", str(min(os.cpu_count() or 1, 4))]
-    print("tests: in parallel", flush=True)
-    rooms = subprocess.call([*pytest, *workers, "-m", "(parallel or not peer) and not soak", "--durations=8"])
-    print("tests: against real peers, one after another", flush=True)
-    peers = subprocess.call([*pytest, "-m", "peer and not parallel and not soak", "--durations=8"])
-    codes = [code for code in (rooms, peers) if code not in (0, NO_TESTS)]
-    if codes and not peers:
-        print("tests: the parallel run above failed", flush=True)
-    return codes[0] if codes else min(rooms, peers)
+    pytest = [sys.executable, "-m", "pytest", "--durations=8", *arguments]
+    cores = min(os.cpu_count() or 1, 4)
+    # small portions: whoever has a test that waits for a minute keeps no other test waiting with it
+    waiting = ["-n", str(2 * cores), "--maxschedchunk=2"]
+    parts = {
+        "without peers": [*pytest, "-n", str(cores), "-m", "not peer and not soak"],
+        "with real peers": [*pytest, *waiting, "-m", "peer and parallel and not soak"],
+        "with real peers, one by one": [*pytest, "-m", "peer and not parallel and not soak"],
+    }
+    codes: dict[str, int] = {}
+    for name, command in parts.items():
+        print(f"tests: {name}", flush=True)
+        codes[name] = subprocess.call(command)
+    failed = {name: code for name, code in codes.items() if code not in (0, NO_TESTS)}
+    for name in failed:
+        print(f"tests: the part {name!r} failed", flush=True)
+    return max(failed.values(), default=min(codes.values()))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,10 @@ def postgres(need: Callable[[str], str]) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+SERVER = pytest.param("postgresql", marks=[pytest.mark.peer, pytest.mark.parallel])
+
+
+@pytest.fixture(params=["sqlite", SERVER])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of each kind."""
     if request.param == "sqlite":

@@ -11,7 +11,7 @@ from benchmarks.rig import joins
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.scenario import CarrierSettings
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
 #: what the carrier's log says of a call -> the outcomes that the store may have for it
 FITTING = {

@@ -26,9 +26,14 @@ BEHAVIOUR = CarrierSettings(answer=60, busy=20, not_found=5, unavailable_503=0, 
 
 @pytest.fixture
 def exchange(tmp_path: Path, need: Callable[[str], str]) -> Iterator[Sipp]:
-    """SIPp on UDP; it hands back the Record-Route that a proxy before it has left, as RFC 3261 12.1.1 asks."""
+    """SIPp on UDP; it hands back the Record-Route that a proxy before it has left (RFC 3261 12.1.1), and in a 487 both
+    Vias of the INVITE (8.2.6.2): with the proxy's alone, no 487 would find its way back to the dialer.
+    """
     need("sipp")
+    first = '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>\n'
     scenario = carrier(BEHAVIOUR).replace("[last_Call-ID:]\n", "[last_Record-Route:]\n[last_Call-ID:]\n")
+    scenario = scenario.replace(first, first + first.replace('assign_to="via"', 'occurrence="2" assign_to="via2"'))
+    scenario = scenario.replace("Via:[$via]\n", "Via:[$via]\nVia:[$via2]\n")
     sipp = Sipp("exchange", scenario, tmp_path)
     yield sipp
     sipp.stop()
@@ -75,6 +80,8 @@ def test_a_campaign_through_a_tls_trunk(
     assert floor.doubled() == {}
     outcomes = Counter(row.outcome for row in floor.store.attempts())
     assert outcomes["answered"] > 10
+    ends = [record for record in daemon.log() if record.get("event") == "call_ended"]
+    assert max(record["ring_seconds"] or 0.0 for record in ends) < 25, "the 487 to a CANCEL found its way back"
     assert set(outcomes) >= {"answered", "busy"}
     assert "congestion" not in outcomes
     states = Counter(agent["state"] for agent in daemon.status()["agents"])

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.rig.scenario import CarrierSettings, agent, carrier
 from benchmarks.rig.sipp import Sipp
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 ALL_ANSWER = CarrierSettings(
     answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.0, 0.01), hold=(0.5, 0.6)
 )

@@ -29,7 +29,7 @@ from dialer.sip import (
 )
 from dialer.udp import UdpEndpoint
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 OFFER, ANSWER = sdp.audio(HOST, 40_000), sdp.audio(HOST, 40_002)
 CONFIG = Path(__file__).parent / "kamailio" / "trunk.cfg"

@@ -20,7 +20,7 @@ from benchmarks.rig.mosquitto import Mosquitto
 from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
 BEHAVIOUR = CarrierSettings(
     answer=50, busy=20, not_found=5, unavailable_503=0, temporarily_480=10, ring=(0.1, 0.5), hold=(0.5, 1.0)

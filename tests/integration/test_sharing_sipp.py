@@ -16,7 +16,7 @@ from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
 from tests.integration.test_campaign_sipp import check_books, check_floor_at_rest, check_people
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
 FIRST, ALL = 50, 250
 CAP = 0.1

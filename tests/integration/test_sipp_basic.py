@@ -28,7 +28,7 @@ from dialer.sip import (
 )
 from dialer.udp import UdpEndpoint
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 SCENARIOS = Path(__file__).parent / "sipp"
 HOST = "127.0.0.1"
 OFFER = sdp.audio(HOST, 40_000)

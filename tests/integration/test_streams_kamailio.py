@@ -37,7 +37,7 @@ from dialer.sip import (
 from dialer.targets import Targets
 from dialer.transport import TlsProfile, Transports
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 NAME = "trunk.test"
 OFFER, ANSWER = sdp.audio(HOST, 40_000), sdp.audio(HOST, 40_002)

@@ -14,7 +14,7 @@ from benchmarks.rig.process import free_port
 from dialer.sip import Answered, Ended, Event, Failed, Flow, IncomingCall, Reinvited, sdp
 from dialer.transport import Transports
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 OFFER = sdp.audio(HOST, 40_000)
 ANSWERS = Path(__file__).parent / "sipp" / "answer.xml"

@@ -28,10 +28,11 @@ def promtool(*arguments: str, given: bytes | None = None) -> subprocess.Complete
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    return subprocess.run([program, *arguments], input=given, capture_output=True, timeout=60, check=False)
+    return subprocess.run([program, *arguments], input=given, capture_output=True, timeout=300, check=False)
 
 
 @pytest.mark.peer
+@pytest.mark.parallel
 def test_the_rules_are_valid() -> None:
     result = promtool("check", "rules", str(RULES))
     assert result.returncode == 0, result.stdout + result.stderr
@@ -39,6 +40,7 @@ def test_the_rules_are_valid() -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parallel
 def test_the_page_is_as_prometheus_asks() -> None:
     metrics = Metrics()
     metrics.observe(Gauges(at=0.0, lines={"main": 1}, sip_drops={"malformed": 1}, outbox=1))
@@ -47,6 +49,7 @@ def test_the_page_is_as_prometheus_asks() -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parallel
 def test_every_alert_fires_and_keeps_quiet_as_it_should() -> None:
     result = promtool("test", "rules", str(TESTS))
     assert result.returncode == 0, result.stdout + result.stderr
@@ -94,6 +97,7 @@ def test_every_metric_of_the_dashboard_is_one_of_ours() -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parallel
 def test_every_query_of_the_dashboard_parses(tmp_path: Path) -> None:
     rules = [{"record": f"x:{n}", "expr": e.replace("$campaign", ".*")} for n, e in enumerate(_dashboard_expressions())]
     path = tmp_path / "board.yml"

@@ -84,6 +84,7 @@ def test_findings_are_shown(day: Any) -> None:
 
 
 @pytest.mark.peer
+@pytest.mark.parallel
 def test_a_browser_shows_it(day: Any, tmp_path: Path, need: Callable[[str], str]) -> None:
     browser = need("chromium")
     file, picture = tmp_path / "report.html", tmp_path / "report.png"
