@@ -42,6 +42,7 @@ ERROR_CODES = {
     "unknown_call": 404,
     "unknown_sale": 404,
     "unknown_task": 404,
+    "unknown_project": 404,
     "unknown_code": 422,
     "wrong_state": 409,
     "busy": 409,
@@ -192,11 +193,12 @@ class ChangeList(_Command):
 
 
 class DoNotCallAdd(_Command):
-    """Numbers never to call again, from now on, in any campaign."""
+    """Numbers never to call again, from now on, in any campaign; with `project` only in those of that project."""
 
     command: Literal["do_not_call"] = "do_not_call"
     numbers: Annotated[list[Line], Field(min_length=1, max_length=10000)]
     source: Line = "api"
+    project: Name | None = None
 
 
 class ContactCorrect(_Command):

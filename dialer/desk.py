@@ -15,6 +15,7 @@ from dialer.agent_phone import LoginFailed
 from dialer.call import Call, CallState, CallTrigger
 from dialer.campaign import IN_THE_AIR
 from dialer.commands import Command, CommandError
+from dialer.config.build import project_list
 from dialer.contact_desk import ContactDesk
 from dialer.contacts import read_contacts, told
 from dialer.engine import Engine, Unit
@@ -246,11 +247,21 @@ class Desk:
         return told(results)
 
     async def do_not_call(self, command: c.DoNotCallAdd) -> dict[str, Any]:
-        regions = {unit.campaign.policy.region for unit in self.engine.units.values()}
+        units = list(self.engine.units.values())
+        # The store binds a campaign by the name of the list: a mark under the caller's own word would bind nobody.
+        lists = sorted({unit.campaign.policy.own_list for unit in units})
+        if command.project is not None:
+            known = sorted({p for unit in units if (p := unit.campaign.table.project) is not None})
+            units = [unit for unit in units if unit.campaign.table.project == command.project]
+            lists = [project_list(command.project)]
+            if not units:
+                text = (
+                    f"no campaign here belongs to project {command.project!r}; projects: {', '.join(known) or 'none'}"
+                )
+                raise CommandError("unknown_project", text)
+        regions = {unit.campaign.policy.region for unit in units}
         numbers, refused = await asyncio.to_thread(read_numbers, command.numbers, regions)
         at = self.services.clock.at()
-        # The store binds a campaign by the name of the list: a mark under the caller's own word would bind nobody.
-        lists = sorted({unit.campaign.policy.own_list for unit in self.engine.units.values()})
         added = await self.services.ledger.write(lambda tx: [tx.add_do_not_call(numbers, name, at) for name in lists])
         shown = [{"index": index, "number": text, "reason": why} for index, text, why in refused]
         return {"added": max(added), "marked": len(numbers), "refused": shown}

@@ -33,7 +33,9 @@ def project_of(built: Built, name: str) -> Project:
     table = built.file.tokens[name]
     campaigns = frozenset(table.campaigns)
     agents = frozenset(agent for agent in built.file.agents if _campaigns_of(built, agent) <= campaigns)
-    return Project(name, campaigns, frozenset(table.may), agents)
+    own = (built.file.campaigns[campaign].project for campaign in campaigns)
+    marks = frozenset(project for project in own if project is not None)
+    return Project(name, campaigns, frozenset(table.may), agents, marks)
 
 
 def _campaigns_of(built: Built, agent: str) -> frozenset[str]:

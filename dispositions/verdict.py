@@ -30,7 +30,7 @@ _LAST = Statement(
 _ENDED = {
     ContactState.DONE: "done with: {what}",
     ContactState.SOLD: "sold",
-    ContactState.DO_NOT_CALL: "must not be called: asked for it or is on a register",
+    ContactState.DO_NOT_CALL: "must not be called: {what}",
     ContactState.BAD_NUMBER: "has no working number: {what}",
     ContactState.NO_CONSENT: "withheld: {what}",
     ContactState.FILTERED: "withheld: the campaign's filter does not let it through: {what}",
@@ -66,6 +66,13 @@ def why(view: ReadView, contact: Contact, at: float) -> Verdict:
             what = "it has changed since" if policy.filter is None else policy.filter.text
         if state is ContactState.NO_CONSENT:
             what = _ground(view, contact, policy, at) or "it may be dialed by now; a reload looks again"
+        if state is ContactState.DO_NOT_CALL:
+            held = store.do_not_call.blocked(contact.number, store.lists_of(policy))
+            what = (
+                "asked for it, or was on a register"
+                if held is None
+                else f"+{contact.number} is on do-not-call list {held!r}"
+            )
         text = _ENDED[state].format(what=what, attempts=contact.attempts)
         return Verdict(contact.id, False, (str(state),), (text,), None)
     return _waiting(view, contact, policy, zones, at)

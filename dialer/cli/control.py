@@ -158,6 +158,7 @@ def dnc() -> None:
 @click.argument("numbers", nargs=-1)
 @click.option("--file", help="File with one number a line, or a CSV (see --column); - is standard input.")
 @click.option("--column", help="The column of --file that holds the numbers; its first line is a header then.")
+@click.option("--project", help="Only the campaigns of this project are bound; without it all of them.")
 @click.option("--source", default=None, help="Where the wish came from, for the history.")
 @token_option
 @json_option
@@ -166,6 +167,7 @@ def dnc_add(
     numbers: tuple[str, ...],
     file: str | None,
     column: str | None,
+    project: str | None,
     source: str | None,
     token_file: str | None,
     as_json: bool,
@@ -185,7 +187,8 @@ def dnc_add(
     added = 0
     for start in range(0, len(good), NUMBERS_BATCH):
         batch = good[start : start + NUMBERS_BATCH]
-        part = daemon.command("do_not_call", numbers=[entry.value for entry in batch], source=source)
+        sent = [entry.value for entry in batch]
+        part = daemon.command("do_not_call", numbers=sent, source=source, project=project)
         added += int(part.get("added") or 0)
         for said in part.get("refused") or []:
             entry = batch[int(said["index"])]
@@ -197,7 +200,8 @@ def dnc_add(
     _tell(
         result,
         as_json,
-        f"{marked} {'number is' if marked == 1 else 'numbers are'} never called again, {added} of them new",
+        f"{marked} {'number is' if marked == 1 else 'numbers are'} never called again"
+        f"{f' for project {project}' if project else ''}, {added} of them new",
     )
     _tell_refused(refused, target, as_json)
     return 1 if refused else 0

@@ -262,7 +262,7 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
         attempts_per_day=min(a_day) if a_day else None,
         max_attempts=table.max_attempts,
         caps=tuple(AttemptCap(cap.attempts, cap.window / scale) for cap in place.caps),
-        dnc_lists=tuple(file.do_not_call) if table.do_not_call == "all" else tuple(table.do_not_call),
+        dnc_lists=_do_not_call(table, file),
         region=regions.pop() if len(regions) == 1 else None,
         lists={listed: _list_policy(file.lists[listed]) for listed in table.lists},
         recycled_share=table.recycled_share,
@@ -270,6 +270,16 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
         filter=None if table.filter is None else parse_filter(table.filter),
         callback_reminder=table.queues.callbacks.remind or None,
     )
+
+
+def _do_not_call(table: CampaignTable, file: ConfigFile) -> tuple[str, ...]:
+    files = file.do_not_call if table.do_not_call == "all" else table.do_not_call
+    return (*files, *([project_list(table.project)] if table.project is not None else []))
+
+
+def project_list(project: str) -> str:
+    """The do-not-call list of a project's own, as the store knows it. No file's list can have that name."""
+    return f"project:{project}"
 
 
 def _list_policy(table: ListTable) -> ListPolicy:

@@ -158,6 +158,10 @@ class CampaignTable(Table):
         default=None, ge=1, le=100, description="attempts to one contact in a day; default: the jurisdiction's"
     )
     do_not_call: list[Name] | Literal["all"] = Field(default="all", description="the do-not-call files that bind it")
+    project: Name | None = Field(
+        default=None,
+        description="the client or project that it belongs to: campaigns of one share a do-not-call list of their own",
+    )
     filter: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
         default=None,
         description="which contacts of the lists may be dialed, e.g. \"fields.age >= 30 and region == 'ES-MD'\": docs/manager.md",

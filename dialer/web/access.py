@@ -78,6 +78,10 @@ class Access:
             command = _within(project, command)
         if isinstance(command, _SALES):
             await self._own_sale(project, command.sale)
+        if isinstance(command, c.DoNotCallAdd) and command.project not in (None, *project.marks):
+            known = ", ".join(sorted(project.marks)) or "none"
+            text = f"no campaign of this token belongs to project {command.project!r}; projects: {known}"
+            raise CommandError("unknown_project", text)
         answer = await self._handler.handle(command)
         if isinstance(command, c.StatusShow):
             return own_status(project, answer)

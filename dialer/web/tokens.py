@@ -17,12 +17,14 @@ _ADDRESSES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a project's token opens. `agents`: those who work in no campaign but the project's."""
+    """What a project's token opens. `agents`: those who work in no campaign but the project's. `marks`: the projects
+    that its campaigns name, to whose do-not-call lists it may add."""
 
     name: str
     campaigns: frozenset[str]
     may: frozenset[str]
     agents: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -333,3 +333,10 @@ def test_a_contact_gets_another_priority(dialer: Dialer, api: Any, config: Path)
         said = dialer("contact", config, "+441632960001", *wrong)
         assert said.code == 2
         assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_projects_own_do_not_call_list(dialer: Dialer, api: Any, config: Path) -> None:
+    api.answers["do_not_call"] = (200, {"added": 1, "marked": 1, "refused": []})
+    said = dialer("dnc", "add", config, "+441632960001", "--project", "insurance")
+    assert (said.code, said.out) == (0, "1 number is never called again for project insurance, 1 of them new\n")
+    assert api.asked[-1][2] == {"command": "do_not_call", "numbers": ["+441632960001"], "project": "insurance"}

@@ -215,3 +215,24 @@ def test_check_warns_of_lines_without_ports(dialer: Dialer, config: Path) -> Non
     assert "20001 to 20004 are 1: calls beyond them wait" in said.err
     assert said.err.count("\n") == 1
     assert dialer("check", config, "--no-lists", "--json").json["warnings"] == [said.err.strip()]
+
+
+def test_a_projects_do_not_call_list_in_the_funnel_and_at_the_contact(dialer: Dialer, nobody: Path) -> None:
+    from dialer.config.build import build_campaigns
+    from dialer.config.load import load
+    from dispositions import Store
+
+    text = nobody.read_text(encoding="utf-8").replace('"none"\n', '"none"\nproject = "insurance"\n')
+    nobody.write_text(text, encoding="utf-8")
+    dialer("import", nobody)
+    before = dialer("check", nobody, "--json").json["campaigns"]["promo"]["contacts"]
+    store = Store(next(nobody.parent.glob("**/*.db")))
+    store.register_all([campaign.policy for campaign in build_campaigns(load(nobody, outside=False)).values()])
+    with store.write() as tx:
+        tx.add_do_not_call(["+447700900101"], "project:insurance", 0.0)  # as the command of a running dialer does
+    store.close()
+    card = dialer("contact", nobody, "+447700900101", "--json").json["contacts"][0]
+    assert card["why"] == ["must not be called: +447700900101 is on do-not-call list 'project:insurance'"]
+    found = dialer("check", nobody, "--json").json["campaigns"]["promo"]["contacts"]
+    assert (before.get("do_not_call", 0), found.get("do_not_call", 0)) == (0, 1), found
+    assert found["dialable"] == before["dialable"] - 1

@@ -192,3 +192,24 @@ def test_who_was_spoken_to_rests_as_long_as_the_place_says(
     assert all("jurisdiction 'us-debt'" in line and "at least 604800 s" in line for line in lines)
     assert "dispositions.promise.after" in lines[0]
     assert "outcomes.undisposed.after" in lines[1]
+
+
+def test_a_project_has_a_do_not_call_list_of_its_own(loaded: Loaded, good: str, tmp_path: Path) -> None:
+    (tmp_path / "n.txt").write_text("")
+    assert build(loaded(good)).campaigns["promo"].policy.dnc_lists == ()
+    files = '[do_not_call.national]\npath = "n.txt"\nregion = "ES"\n'
+    for row, wanted in (("", ("national", "project:acme")), ("do_not_call = []\n", ("project:acme",))):
+        text = good.replace(ROW, f'{ROW}project = "acme"\n{row}') + files
+        assert build(loaded(text)).campaigns["promo"].policy.dnc_lists == wanted
+
+
+def test_a_projects_token_marks_for_the_projects_of_its_campaigns(loaded: Loaded, good: str, tmp_path: Path) -> None:
+    from dialer.door_keys import project_of
+
+    (tmp_path / "t").write_text("0123456789abcdef")
+    (tmp_path / "t").chmod(0o600)
+    token = '[tokens.house]\ntoken_file = "t"\ncampaigns = ["promo"]\n'
+    for row, wanted in (("", frozenset()), ('project = "acme"\n', frozenset({"acme"}))):
+        config = loaded(good.replace(ROW, ROW + row) + token)
+        built = build(config)
+        assert project_of(built, "house").marks == wanted

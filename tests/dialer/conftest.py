@@ -432,6 +432,7 @@ class Wishes:
     phones_register: bool = False
     schedule: str = ""
     campaign: str = ""
+    """keys of every campaign's table; NAME stands for its name"""
     others: dict[str, str] = field(default_factory=dict)
     """further campaigns: name -> keys below its table; each dials a list of its own name"""
     log_in: bool = True
@@ -499,7 +500,8 @@ class Floor:
         w = self.wishes
         campaign = textwrap.dedent(CAMPAIGN).format(
             name=name, list=listed, trunks=", ".join(f'"{t}"' for t in w.trunks),
-            wrap_up_max=w.wrap_up_max * SCALE, agent_choice=w.agent_choice, mode=w.mode, extra=w.campaign,
+            wrap_up_max=w.wrap_up_max * SCALE, agent_choice=w.agent_choice, mode=w.mode,
+            extra=w.campaign.replace("NAME", name),
             patience=w.patience * SCALE, ring_floor=w.ring_floor * SCALE,
             ring_timeout=w.ring_timeout * SCALE, pacing=w.pacing, codes=textwrap.dedent(w.codes),
         )  # fmt: skip

@@ -114,3 +114,33 @@ def test_a_number_that_cannot_be_read_is_told_with_its_place_and_the_others_are_
         assert floor.contact().state == "do_not_call"
 
     stage(play, dial=False, log_in=False)
+
+
+def test_a_projects_own_mark_binds_its_campaigns_only_from_the_next_call_on(stage, party):
+    async def play(floor):
+        marked = party.number(0)
+        assert (await floor.do("do_not_call", numbers=[marked], project="of-promo"))["added"] == 1
+        assert (await floor.do("do_not_call", numbers=[marked], project="of-promo"))["added"] == 0
+        assert floor.store.is_do_not_call(marked, "promo")
+        assert not floor.store.is_do_not_call(marked, "autumn")
+        assert floor.contact().state == "do_not_call"
+        told = (await floor.do("contact", number=marked))["contacts"]
+        assert {card["campaign"]: card["why"] for card in told} == {
+            "promo": [f"must not be called: {marked} is on do-not-call list 'project:of-promo'"]
+        }
+        error = await floor.refused("do_not_call", numbers=[marked], project="summer")
+        assert (error.code, error.message) == (
+            "unknown_project", "no campaign here belongs to project 'summer'; projects: of-autumn, of-promo",
+        )  # fmt: skip
+        assert not floor.store.is_do_not_call(party.number(1))
+        floor.dial()
+        await floor.until(lambda: floor.named("call_connected"))
+        await floor.do("do_not_call", numbers=[party.number(2)], project="of-promo")
+        await floor.do("hangup", 0)
+        (ended,) = await floor.ended()
+        assert ended.number == party.number(1)
+        await floor.do("dispose", 0, code="no_interest")
+        await floor.until(lambda: floor.unit.campaign.state.value == "no_contacts")
+        assert [placed.number for placed in floor.named("call_placed")] == [party.number(1)]
+
+    stage(play, dial=False, numbers=3, campaign='project = "of-NAME"', others={"autumn": ""})

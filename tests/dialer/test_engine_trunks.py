@@ -185,7 +185,8 @@ def test_a_trunk_that_takes_nothing_does_not_hold_up_the_numbers_of_another(stag
     stage(play, numbers=40, trunks=trunks, dial=False)
 
 
-def test_a_number_marked_between_claim_and_invite_is_not_dialed(stage, party):
+@pytest.mark.parametrize("name", ["own", "project:spring"])
+def test_a_number_marked_between_claim_and_invite_is_not_dialed(stage, party, name):
     async def play(floor):
         place = floor.unit.dialing.placing._begin
 
@@ -193,7 +194,7 @@ def test_a_number_marked_between_claim_and_invite_is_not_dialed(stage, party):
             numbers = [p.claim.number for p in planned]
             at = floor.clock.at()
             place(planned)
-            floor.ledger.post(lambda tx: tx.add_do_not_call(numbers, "own", at))
+            floor.ledger.post(lambda tx: tx.add_do_not_call(numbers, name, at))
 
         floor.unit.dialing.placing._begin = marked_meanwhile
         await floor.until(lambda: floor.outcomes() == ["cancelled"])
@@ -201,7 +202,7 @@ def test_a_number_marked_between_claim_and_invite_is_not_dialed(stage, party):
         assert not floor.carrier.requests
         assert floor.contact().state == "do_not_call"
 
-    stage(play, quiet=("do_not_call_at_invite",))
+    stage(play, quiet=("do_not_call_at_invite",), campaign='project = "spring"')
 
 
 def test_options_lost_down_and_back_up(stage, party):

@@ -162,3 +162,49 @@ def test_a_register_binds_like_a_list_and_is_replaced_as_a_whole(tmp_path: Path)
     store.do_not_call.put_register("national", None)
     assert len(store.do_not_call) == 0
     store.close()
+
+
+def test_a_projects_own_list_lasts_and_binds_who_names_it(tmp_path: Path, noon: float) -> None:
+    """Through a restart, an erasure, and a campaign that joins the project later."""
+    policies = [CampaignPolicy(name, dnc_lists=("project:a",), region="US") for name in ("one", "two")]
+    policies.append(CampaignPolicy("three", region="US"))
+    people = [NewContact([f"+1212555010{n}"], fields={"name": "Ann"}) for n in range(3)]
+    store = Store(tmp_path / "store.db")
+    store.migrate()
+    store.register_all(policies)
+    with store.write() as tx:
+        for name in ("one", "two", "three"):
+            tx.add_contacts(name, "l", people, noon)
+        claims = tx.claim("two", 1, noon, noon + 60)
+    with store.write() as tx:
+        assert tx.add_do_not_call([claims[0].number], "project:a", noon) == 1
+    assert [store.is_do_not_call(claims[0].number, name) for name in ("one", "two", "three")] == [True, True, False]
+    with store.write() as tx:
+        tx.start_attempts([NewAttempt("a", claims[0].contact_id, claims[0].number, "i")], noon)
+        tx.withdraw_attempt("a", noon, "do not call")  # what the dialer does when it asks right before the INVITE
+    with store.read() as view:
+        counts = [view.funnel(name, noon) for name in ("one", "two", "three")]
+    assert counts == [{"dialable": 2, "do_not_call": 1}, {"dialable": 2, "do_not_call": 1}, {"dialable": 3}]
+    store.close()
+
+    store = Store(tmp_path / "store.db")
+    store.register_all([*policies[:2], CampaignPolicy("three", dnc_lists=("project:a",), region="US")])
+    with store.read() as view:
+        contact = view.contact_id(claims[0].number, "one")
+        assert view.why(contact, noon).reasons == (
+            f"must not be called: {claims[0].number} is on do-not-call list 'project:a'",
+        )
+    with store.write() as tx:
+        last = tx.claim("three", 5, noon, noon + 60)
+        assert claims[0].number not in {claim.number for claim in last}
+        tx.release(last, noon)
+        assert tx.erase("+12125550101", "api", noon).marked == 1
+        assert tx.add_do_not_call(["+12125550101"], "project:a", noon) == 1
+        assert tx.erase(claims[0].number, "api", noon).marked == 1
+    store.close()
+    store = Store(tmp_path / "store.db")
+    store.register_all([CampaignPolicy("four", dnc_lists=("project:a",), own_list="another", region="US")])
+    with store.write() as tx:
+        again = tx.add_contacts("four", "l", people, noon)
+    assert [result.status for result in again] == ["do_not_call", "do_not_call", "added"]
+    store.close()

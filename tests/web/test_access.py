@@ -23,7 +23,7 @@ BOSS, ANA = "supervisor-token-0001", "agent-token-of-ana-01"
 MINE, READER, OTHER = "project-token-mine-01", "project-token-reader-1", "project-token-other-1"
 EVERYTHING = frozenset({"read", "tasks", "agents", "control"})
 PROJECTS = {
-    "mine": (MINE, Project("mine", frozenset({"mine"}), EVERYTHING, frozenset({"ana"}))),
+    "mine": (MINE, Project("mine", frozenset({"mine"}), EVERYTHING, frozenset({"ana"}), frozenset({"insurance"}))),
     "reader": (READER, Project("reader", frozenset({"mine"}), frozenset({"read"}), frozenset({"ana"}))),
     "other": (OTHER, Project("other", frozenset({"theirs", "third"}), EVERYTHING, frozenset({"bo"}))),
 }
@@ -102,6 +102,7 @@ OWN: list[tuple[str, str, Any, str, int]] = [
     ("DELETE", "/api/v1/campaigns/mine/tasks/7", None, "tasks", 200),
     ("POST", f"{N}/correct", {"fields": {"a": 1}}, "tasks", 200),
     ("POST", "/api/v1/do-not-call", {"numbers": ["+441632960001"]}, "tasks", 200),
+    ("POST", "/api/v1/do-not-call", {"numbers": ["+441632960001"], "project": "insurance"}, "tasks", 200),
     ("POST", "/api/v1/campaigns/mine/pause", None, "control", 200),
     ("POST", "/api/v1/campaigns/mine/resume", None, "control", 200),
     ("POST", "/api/v1/sales/1/retry", None, "control", 200),
@@ -123,6 +124,8 @@ THEIRS: list[tuple[str, str, Any, int]] = [
     ("PATCH", "/api/v1/campaigns/theirs/tasks/7", {"fields": {"a": 1}}, 404),
     ("DELETE", "/api/v1/campaigns/theirs/tasks/7", None, 404),
     ("POST", f"{N}/correct", {"fields": {"a": 1}, "campaign": "theirs"}, 404),
+    ("POST", "/api/v1/do-not-call", {"numbers": ["+441632960001"], "project": "secret"}, 404),
+    ("POST", "/api/v1/command", {"command": "do_not_call", "numbers": ["+441632960001"], "project": "x"}, 404),
     ("POST", "/api/v1/campaigns/theirs/pause", None, 404),
     ("POST", "/api/v1/campaigns/theirs/resume", None, 404),
     ("POST", "/api/v1/agents/bo/ready", None, 404),
