@@ -30,7 +30,7 @@ def test_figures_of_the_places() -> None:
     assert (us.abandon_cap, us.window, us.ring_floor, us.message_within) == (0.03, "30d", 15.0, 2.0)
     assert (uk.abandon_cap, uk.window, uk.abandoned_redial_delay) == (0.03, "24h", 72 * 3600.0)
     assert (ca.abandon_cap, ca.window) == (0.05, "month")
-    for state in ("us-fl", "us-ok", "us-md"):
+    for state in ("us-fl", "us-ok", "us-md", "us-or"):
         assert load_jurisdiction(state).caps == (AttemptCap(3, 86400),)
     debt = load_jurisdiction("us-debt")
     assert (debt.caps, debt.after_talk) == ((AttemptCap(7, 7 * 86400),), 7 * 86400.0)
@@ -55,14 +55,19 @@ WEEK: dict[str, tuple[Span, Span, Span]] = {
     "us-la": ((8, 20), (8, 20), None),
     "us-ma": ((8, 20), (8, 20), (8, 20)),
     "us-md": ((8, 20), (8, 20), (8, 20)),
+    "us-mi": ((9, 21), (9, 21), (9, 21)),
+    "us-mn": ((9, 21), (9, 21), (9, 21)),
     "us-ms": ((8, 20), (8, 20), None),
     "us-nm": ((9, 21), (9, 21), (9, 21)),
+    "us-nv": ((9, 20), (9, 20), (9, 20)),
     "us-ok": ((8, 20), (8, 20), (8, 20)),
-    "us-pa": ((8, 21), (8, 21), None),
+    "us-or": ((8, 20), (8, 20), (8, 20)),
+    "us-pa": ((9, 19), (9, 19), None),
     "us-ri": ((9, 18), (10, 17), None),
     "us-tx": ((9, 21), (9, 21), (12, 21)),
     "us-ut": ((8, 21), (8, 21), None),
     "us-wa": ((8, 20), (8, 20), (8, 20)),
+    "us-wy": ((8, 20), (8, 20), (8, 20)),
 }
 PLAIN_WEEKS = {  # Mondays of weeks without a holiday; where the last day of the first two changes the clock
     "us": (date(2026, 3, 2), date(2026, 3, 9), date(2026, 8, 17), date(2026, 10, 26)),
@@ -193,7 +198,7 @@ def test_what_is_not_verified_and_what_is_second_hand() -> None:
     assert texas.doubts == ("hours: Sundays from noon",)
     assert texas.second_hand == ("hours: 9 a.m. to 9 p.m.",)
     unproven = {name for name in jurisdictions() if load_jurisdiction(name).doubts}
-    assert unproven == {"ca", "es", "us", "us-pa", "us-tx"}
+    assert unproven == {"ca", "es", "us", "us-tx"}
 
 
 def test_who_asks_for_consent() -> None:
