@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from dispositions.candidate import Candidates
+from dispositions.collector import uncollected
 from dispositions.consent import Consent
 from dispositions.csvfile import NO_ROWS, CsvFile, Fault, Format, Record, detect
 from dispositions.errors import ImportFileError
@@ -183,13 +184,14 @@ class _Writer:
         """Enter what is left."""
         while self._waiting:
             self._write(self._pace.rows)
+        self._store.shorten_log()  # or somebody's next commit would have to
 
     def _write(self, count: int) -> None:
         some, self._waiting = self._waiting.split(count)
         rest = self._ended + self._pace.pause - time.perf_counter()
         if rest > 0:
             time.sleep(rest)
-        with self._store.write() as tx:
+        with uncollected(), self._store.write(log_pages=self._pace.log_pages) as tx:
             began = time.perf_counter()
             seen = commits_of_others(tx.connection)
             entered = tx.enter_candidates(self._campaign, self._list, some, self._at)

@@ -18,6 +18,7 @@ from collections.abc import Generator
 from typing import BinaryIO, NamedTuple
 
 from dispositions.candidate import Candidates
+from dispositions.collector import uncollected
 from dispositions.csvfile import CsvFile, Fault, Format
 from dispositions.errors import ImportFileError
 from dispositions.listrows import RowPlan, RowReader
@@ -45,7 +46,8 @@ def read_here(plan: RowPlan, form: Format) -> Generator[Part]:
     blocks = file.blocks()
     next(blocks, None)  # the header
     for block in blocks:
-        candidates, refused = reader.candidates(block.cells)
+        with uncollected():
+            candidates, refused = reader.candidates(block.cells)
         faults = block.faults + [Fault(block.lines[n], reason, block.texts[n]) for n, reason in refused]
         faults.sort(key=lambda fault: fault.line)
         yield Part(candidates, faults, len(block.cells) + len(block.faults), file.bytes_done)

@@ -10,20 +10,27 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
 
+from dispositions.store import LOG_PAGES
+
 ALONE, QUEUED, SHARED = 0.3, 0.1, 0.03
 """Seconds that a transaction should take. `QUEUED`: where others wait for it only if they add contacts, too."""
-FEWEST, MOST = 200, 20_000
+FEWEST, MOST = 200, 40_000
 """Rows in a transaction."""
+LONG_LOG = 16_000
+"""Pages of SQLite's log that an import which is alone lets come together: each transaction changes most pages of the
+index of numbers, and what several have changed is brought into the file once."""
 QUIET = 2.0
 """Seconds without another's commit after which an import believes that it is alone."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """`rows`: for the next transaction. `pause`: seconds to let pass before it. Times are any monotonic seconds."""
+    """`rows`, `log_pages`: for the next transaction. `pause`: seconds to let pass before it. Times are any monotonic
+    seconds."""
 
     rows: int = 1_000
     pause: float = 0.0
+    log_pages: int = LONG_LOG
     _others_at: float | None = None
 
     def wrote(self, rows: int, began: float, ended: float, others: bool | None) -> None:
@@ -34,6 +41,7 @@ class Pace:
         pausing = self._others_at is not None and ended - self._others_at < QUIET
         took = max(ended - began, 1e-6)
         self.pause = took if pausing else 0.0
+        self.log_pages = LOG_PAGES if pausing else LONG_LOG
         fitting = rows * (SHARED if pausing else QUEUED if others is None else ALONE) / took
         # what a row costs differs from one transaction to the next: up by steps, down at once
         self.rows = int(min(max(fitting, FEWEST), MOST, 2 * max(rows, FEWEST)))

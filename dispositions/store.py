@@ -42,6 +42,8 @@ _ADD_SLOT = Statement(
     lambda dialect: upsert(schema.campaign_list, ["campaign_id", "list"], dialect),
     columns=("campaign_id", "list", "slot"),
 )
+LOG_PAGES = 1_000
+"""Pages of SQLite's write-ahead log (4 KB each) after which a commit brings them into the file: little at a time."""
 _BLOCK = 64  # ids fetched at once where they are wanted one by one
 
 
@@ -180,11 +182,12 @@ class Store:
     # --- transactions ----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def write(self) -> Iterator[WriteTransaction]:
+    def write(self, *, log_pages: int = LOG_PAGES) -> Iterator[WriteTransaction]:
         """One transaction: commits at exit, rolls back on an exception. An `ArgumentError` of one operation that is
-        caught inside leaves the others unharmed. Raises `StoreUnavailable`: replay the whole batch."""
+        caught inside leaves the others unharmed. `log_pages`: how long SQLite's log may be before this commit brings it
+        into the file. Raises `StoreUnavailable`: replay the whole batch."""
         with self._writing(), self._translated():
-            with self._engine.connect().execution_options(writes=True) as connection:
+            with self._engine.connect().execution_options(writes=True, log_pages=log_pages) as connection:
                 transaction = connection.begin()
                 work = WriteTransaction(self, connection)
                 known = self.do_not_call.version
@@ -311,6 +314,13 @@ class Store:
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
             return not busy
 
+    def shorten_log(self) -> None:
+        """SQLite: bring of the write-ahead log into the file what no reader is in the way of; nobody waits for it.
+        Raises `StoreUnavailable`."""
+        if self.is_sqlite:
+            with self._translated(), self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
     def close(self) -> None:
         """Close all connections. The store may be used again."""
         self._engine.dispose()
@@ -344,7 +354,11 @@ def _sqlite(url: Any, busy_timeout: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
         # A writer takes the lock at once: upgrading later could fail in mid-transaction.
-        writes = connection.get_execution_options().get("writes", False)
+        options = connection.get_execution_options()
+        writes, pages = options.get("writes", False), options.get("log_pages", LOG_PAGES)
+        if writes and connection.info.get("log_pages") != pages:
+            connection.exec_driver_sql(f"PRAGMA wal_autocheckpoint={pages:d}")
+            connection.info["log_pages"] = pages
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
