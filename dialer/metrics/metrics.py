@@ -64,6 +64,10 @@ class Metrics:
         self._states: dict[str, str] = {}
         # there from the start: Prometheus sees no increase in a counter that begins with its first event
         self._all.agent_alerts.at("", "register_refused").inc(0)
+        self._all.mqtt_dropped.at("queue_full").inc(0)
+        for door in ("http", "mqtt"):
+            for code in ("unauthorized", "too_many"):
+                self._all.refused.at(door, code).inc(0)
         self._all.build.labels(version("predictive-dialer"), platform.python_version()).set(1)
         self._on: dict[type[events.Event], Callable[[Any], None]] = {
             events.CallPlaced: self._placed,
@@ -168,6 +172,7 @@ class Metrics:
 
     def observe_webhook(self, name: str, waiting: int, oldest: float, down: bool) -> None:
         """What a webhook has not taken yet; `oldest`: seconds."""
+        self._all.webhook_sent.at(name, "given_up").inc(0)
         self._all.webhook_waiting.set(float(waiting), name)
         self._all.webhook_oldest.set(oldest, name)
         self._all.webhook_down.set(float(down), name)
