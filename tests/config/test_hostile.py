@@ -79,6 +79,78 @@ def test_values_of_every_kind_in_every_place(data: st.DataObject) -> None:
     holds_or_says_where("\n".join(lines).encode("utf-8"))
 
 
+#: A file in which campaigns share agents; each `{}` gets a value of any kind, or one that fits elsewhere.
+SHARED = """
+[trunks.t]
+address = "127.0.0.1:5060"
+prefixes = ["+44"]
+[agents.ana]
+phone = "sip:ana@127.0.0.1:5070"
+skills = {}
+campaigns = {}
+[agents.ben]
+phone = "sip:ben@127.0.0.1:5071"
+skills = ["catalan"]
+[lists.l]
+region = "GB"
+[lists.m]
+region = "GB"
+[sharing]
+dwell = {}
+band = {}
+gain = {}
+[campaigns.spring]
+lists = ["l"]
+trunks = ["t"]
+caller_id = "+441632960000"
+jurisdiction = "uk"
+agents = {}
+skills = {}
+project = {}
+dispositions.sold = { next = "sale" }
+sharing.weight = {}
+sharing.least_agents = {}
+sharing.most_agents = {}
+[campaigns.autumn]
+lists = ["m"]
+trunks = ["t"]
+caller_id = "+441632960000"
+jurisdiction = "uk"
+skills = {}
+dispositions.sold = { next = "sale" }
+sharing = {}
+"""
+#: With these it holds.
+SOUND = (
+    '["catalan"]', '["spring"]', '"2m"', "1", "0.5", '"all"', '["catalan"]', '"acme"', "1", "0", "2", "[]",
+    "{ weight = 2 }",
+)  # fmt: skip
+FITTING = st.sampled_from(
+    [
+        '["catalan"]', '["ana"]', '["ana", "ben"]', '["spring"]', '["autumn", "spring"]', '["catalan", "catalan"]',
+        "[]", '"all"', '"2m"', "0", "1", "2", "3", "0.5", "10000", "1e308", '"acme"', "{ weight = 2 }",
+        "{ least_agents = 2, most_agents = 1 }", "nan", "-inf", '"10y"', '"10000d"',
+    ]
+)  # fmt: skip
+
+
+def test_agents_may_be_shared_as_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(SHARED.replace("{}", "%s") % SOUND)
+    assert mistakes_of(path) == ()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_whatever_the_tables_about_shared_agents_hold(data: st.DataObject) -> None:
+    values = list(SOUND)
+    for place in data.draw(st.lists(st.integers(0, len(SOUND) - 1), max_size=4, unique=True)):
+        values[place] = data.draw(st.one_of(FITTING, VALUES.map(toml)))
+    first, *rest = SHARED.split("{}")
+    text = first + "".join(value + after for value, after in zip(values, rest, strict=True))
+    holds_or_says_where(text.encode("utf-8"))
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.integers(0, len(EXAMPLE)), st.integers(0, 40), st.text(max_size=6)), min_size=1, max_size=4)

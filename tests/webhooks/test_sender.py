@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dialer.config.door_tables import WebhookTable
 from dialer.webhooks import SignatureError, sign, verify
@@ -15,6 +17,16 @@ from dialer.webhooks.sender import HttpSender, Refusal, body_of, event_id
 from dispositions.journal import Entry
 
 ENTRY = Entry(7, "c", 3, "order/7", 1_750_694_400.25, "outcome", {"outcome": "busy", "number": "+12125550100"})
+#: Pieces of the three forms of an HTTP-date, in any order.
+DATES = st.lists(
+    st.sampled_from(
+        [
+            b"Sun,", b"Sunday,", b"06", b"Nov", b"1994", b"06-Nov-94", b"08:49:37", b"24:60:61", b"GMT", b"+9999",
+            b"-0000", b"0", b"9" * 20, b"\xe9",
+        ]
+    ),
+    max_size=7,
+).map(b" ".join)  # fmt: skip
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -92,6 +104,22 @@ def test_when_it_wants_to_be_asked_again(answer: bytes, refusal: Refusal) -> Non
     assert found is not None
     assert (found.reason, found.all_wait) == (refusal.reason, refusal.all_wait)
     assert found.wait == (None if refusal.wait is None else pytest.approx(refusal.wait))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    status=st.sampled_from([b"200", b"404", b"429", b"500", b"503", b"999"]),
+    values=st.lists(st.binary(max_size=40) | DATES | st.just(b"9" * 60_000), max_size=3),
+)
+def test_whatever_it_says_of_when_is_a_time_to_wait_or_nothing(status: bytes, values: list[bytes]) -> None:
+    head = b"".join(b"Retry-After: " + value.replace(b"\r", b"").replace(b"\n", b"") + b"\r\n" for value in values)
+    found, _ = refused(b"HTTP/1.1 " + status + b" Oh\r\n" + head + b"Content-Length: 0\r\n\r\n", timeout=5.0)
+    if found is None:
+        assert status == b"200"
+        return
+    assert found.reason == f"status {status.decode()}" or found.reason.startswith("no answer: ")
+    assert found.reason.isprintable()
+    assert found.wait is None or 0.0 <= found.wait < float("inf")
 
 
 def test_an_endless_answer_costs_nothing() -> None:
