@@ -202,7 +202,7 @@ def _write(tx: WriteTransaction, policy: CampaignPolicy, list_name: str, kept: C
         ready = [row for row, aside in zip(ready, asides, strict=True) if aside is None]
         withheld = [(key, str(aside)) for key, aside in zip(ids, asides, strict=True) if aside is not None]
         _SETTLED.insert(connection, withheld, campaign_id, at)
-    _READY.insert(connection, sorted(ready), campaign_id)
+    _READY.insert(connection, ready, campaign_id)
     grounds = [
         (key, ground.basis, ground.given_at, ground.source, ground.expires_at)
         for key, ground in zip(ids, kept.grounds, strict=True)
