@@ -18,6 +18,7 @@ from rich.text import Text
 
 from dialer.config.secret import printable
 from dialer.report.timeline import STAGES, Timeline, occupancy
+from dialer.report.words import outcome_words
 
 AGENT_COLOURS: Final = {
     "talking": "bold white on dark_cyan",
@@ -209,7 +210,8 @@ def _abandonment(board: Board) -> RenderableType:
 
 
 def _outcomes(board: Board) -> RenderableType:
-    return _counted("outcomes", board.timeline.outcomes.most_common(9), OUTCOME_COLOURS)
+    items = [(outcome_words(name), count) for name, count in board.timeline.outcomes.most_common(9)]
+    return _counted("outcomes", items, OUTCOME_COLOURS)
 
 
 def _codes(board: Board) -> RenderableType:

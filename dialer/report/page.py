@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from dialer.report import chart
 from dialer.report.chart import Bar, Series, legend, percent, plain
 from dialer.report.figures import AgentFigures, Figures, percentile
 from dialer.report.timeline import STAGES
+from dialer.report.words import GIVEN_UP, outcome_words
 
 #: CSS class of a series -> the colour variable of the style sheet
 COLOURS: Final = {
@@ -165,10 +166,8 @@ def _cards(report: Figures) -> list[Card]:
     cards.append(
         Card(
             "Calls by outcome",
-            chart.bars(_shares(report.outcomes, OUTCOME_KINDS), title="Calls by outcome"),
-            note="Cancelled: given up while it rang, past the legal ring time, for want of a free agent."
-            if report.outcomes.get("cancelled")
-            else "",
+            chart.bars(_shares(report.outcomes, OUTCOME_KINDS, outcome_words), title="Calls by outcome"),
+            note=GIVEN_UP if report.outcomes.get("cancelled") else "",
         )
     )
     if report.codes:
@@ -204,11 +203,9 @@ def _cards(report: Figures) -> list[Card]:
     return cards
 
 
-def _shares(counts: Mapping[str, int], kinds: Mapping[str, str]) -> list[Bar]:
+def _shares(counts: Mapping[str, int], kinds: Mapping[str, str], say: Callable[[str], str] = _words) -> list[Bar]:
     total = max(sum(counts.values()), 1)
-    return [
-        Bar(_words(name), count, kinds.get(name, "muted"), percent(count / total)) for name, count in counts.items()
-    ]
+    return [Bar(say(name), count, kinds.get(name, "muted"), percent(count / total)) for name, count in counts.items()]
 
 
 def _over_time(report: Figures) -> list[Card]:

@@ -12,18 +12,21 @@ from rich.text import Text
 from dialer.report.chart import percent, plain
 from dialer.report.figures import AgentFigures, Figures, percentile
 from dialer.report.page import kept_in_time, verdict
+from dialer.report.words import GIVEN_UP, outcome_words
 
 
 def draw(report: Figures) -> RenderableType:
     """What a manager wants to know, in one screen."""
     side = Table.grid(padding=(0, 4))
     tables = [
-        _counted("Outcomes", report.outcomes),
+        _counted("Outcomes", {outcome_words(name): count for name, count in report.outcomes.items()}),
         _counted("Agents' codes", report.codes),
         _counted("Contacts now", report.contacts),
     ]
     side.add_row(*tables)
     parts: list[RenderableType] = [_headline(report), side]
+    if report.outcomes.get("cancelled"):
+        parts.append(Text(GIVEN_UP + "\n", style="grey62"))
     if report.agents and not report.carrier:
         parts.append(_agents(report.agents))
     judged = Text()
