@@ -16,7 +16,8 @@ from benchmarks.rig.process import free_port
 from benchmarks.rig.scenario import CarrierSettings, carrier
 from benchmarks.rig.sipp import Sipp
 
-pytestmark = [pytest.mark.peer, pytest.mark.parallel]
+# not parallel: on a busy machine SIPp loses a 200 now and then, and over TCP it does not repeat its BYE
+pytestmark = pytest.mark.peer
 BEHAVIOUR = CarrierSettings(answer=60, busy=20, not_found=5, unavailable_503=0, temporarily_480=5, hold=(0.3, 0.8))
 
 

@@ -127,7 +127,6 @@ def test_looking_again_looks_again(desk: Any) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.parallel
 def test_the_whole_table_through_a_broker(broker: Any, desk: Any, make_outbox: Any, log: Any) -> None:
     async def test() -> None:
         stream = events.EventStream()

@@ -18,7 +18,7 @@ from dialer.metrics import Metrics
 from dialer.mqtt import BridgeConfig, MqttBridge, outcome_message
 from dialer.mqtt.outbox import OutboxError
 
-pytestmark = [pytest.mark.peer, pytest.mark.parallel]
+pytestmark = pytest.mark.peer
 
 CALL: dict[str, Any] = {
     "campaign": "sales",
