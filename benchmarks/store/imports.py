@@ -31,7 +31,7 @@ import phonenumbers
 from phonenumbers import timezone
 
 from benchmarks.rig.cores import yardstick
-from dispositions import CampaignPolicy, FieldSpec, ListPolicy, ListSpec, Store
+from dispositions import CampaignPolicy, FieldSpec, ListPolicy, ListSpec, Store, number
 from dispositions.ground import ConsentColumns
 from dispositions.importer import import_csv
 from dispositions.listrows import RowReader
@@ -122,7 +122,7 @@ class Split:
     """The CPU of reading numbers, taken within the import. Seconds; `aside`: of what was measured beside it."""
 
     def __init__(self, reference: bool) -> None:
-        self.numbers = self.library = self.calls = self.aside = 0.0
+        self.numbers = self.zones = self.library = self.calls = self.aside = 0.0
         self._cells = self._sampled = self._batches = 0
         self._plan = phonenumbers if reference else _accelerator() or phonenumbers
 
@@ -141,6 +141,16 @@ class Split:
                 self._beside([cell.strip() for cell in cells if cell])
             return found
 
+        find = number._find_zones
+
+        def found_zones(parsed: Any, key: tuple[int, int, str]) -> tuple[str, ...]:
+            """A look-up by the library, which the import makes once for each prefix."""
+            began = time.process_time()
+            zones = find(parsed, key)
+            self.zones += time.process_time() - began
+            return zones
+
+        number._find_zones = found_zones
         RowReader._read_numbers = timed  # type: ignore[method-assign, assignment]
 
     def _beside(self, texts: list[str]) -> None:
@@ -158,7 +168,7 @@ class Split:
     def shares(self, rows: int, used: float) -> dict[str, float]:
         """What to say of so many rows for which so many seconds of CPU were used (less what is `aside`)."""
         read = self._cells / max(1, self._sampled)  # times as many as were read again
-        numbers, library, calls = self.numbers, self.library * read, self.calls * read
+        numbers, library, calls = self.numbers, self.zones + self.library * read, self.calls * read
         outside = used - numbers
         each = {"numbers": numbers, "outside": outside, "library": library, "library_calls": calls}
         percents = {
