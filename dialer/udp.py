@@ -26,6 +26,10 @@ _BATCH = 256
 """Datagrams taken per callback, so that a flood cannot starve the rest of the loop."""
 _BUFFER = 4 * 1024 * 1024
 _LARGEST = 65_535
+_SAMPLE = 16
+_BUSY = 0.008
+"""So many datagrams in less than so many seconds: more are likely to wait behind the one just read."""
+_NEVER = float("inf")
 
 
 def bound_socket(host: str, port: int = 0) -> socket.socket:
@@ -69,7 +73,11 @@ class UdpEndpoint:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._timer_at = _NEVER
+        self._outbox, self._events, self._timers = self.endpoint.outbox, self.endpoint.events, self.endpoint.timers
+        self._most = 1
+        self._read = 0
+        self._sampled_at = 0.0
         self._busy = self._sending = False
         self._closed = False
         # A subclass with further transports has timers of its own beside the endpoint's.
@@ -135,21 +143,29 @@ class UdpEndpoint:
     # The loop's callbacks
 
     def _readable(self) -> None:
-        receive, recvfrom, clock = self.endpoint.receive, self._sock.recvfrom, self._clock
-        now = clock()
-        for _ in range(_BATCH):
+        """One datagram, or all that wait when many come: to ask an empty socket costs an exception, on an idle
+        processor as much as to read a datagram.
+        """
+        now = self._clock()
+        for _ in range(self._most):
             try:
-                data, addr = recvfrom(_LARGEST)
+                data, addr = self._sock.recvfrom(_LARGEST)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:  # an ICMP error of an earlier datagram, such as ECONNREFUSED
                 self._count("recv", error)
                 continue
-            receive(data, addr[:2], now)
+            self._read += 1
+            self.endpoint.receive(data, addr[:2], now)
+        if self._read >= _SAMPLE:
+            self._most = _BATCH if now - self._sampled_at < _BUSY else 1
+            self._read = 0
+            self._sampled_at = now
         self._flush()
 
     def _due(self) -> None:
         self._timer = None
+        self._timer_at = _NEVER
         self._handle_timer(self._clock())
         self._flush()
 
@@ -164,31 +180,25 @@ class UdpEndpoint:
                 self._send()
             return
         self._busy = True
-        endpoint = self.endpoint
+        outbox, events = self._outbox, self._events
         finished = False
         try:
-            while not self._closed:
+            if outbox:
                 self._send()
-                event = endpoint.next_event()
-                if event is None:
-                    break
-                self._on_event(event)
+            while events and not self._closed:
+                self._on_event(events.popleft())
+                if outbox and not self._closed:
+                    self._send()
             finished = True
         finally:
             self._busy = False
             if not self._closed:
-                self._arm()
+                if self._timer is None or self._timers.soonest < self._timer_at:
+                    self._arm()
                 if not finished:  # `on_event` raised: the loop reports that, and the events after it still come
                     self._loop.call_soon(self._flush)
 
     def _send(self) -> None:
-        self._sending = True  # in order: a connection that is lost meanwhile must not send what comes later before
-        try:
-            self._transmit()
-        finally:
-            self._sending = False
-
-    def _transmit(self) -> None:
         for data, addr in self.endpoint.datagrams_to_send():
             try:
                 self._sock.sendto(data, addr)

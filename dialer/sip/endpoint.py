@@ -28,8 +28,9 @@ from dialer.sip.events import Event
 from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
-from dialer.sip.kind import kind_of
+from dialer.sip.kind import OWN_KINDS, RESPONSE_KINDS, kind_of
 from dialer.sip.leg import Leg
+from dialer.sip.message import Response, parse
 from dialer.sip.orphan import adopt
 from dialer.sip.outgoing import OutgoingLeg
 from dialer.sip.ping import Ping
@@ -50,25 +51,37 @@ class Endpoint:
 
     `seed` makes tags, branches and Call-IDs repeatable (tests); without it they come from the system. A leg's id is
     its Call-ID. Times are monotonic seconds. After `receive`, a command or `handle_timer`: send `datagrams_to_send()`,
-    take `next_event()` until None, and arm one timer for `next_timer()`.
+    take `next_event()` until None, and arm one timer for `next_timer()`. `outbox`, `events` and `timers` are for
+    adapters that look whether there is something before they ask.
     """
 
-    __slots__ = ("_core", "_legs", "_receiver", "_registrations")
+    __slots__ = ("_core", "_legs", "_receiver", "_registrations", "events", "outbox", "timers")
 
     def __init__(self, config: EndpointConfig, seed: bytes | None = None) -> None:
         self._core = Core(config, seed)
         self._legs: dict[str, Leg] = {}
         self._registrations: dict[str, Registration] = {}
         self._receiver = Receiver(self._core, self._legs)
+        self.outbox, self.events, self.timers = self._core.outbox, self._core.events, self._core.timers
 
     # The five of every sans-IO endpoint
 
     def receive(self, data: bytes, addr: Destination, now: float) -> None:
         """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
-        if self._core.tap is not None:
-            self._core.tap(False, data, addr)
-        self._core.received[kind_of(data)] += 1
-        self._receiver.receive(data, addr, now)
+        core = self._core
+        if core.tap is not None:
+            core.tap(False, data, addr)
+        core.received[RESPONSE_KINDS.get(data[:9]) or kind_of(data)] += 1
+        if not 4 < len(data) <= core.config.max_message and self._receiver.is_noise(data):
+            return
+        try:
+            message = parse(data)
+            if isinstance(message, Response):
+                self._receiver.response(message, addr, now)
+            else:
+                self._receiver.request(message, addr, now)
+        except MalformedMessage as error:
+            core.drops[error.args[0]] += 1
 
     def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
         """The connection to `flow` is gone, or (`established` false) could not be had.
@@ -83,12 +96,10 @@ class Endpoint:
     def datagrams_to_send(self) -> list[tuple[bytes, Destination]]:
         """What is to be sent since the last call, in order, each with its destination."""
         core = self._core
-        out = core.outbox
-        if not out:
-            return out
-        core.outbox = []
+        out = core.outbox[:]
+        core.outbox.clear()
         for data, _ in out:
-            core.sent[kind_of(data)] += 1
+            core.sent[OWN_KINDS.get(data[:4]) or kind_of(data)] += 1
         if core.tap is not None:
             for data, addr in out:
                 core.tap(True, data, addr)

@@ -12,7 +12,7 @@ from dialer.sip.events import Ended, Failed
 from dialer.sip.farewell import Farewell
 from dialer.sip.message import Response
 from dialer.sip.reason import reason_line
-from dialer.sip.tables import LEG, step
+from dialer.sip.tables import LEG, undefined
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ class Lifetime:
 
     def fire(self, event: str, now: float) -> None:
         """One event through LEG."""
-        self.state, actions = step(LEG, self.state, event)
+        try:
+            self.state, actions = LEG[self.state][event]
+        except KeyError:
+            raise undefined(self.state, event) from None
         for action in actions:
             getattr(self, action)(now)
 

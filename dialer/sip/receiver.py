@@ -8,7 +8,7 @@ from dialer.sip.flow import Destination
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.leg import Leg
-from dialer.sip.message import Request, Response, parse
+from dialer.sip.message import Request, Response
 from dialer.sip.orphan import end_stray
 from dialer.sip.reply import ReplyHead
 from dialer.sip.screen import Refusal, screen
@@ -28,25 +28,18 @@ class Receiver:
         self.core = core
         self.legs = legs
 
-    def receive(self, data: bytes, addr: Destination, now: float) -> None:
-        """One datagram. What is no usable message is counted in `drops`."""
-        core = self.core
-        if len(data) > core.config.max_message:
-            core.drops["oversized"] += 1
-            return
+    def is_noise(self, data: bytes) -> bool:
+        """What is too long or next to nothing; counted in `drops`."""
+        if len(data) > self.core.config.max_message:
+            self.core.drops["oversized"] += 1
+            return True
         if len(data) <= 4 and not data.strip(b"\r\n\0"):
-            core.drops["keep_alive"] += 1
-            return
-        try:
-            message = parse(data)
-            if isinstance(message, Response):
-                self._response(message, addr, now)
-            else:
-                self._request(message, addr, now)
-        except MalformedMessage as error:
-            core.drops[error.args[0]] += 1
+            self.core.drops["keep_alive"] += 1
+            return True
+        return False
 
-    def _response(self, response: Response, addr: Destination, now: float) -> None:
+    def response(self, response: Response, addr: Destination, now: float) -> None:
+        """To its transaction. Raises `MalformedMessage`, whose text is the reason to count."""
         fields = response.fields
         vias = fields.get("via")
         if response.fault is not None:
@@ -65,7 +58,8 @@ class Receiver:
         tag_of(fields["to"][0])  # raises now, before any state changes
         transaction.take(response, now)
 
-    def _request(self, request: Request, addr: Destination, now: float) -> None:
+    def request(self, request: Request, addr: Destination, now: float) -> None:
+        """To its transaction or leg, or refused. Raises `MalformedMessage`, whose text is the reason to count."""
         try:
             top = via(split_list(request.fields["via"][0])[0])
         except KeyError:

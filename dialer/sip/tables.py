@@ -25,6 +25,7 @@ __all__ = [
     "SESSION",
     "Table",
     "step",
+    "undefined",
 ]
 
 Table = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
@@ -291,4 +292,11 @@ def step(table: Table, state: str, event: str) -> tuple[str, tuple[str, ...]]:
     try:
         return table[state][event]
     except KeyError:
-        raise UndefinedTransition(f"no transition for {event!r} in state {state!r}") from None
+        raise undefined(state, event) from None
+
+
+def undefined(state: str, event: str) -> UndefinedTransition:
+    """What to raise for a pair that a table does not hold: the machines that run at every message look it up
+    themselves, since a function less is a good part of a cold step.
+    """
+    return UndefinedTransition(f"no transition for {event!r} in state {state!r}")

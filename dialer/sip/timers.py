@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from typing import Protocol
 
-__all__ = ["Timer", "Timers"]
+__all__ = ["Timer", "Timers", "Watched"]
 
 _MANY = 512
 _SLACK = 0.5
@@ -30,28 +31,58 @@ class Timer:
         self.name = name
 
 
-class Timers:
-    """All timers of an endpoint. Cancelled ones stay in the heap until they surface or outnumber the live ones."""
+class Watched(Protocol):
+    """What `Timers.watch` looks at: whether it still waits."""
 
-    __slots__ = ("_cancelled", "_count", "_heap", "_lanes", "_sweep_at")
+    waiting: bool
+
+    def overdue(self, name: str, now: float) -> None:
+        """It waited until now in vain. Asks `waiting` itself, too."""
+        ...
+
+
+class Timers:
+    """All timers of an endpoint. Cancelled ones stay in the heap until they surface or outnumber the live ones.
+
+    `soonest` is the earliest time that was asked for since `next` was asked: whoever has armed an earlier moment need
+    not ask.
+    """
+
+    __slots__ = ("_cancelled", "_count", "_heap", "_lanes", "_sweep_at", "_watched", "soonest")
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._lanes: dict[float, deque[tuple[float, Callable[[str, float], None], str]]] = {}
-        self._sweep_at = _NEVER
+        self._watched: deque[tuple[float, Watched]] = deque()
+        self._sweep_at = self.soonest = _NEVER
         self._count = 0
         self._cancelled = 0
 
     def __len__(self) -> int:
         """How many are pending."""
-        return len(self._heap) - self._cancelled + sum(map(len, self._lanes.values()))
+        waiting = sum(watched.waiting for _, watched in self._watched)
+        return len(self._heap) - self._cancelled + waiting + sum(map(len, self._lanes.values()))
 
     def start(self, when: float, act: Callable[[str, float], None], name: str) -> Timer:
         """Have `act(name, now)` called at `when` (monotonic seconds)."""
         timer = Timer(act, name)
         self._count += 1  # a tie-breaker: equal times fire in the order of their start
         heappush(self._heap, (when, self._count, timer))
+        if when < self.soonest:
+            self.soonest = when
         return timer
+
+    def watch(self, when: float, watched: Watched) -> None:
+        """Have `watched.overdue("", now)` called at `when`, unless it waits no more by then: what is answered in good
+        time costs no cancelling. For waits of one length, the first of every request.
+        """
+        queue = self._watched
+        if queue and when < queue[-1][0]:  # a clock that went backwards
+            self.start(when, watched.overdue, "")
+            return
+        queue.append((when, watched))
+        if when < self.soonest:
+            self.soonest = when
 
     def linger(self, now: float, seconds: float, act: Callable[[str, float], None], name: str) -> None:
         """Have `act(name, now)` called `seconds` from `now`, or up to half a second later; it cannot be cancelled. For
@@ -65,8 +96,11 @@ class Timers:
             self.start(when, act, name)
             return
         lane.append((when, act, name))
-        if when + _SLACK < self._sweep_at:
-            self._sweep_at = when + _SLACK
+        when += _SLACK
+        if when < self._sweep_at:
+            self._sweep_at = when
+            if when < self.soonest:
+                self.soonest = when
 
     def cancel(self, timer: Timer | None) -> None:
         """Forget a timer; nothing happens if it is None, has fired or was cancelled before."""
@@ -81,7 +115,12 @@ class Timers:
 
     def next(self) -> float | None:
         """When the earliest pending timer should fire, or None."""
-        heap, at = self._heap, self._sweep_at
+        heap, queue, at = self._heap, self._watched, self._sweep_at
+        self.soonest = _NEVER
+        while queue and not queue[0][1].waiting:
+            queue.popleft()
+        if queue:
+            at = min(queue[0][0], at)
         while heap:
             if heap[0][2].act is not None:
                 return min(heap[0][0], at)
@@ -91,8 +130,14 @@ class Timers:
 
     def run(self, now: float) -> None:
         """Fire everything due at `now`: in order of time, and then those that linger."""
-        heap = self._heap
-        while heap and heap[0][0] <= now:
+        heap, queue = self._heap, self._watched
+        while (heap and heap[0][0] <= now) or (queue and queue[0][0] <= now):
+            if queue and queue[0][0] <= now and not (heap and heap[0][0] < queue[0][0]):
+                watched = queue.popleft()[1]
+                if watched.waiting:
+                    watched.overdue("", now)
+                heap = self._heap
+                continue
             timer = heappop(heap)[2]
             act = timer.act
             if act is None:

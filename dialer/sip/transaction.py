@@ -13,7 +13,7 @@ from dialer.sip.core import Core
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import tag_of
 from dialer.sip.message import Response
-from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Table, step
+from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Table, undefined
 from dialer.sip.timers import Timer
 from dialer.sip.wire import RequestHead
 
@@ -43,6 +43,7 @@ class ClientTransaction:
         "sent_at",
         "state",
         "timer",
+        "waiting",
     )
     table: Table
     start_state: str
@@ -72,6 +73,7 @@ class ClientTransaction:
         self.response: Response | None = None
         self.repeat: Timer | None = None
         self.timer: Timer | None = None
+        self.waiting = False  # for its first repetition, which `Timers.watch` looks after
         self.broken = False  # what `on_timeout` reports is the loss of the connection
         self.resumed = False  # repeated once over a new connection
 
@@ -85,7 +87,8 @@ class ClientTransaction:
             core.hold(destination, self)
             self.timer = core.timers.start(now + 64 * core.config.t1, self.fire, self.names[1])
         else:
-            self.repeat = core.timers.start(now + self.interval, self._first_repeat, self.names[0])
+            self.waiting = True
+            core.timers.watch(now + self.interval, self)
 
     def connection_lost(self, established: bool, now: float) -> None:
         """The connection is gone. An unanswered request goes once over a new one, with the same branch: to a server
@@ -99,14 +102,21 @@ class ClientTransaction:
         else:
             self.fire("error", now)
 
-    def _first_repeat(self, name: str, now: float) -> None:
+    def overdue(self, name: str, now: float) -> None:
+        """The first repetition is due."""
+        if not self.waiting:
+            return
+        self.waiting = False
         core = self.core
         self.timer = core.timers.start(self.sent_at + 64 * core.config.t1, self.fire, self.names[1])
-        self.fire(name, now)
+        self.fire(self.names[0], now)
 
     def fire(self, event: str, now: float) -> None:
         """One event through the table."""
-        self.state, actions = step(self.table, self.state, event)
+        try:
+            self.state, actions = self.table[self.state][event]
+        except KeyError:
+            raise undefined(self.state, event) from None
         for action in actions:
             getattr(self, action)(now)
 
@@ -121,12 +131,12 @@ class ClientTransaction:
         self.core.outbox.append((self.request, self.destination))
 
     def stop_timers(self, now: float) -> None:
-        timers = self.core.timers
+        self.waiting = False
         if self.repeat is not None:
-            timers.cancel(self.repeat)
+            self.core.timers.cancel(self.repeat)
             self.repeat = None
         if self.timer is not None:
-            timers.cancel(self.timer)
+            self.core.timers.cancel(self.timer)
             self.timer = None
 
     def report(self, now: float) -> None:
@@ -252,6 +262,7 @@ class PlainClient(ClientTransaction):
     def slow_down(self, now: float) -> None:
         if isinstance(self.destination, Flow):
             return  # F runs, E never does
+        self.waiting = False
         timers = self.core.timers
         timers.cancel(self.repeat)
         if self.timer is None:  # answered before the first repetition, so timer F is not armed yet

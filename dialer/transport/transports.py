@@ -66,7 +66,7 @@ class Transports(UdpEndpoint):
         self.streams = Streams(
             receive=self.endpoint.receive,
             lost=self._lost,
-            flush=self._flush,
+            flush=self._stir,
             clock=clock,
             errors=self.errors,
             profiles=profiles or {},
@@ -142,16 +142,25 @@ class Transports(UdpEndpoint):
         """Where we accept connections of `tcp` or `tls`; None: nowhere."""
         return self._addresses.get(transport)
 
-    def _transmit(self) -> None:
-        sendto, send = self._sock.sendto, self.streams.send
-        for data, destination in self.endpoint.datagrams_to_send():
-            if isinstance(destination, Flow):
-                send(data, destination)
-                continue
-            try:
-                sendto(data, destination)
-            except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
-                self._count("send", error)
+    def _send(self) -> None:
+        self._sending = True  # in order: a connection that is lost meanwhile must not send what comes later before
+        try:
+            for data, destination in self.endpoint.datagrams_to_send():
+                if isinstance(destination, Flow):
+                    self.streams.send(data, destination)
+                    continue
+                try:
+                    self._sock.sendto(data, destination)
+                except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
+                    self._count("send", error)
+        finally:
+            self._sending = False
+
+    def _stir(self) -> None:
+        """A connection came or went, and may want the timer earlier."""
+        self._flush()
+        if not self._closed:
+            self._arm()
 
     def _lost(self, flow: Flow, established: bool) -> None:
         self.endpoint.connection_lost(flow, self._clock(), established=established)

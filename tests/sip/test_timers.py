@@ -90,3 +90,55 @@ def test_what_fires_may_start_and_linger() -> None:
     timers.run(6.0)
     assert fired == [("first", 5.0), ("new lane", 6.0)]
     assert timers.next() == 7.0
+
+
+class Question:
+    """Waits for an answer until somebody sets `waiting` to false."""
+
+    def __init__(self) -> None:
+        self.waiting = True
+        self.heard: list[float] = []
+
+    def overdue(self, name: str, now: float) -> None:
+        if self.waiting:
+            self.heard.append(now)
+            self.waiting = False
+
+
+def test_what_is_answered_in_time_is_neither_called_nor_next_nor_counted() -> None:
+    timers, questions = Timers(), [Question() for _ in range(3)]
+    for at, question in enumerate(questions):
+        timers.watch(0.5 + at, question)
+    questions[0].waiting = False
+    assert (len(timers), timers.next()) == (2, 1.5)
+    timers.run(1.4)
+    assert [question.heard for question in questions] == [[], [], []]
+    timers.run(1.5)
+    assert [question.heard for question in questions] == [[], [1.5], []]
+    questions[2].waiting = False
+    timers.run(9.0)
+    assert (questions[2].heard, len(timers), timers.next()) == ([], 0, None)
+
+
+def test_watched_and_started_ones_take_turns_by_time_also_when_the_clock_went_back() -> None:
+    timers, order = Timers(), []
+    watched = {name: Question() for name in "ace"}
+    for name, question in watched.items():
+        question.overdue = lambda _, now, name=name: order.append(name)  # type: ignore[method-assign]
+    timers.watch(1.0, watched["a"])
+    timers.start(2.0, lambda name, now: order.append(name), "b")
+    timers.watch(5.0, watched["e"])
+    timers.watch(3.0, watched["c"])  # earlier than the one before it
+    timers.start(4.0, lambda name, now: order.append(name), "d")
+    timers.run(6.0)
+    assert "".join(order) == "abcde"
+
+
+def test_soonest_says_whether_next_is_worth_asking() -> None:
+    timers = Timers()
+    timers.start(3.0, lambda name, now: None, "a")
+    timers.watch(2.0, Question())
+    assert (timers.soonest, timers.next()) == (2.0, 2.0)
+    assert timers.soonest == float("inf")
+    timers.linger(0.0, 0.25, lambda name, now: None, "K")
+    assert timers.soonest == timers.next() == 0.75

@@ -112,6 +112,40 @@ def test_a_handler_that_raises_loses_no_later_event() -> None:
     assert [type(error) for error in raised] == [LookupError]
 
 
+def test_a_burst_is_read_in_batches_and_a_trickle_one_by_one() -> None:
+    async def scene() -> list[int]:
+        loop = asyncio.get_running_loop()
+        endpoint = UdpEndpoint.open("127.0.0.1", 0, lambda event: None)
+        sock, looks = endpoint._sock, [0]
+
+        def counted() -> None:
+            looks[0] += 1
+            endpoint._readable()
+
+        loop.remove_reader(sock.fileno())
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for _ in range(200):
+                peer.sendto(b"\r\n\r\n", endpoint.address)
+            loop.add_reader(sock.fileno(), counted)
+            found = []
+            while endpoint.drops["keep_alive"] < 200:
+                await asyncio.sleep(0)
+            found.append(looks[0])
+            endpoint._sampled_at -= 1.0  # that was a second ago
+            for at in range(40):
+                peer.sendto(b"\r\n\r\n", endpoint.address)
+                while endpoint.drops["keep_alive"] <= 200 + at:
+                    await asyncio.sleep(0)
+                endpoint._sampled_at -= 0.01
+            found.append(endpoint._most)
+        endpoint.close()
+        return found
+
+    burst, most = asyncio.run(scene())
+    assert burst < 100
+    assert most == 1
+
+
 def test_closed_means_closed() -> None:
     async def scene() -> None:
         endpoint = UdpEndpoint.open("127.0.0.1", 0, lambda event: None)
