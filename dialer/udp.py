@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dialer.sip import Credentials, Destination, DialogState, Endpoint, EndpointConfig, Event, InvitePlan
+from dialer.sip import Credentials, Destination, Endpoint, EndpointConfig, Event, InvitePlan
 
 __all__ = ["UdpEndpoint", "bound_socket"]
 
@@ -83,6 +83,10 @@ class UdpEndpoint:
         # A subclass with further transports has timers of its own beside the endpoint's.
         self._next_timer: Callable[[], float | None] = self.endpoint.next_timer
         self._handle_timer: Callable[[float], None] = self.endpoint.handle_timer
+        # Commands that neither send nor need to know the time are the endpoint's own.
+        self.plan_invite, self.retarget = self.endpoint.plan_invite, self.endpoint.retarget
+        self.has, self.heard, self.offered = self.endpoint.has, self.endpoint.heard, self.endpoint.offered
+        self.dialog = self.endpoint.dialog
         self._loop.add_reader(sock.fileno(), self._readable)
 
     @classmethod
@@ -224,42 +228,6 @@ class UdpEndpoint:
 
     # Commands
 
-    def plan_invite(
-        self,
-        to_uri: str,
-        *,
-        from_uri: str,
-        destination: Destination,
-        sdp: bytes | None = None,
-        from_display: str | None = None,
-        headers: Sequence[tuple[str, str]] = (),
-        credentials: Credentials | None = None,
-        large_over_tcp: bool = False,
-    ) -> InvitePlan:
-        """`Endpoint.plan_invite`."""
-        return self.endpoint.plan_invite(
-            to_uri,
-            from_uri=from_uri,
-            destination=destination,
-            sdp=sdp,
-            from_display=from_display,
-            headers=headers,
-            credentials=credentials,
-            large_over_tcp=large_over_tcp,
-        )
-
-    def retarget(
-        self,
-        plan: InvitePlan,
-        destination: Destination,
-        to_uri: str,
-        *,
-        credentials: Credentials | None = None,
-        large_over_tcp: bool = False,
-    ) -> InvitePlan:
-        """`Endpoint.retarget`."""
-        return self.endpoint.retarget(plan, destination, to_uri, credentials=credentials, large_over_tcp=large_over_tcp)
-
     def invite(
         self,
         plan: InvitePlan,
@@ -345,19 +313,3 @@ class UdpEndpoint:
         """`Endpoint.end_orphan`."""
         self.endpoint.end_orphan(saved, self._clock(), credentials=credentials, on_end=on_end)
         self._flush()
-
-    def has(self, leg: str) -> bool:
-        """`Endpoint.has`."""
-        return self.endpoint.has(leg)
-
-    def heard(self, leg: str) -> bool:
-        """`Endpoint.heard`."""
-        return self.endpoint.heard(leg)
-
-    def offered(self, leg: str) -> bool:
-        """`Endpoint.offered`."""
-        return self.endpoint.offered(leg)
-
-    def dialog(self, leg: str) -> DialogState:
-        """`Endpoint.dialog`."""
-        return self.endpoint.dialog(leg)

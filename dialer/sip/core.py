@@ -25,6 +25,7 @@ __all__ = ["Core", "Local", "Tap"]
 Tap = Callable[[bool, bytes, Destination], None]
 """Told of each message: whether we send it, its bytes, the far end."""
 
+_AT_ONCE = 32
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
 
 
@@ -51,6 +52,8 @@ class Core:
     """The shared part of an endpoint. It knows no calls."""
 
     __slots__ = (
+        "_keyed",
+        "_made",
         "_random",
         "allow",
         "allow_reliable",
@@ -64,6 +67,7 @@ class Core:
         "flows",
         "locals",
         "outbox",
+        "places",
         "received",
         "sent",
         "sent_by",
@@ -108,6 +112,10 @@ class Core:
         self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
         self.allow_reliable = f"Allow: {ALLOW}\r\nSupported: timer, 100rel\r\n"
         self._random: Callable[[int], bytes] = urandom if seed is None else random.Random(seed).randbytes
+        self._made: list[tuple[str, str, str]] = []
+        self.places: set[Destination] = set()
+        """destinations for sip URIs that were found good"""
+        self._keyed = blake2b(digest_size=12, key=config.branch_key)
         self.anonymous = DigestClient(None, self.text)
 
     @staticmethod
@@ -175,6 +183,17 @@ class Core:
         drawn = self._random(24).hex()
         return drawn[:32], drawn[32:]
 
+    def identity(self) -> tuple[str, str, str]:
+        """Call-ID and From tag for a call, and the branch of its first INVITE. They are made for many calls at once:
+        one by one each would find the processor cold.
+        """
+        made = self._made
+        if not made:
+            for _ in range(_AT_ONCE):
+                call_id, tag = self.call_and_tag()
+                made.append((call_id, tag, self.branch(call_id, tag, 1, "INVITE")))
+        return made.pop()
+
     def fraction(self) -> float:
         """A random number in [0, 1)."""
         return int.from_bytes(self._random(4)) / 2**32
@@ -183,5 +202,6 @@ class Core:
         """The branch of a request (RFC 3261 8.1.1.7). A CANCEL uses its INVITE's; anyone with the plan (and key) can
         compute it again.
         """
-        named = f"{call_id}\0{from_tag}\0{cseq}\0{method}\0{to_tag}".encode("utf-8", "surrogateescape")
-        return "z9hG4bK" + blake2b(named, digest_size=12, key=self.config.branch_key).hexdigest()
+        named = self._keyed.copy()
+        named.update(f"{call_id}\0{from_tag}\0{cseq}\0{method}\0{to_tag}".encode("utf-8", "surrogateescape"))
+        return "z9hG4bK" + named.hexdigest()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dialer.sip.core import Core
 from dialer.sip.errors import BadDestination
-from dialer.sip.flow import Destination, Flow, transport_of
+from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import literal_address
 from dialer.sip.plan import InvitePlan
 from dialer.sip.wire import checked_headers, checked_uri, checked_value
 
 __all__ = ["check_plan", "checked_destination"]
+
+_MOST_PLACES = 4096
 
 
 def checked_destination(core: Core, destination: Destination, uri: str) -> Destination:
@@ -19,12 +21,16 @@ def checked_destination(core: Core, destination: Destination, uri: str) -> Desti
     host, port = destination[0], destination[1]
     if not literal_address(host) or not 0 < port < 65_536:
         raise BadDestination(f"not an address and a port: {host!r}, {port!r}")
-    transport = transport_of(destination)
+    transport = destination.transport if isinstance(destination, Flow) else "udp"
     if transport not in core.locals:
         raise BadDestination(f"this endpoint has no {transport}")
     if transport != "tls" and uri[:5].lower() == "sips:":
         raise BadDestination(f"{uri} wants TLS, not {transport} (RFC 3261 26.2.2)")
-    return destination if isinstance(destination, Flow) else (host, port)
+    good = (host, port) if transport == "udp" else destination
+    if len(core.places) >= _MOST_PLACES:
+        core.places.clear()
+    core.places.add(good)
+    return good
 
 
 def check_plan(core: Core, plan: InvitePlan) -> None:

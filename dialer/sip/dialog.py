@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
@@ -19,8 +18,7 @@ _ROOM_FOR_CRASH = 1000
 """A dialog that was saved at its start may have sent more requests since; CSeq need only rise (RFC 3261 12.2.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class DialogState:
+class DialogState(NamedTuple):
     """A dialog as a value, enough to send a BYE in it after a restart. URIs are bare; `route_set` holds Route values
     in order.
     """
@@ -78,30 +76,38 @@ def state_of(
     head: RequestHead, from_uri: str, to_uri: str, response: Response, destination: Destination
 ) -> DialogState:
     """The dialog that a 1xx or 2xx to our INVITE makes, as a value (RFC 3261 12.1.2). Raises `MalformedMessage`."""
-    contact = response.first("contact")
+    fields = response.fields
+    contact = fields.get("contact")
     return DialogState(
         call_id=head.call_id,
         local_uri=from_uri,
-        local_tag=tag_of(head.from_) or "",
+        local_tag=head.from_.rpartition(";tag=")[2],  # we wrote it
         remote_uri=to_uri,
-        remote_tag=tag_of(response.first("to") or "") or "",
-        remote_target=uri_of(contact) if contact else head.uri,
-        route_set=record_route(response)[::-1],
+        remote_tag=response.to_tag or tag_of(response.first("to") or "") or "",
+        remote_target=uri_of(contact[0]) if contact and contact[0] else head.uri,
+        route_set=record_route(response)[::-1] if "record-route" in fields else (),
         local_cseq=head.cseq,
         destination=destination,
     )
 
 
 class Dialog:
-    """A live dialog. Requests in it come from `head`, which counts CSeq up."""
+    """A live dialog. Requests in it come from `head`, which counts CSeq up.
+
+    `stem`: the branch of the INVITE, given to the first dialog that it made and to no other: method and CSeq behind it
+    make a branch as unique as a hash of its own (RFC 3261 8.1.1.7), and cost none.
+    """
 
     __slots__ = (
         "call_id", "core", "destination", "first_hop", "local", "local_cseq", "local_tag", "local_uri",
-        "remote", "remote_cseq", "remote_tag", "remote_uri", "routes", "target", "via",
+        "remote", "remote_cseq", "remote_tag", "remote_uri", "routes", "stem", "target", "via",
     )  # fmt: skip
 
-    def __init__(self, core: Core, state: DialogState, local: str | None = None, via: str | None = None) -> None:
+    def __init__(
+        self, core: Core, state: DialogState, local: str | None = None, via: str | None = None, stem: str = ""
+    ) -> None:
         self.core = core
+        self.stem = stem
         self.call_id = state.call_id
         self.local_uri = state.local_uri
         self.local_tag = state.local_tag
@@ -166,8 +172,10 @@ class Dialog:
             there = core.where(self.target, first_hop)
             if there != first_hop and core.bound_at(first_hop):
                 there = first_hop
+        if there == before:
+            return
         self.destination = there
-        if there != before and transport_of(there) != transport_of(before):
+        if transport_of(there) != transport_of(before):
             self.via = self.core.local(there).via
 
     def head(self, method: str, cseq: int | None = None) -> RequestHead:
@@ -183,5 +191,8 @@ class Dialog:
                 uri = first.partition("?")[0]
                 routes = (*routes[1:], f"<{self.target}>")
             lines = "".join(f"Route: {route}\r\n" for route in routes)
-        branch = self.core.branch(self.call_id, self.local_tag, cseq, method, self.remote_tag)
+        if self.stem:
+            branch = f"{self.stem}.{method}{cseq}"
+        else:
+            branch = self.core.branch(self.call_id, self.local_tag, cseq, method, self.remote_tag)
         return RequestHead(uri, self.via, branch, lines, self.local, self.remote, self.call_id, cseq)

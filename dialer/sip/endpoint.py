@@ -14,10 +14,9 @@ from typing import Any
 from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core, Tap
 from dialer.sip.destination import check_plan, checked_destination
-from dialer.sip.dialog import Dialog, DialogState
+from dialer.sip.dialog import DialogState
 from dialer.sip.errors import (
     BadDestination,
-    BadSavedState,
     MalformedMessage,
     TooManyLegs,
     UnknownLeg,
@@ -25,13 +24,13 @@ from dialer.sip.errors import (
     WrongState,
 )
 from dialer.sip.events import Event
-from dialer.sip.farewell import Farewell, nobody
+from dialer.sip.farewell import nobody
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.kind import OWN_KINDS, RESPONSE_KINDS, kind_of
 from dialer.sip.leg import Leg
 from dialer.sip.message import Response, parse
-from dialer.sip.orphan import adopt
+from dialer.sip.orphan import end_saved
 from dialer.sip.outgoing import OutgoingLeg
 from dialer.sip.ping import Ping
 from dialer.sip.plan import InvitePlan
@@ -197,13 +196,16 @@ class Endpoint:
         """An INVITE with its identity, to be stored before `invite` sends it. Changes nothing. Raises
         `UnsafeHeader` and `BadDestination`.
         """
-        checked_headers(headers)
+        if headers:
+            checked_headers(headers)
         if from_display is not None:
             checked_value(from_display)
         if credentials is not None:
             checked_value(credentials.username)
         core = self._core
-        call_id, from_tag = core.call_and_tag()
+        call_id, from_tag, branch = core.identity()
+        if to_uri[:4] != "sip:" or destination not in core.places:
+            destination = checked_destination(core, destination, to_uri)
         plan = InvitePlan(
             call_id=call_id,
             from_tag=from_tag,
@@ -212,7 +214,7 @@ class Endpoint:
             from_uri=checked_uri(from_uri),
             from_display=from_display,
             to_uri=to_uri,
-            destination=checked_destination(core, destination, to_uri),
+            destination=destination,
             sent_by=core.local(destination).sent_by,
             headers=tuple((name, value) for name, value in headers) if headers else (),
             authenticates=credentials is not None,
@@ -220,7 +222,7 @@ class Endpoint:
             sdp=sdp,
             credentials=credentials,
         )
-        object.__setattr__(plan, "checked", True)
+        object.__setattr__(plan, "branch", branch)
         return plan
 
     def retarget(
@@ -267,9 +269,10 @@ class Endpoint:
             raise WrongState(f"leg {plan.call_id} is live already")
         if len(self._legs) >= self._core.config.max_legs:
             raise TooManyLegs(f"{len(self._legs)} legs are live")
-        if not plan.checked:
+        if not plan.branch:
             check_plan(self._core, plan)
-        digest = self._core.digest(credentials or plan.credentials)
+        credentials = credentials or plan.credentials
+        digest = self._core.digest(credentials) if credentials else self._core.anonymous
         OutgoingLeg(self._core, self._legs, plan, plan.sdp if sdp is None else sdp, digest, now, hold_ack)
         return plan.call_id
 
@@ -326,7 +329,7 @@ class Endpoint:
         """Hang up an answered call; `Ended` follows when the BYE is answered or given up. Raises `UnknownLeg`,
         `WrongState`, `UnsafeHeader`.
         """
-        self._leg(leg).bye(now, reason)
+        (self._legs.get(leg) or self._leg(leg)).bye(now, reason)
 
     # Besides calls
 
@@ -388,24 +391,4 @@ class Endpoint:
         A plan: CANCEL for its INVITE, and for the next CSeq if the trunk authenticates (its INVITE was sent twice);
         a 2xx that comes nevertheless gets ACK + BYE. A dialog: BYE. Raises `BadSavedState` if `saved` is neither.
         """
-        core = self._core
-        digest = core.digest(credentials)
-        try:
-            state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadSavedState(f"neither a plan nor a dialog: {error!r}") from None
-        checked_destination(core, state.destination, "")
-        if isinstance(state, InvitePlan):
-            check_plan(core, state)
-            adopt(core, state, digest, now, on_end)
-            return
-        for text in (state.local_uri, state.remote_uri, state.remote_target):
-            checked_uri(text)
-        for text in (state.call_id, state.local_tag, state.remote_tag, *state.route_set):
-            checked_value(text)
-        try:
-            dialog = Dialog(core, state)
-        except MalformedMessage as error:
-            raise BadSavedState(f"a route set that leads nowhere: {error}") from None
-        dialog.skip_ahead()
-        Farewell(core, dialog, digest, now, on_end=on_end)
+        end_saved(self._core, saved, self._core.digest(credentials), now, on_end)

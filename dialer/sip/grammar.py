@@ -215,7 +215,7 @@ def via(value: str) -> Via:
 
 def tag_of(value: str) -> str | None:
     """The tag of a From or To value, or None. Raises `MalformedMessage` only for values that are unusual and wrong."""
-    plain = _unnamed(value)
+    plain = _unnamed(value) if value[:1] == '"' else value
     if '"' not in plain and (plain is value or (plain.lstrip(" \t")[:1] == "<" and plain.count(">") == 1)):
         _, bracket, rest = plain.rpartition(">")
         if bracket and rest.startswith(";tag="):
@@ -299,6 +299,7 @@ def address_of(uri: str) -> tuple[str, int] | None:
     return None if place is None else place[0]
 
 
+@lru_cache(maxsize=4096)
 def literal_address(host: str) -> bool:
     """True for an IPv4 or IPv6 address without brackets."""
     return bool(_IPV4.fullmatch(host)) or (":" in host and bool(_IPV6.fullmatch(host)))

@@ -26,6 +26,7 @@ __all__ = ["LARGEST_DATAGRAM", "SDP_TYPE", "Leg", "body_of"]
 SDP_TYPE = "Content-Type: application/sdp\r\n"
 LARGEST_DATAGRAM = 1300
 """Bytes of a request that may go over UDP where the path MTU is not known (RFC 3261 18.1.1)."""
+_PLAIN_SDP = ["application/sdp"]
 _LONGEST_WAIT = 10.0
 """Seconds of Retry-After that an offer may wait for another INVITE to be done (RFC 3261 14.2)."""
 _MAX_GLARES = 10
@@ -36,6 +37,8 @@ def body_of(core: Core, message: Message) -> bytes | None:
     """The SDP in a message of a live call; other bodies are counted and overlooked."""
     if not message.body:
         return None
+    if message.fields.get("content-type") == _PLAIN_SDP:
+        return message.body
     try:
         return sdp_of(message)
     except MalformedMessage as error:
@@ -58,6 +61,7 @@ class Leg(Lifetime):
         "_reoffer",
         "contact",
         "datagrams_only",
+        "hold_ack",
         "invite_server",
         "local_sdp",
         "offered",
@@ -71,6 +75,7 @@ class Leg(Lifetime):
         self.session = "idle"
         self.contact = core.contact  # our Contact line in this call
         self.owns_call_id = True
+        self.hold_ack = False  # the ACK of the first 2xx goes when somebody says so, or before our next request
         self.datagrams_only = True  # what is too long for one goes as one all the same (see `InvitePlan`)
         self.offered: ServerTransaction | None = None  # the remote offer that waits for our answer
         self.invite_server: InviteServer | None = None  # the INVITE whose 2xx waits for its ACK
@@ -96,8 +101,9 @@ class Leg(Lifetime):
             getattr(self, action)(now)
 
     def _leave(self, now: float) -> None:
-        super()._leave(now)
-        self._stop_offering()
+        self.legs.pop(self.id, None)
+        if self._back_off is not None or self.refresher.timer is not None:
+            self._stop_offering()
         if self.offered is not None:
             self.offered.respond(487, now)
             self.offered = None
@@ -113,15 +119,23 @@ class Leg(Lifetime):
             self.core.timers.cancel(self._back_off)
         self.refresher.stop()
 
-    def send_bye(self, now: float) -> None:
-        self._stop_offering()
-        super().send_bye(now)
+    def settle(self, now: float) -> None:
+        """Before BYE leaves: the ACK that is held, and no offer after it."""
+        if self.hold_ack:
+            self.send_held_ack(now)
+        if self._back_off is not None or self.refresher.timer is not None:
+            self._stop_offering()
+
+    def send_held_ack(self, now: float) -> None:
+        """Only the caller's side holds one."""
 
     # Our offers
 
     def reinvite(self, sdp: bytes, now: float) -> None:
         """Offer in the dialog; waits for the ACK of a remote re-INVITE that we just answered (RFC 3261 14.1)."""
         self.require("confirmed")
+        if self.hold_ack:
+            self.send_held_ack(now)
         if self._refreshing and self._queued is None:
             self._queued = sdp  # our own refresh is on its way; the real offer follows it
             return
@@ -163,7 +177,7 @@ class Leg(Lifetime):
 
     def send_ack(self, transaction: InviteClient, tag: str, now: float, body: bytes = b"") -> None:
         """The ACK of a 2xx: in the dialog, with the number of its INVITE (RFC 3261 13.2.2.4)."""
-        dialog = self.the_dialog()
+        dialog = self.dialog or self.the_dialog()
         head = dialog.head("ACK", transaction.head.cseq)
         lines = self.digest.lines("ACK", head.uri) if self.digest.credentials else ""
         ack = head.render("ACK", lines + SDP_TYPE if body else lines, body), dialog.destination

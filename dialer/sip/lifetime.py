@@ -93,27 +93,29 @@ class Lifetime:
 
     def bye(self, now: float, reason: str | None) -> None:
         """Hang up; before the ACK of an incoming call it waits for that (RFC 3261 15)."""
-        self.require("confirmed", "answering")
-        self._bye_reason = reason_line(reason)
-        self.digest.begin()
+        if self.state != "confirmed":
+            self.require("confirmed", "answering")
+        if reason:
+            self._bye_reason = reason_line(reason)
+        if self.digest.credentials:
+            self.digest.begin()
         self.fire("bye", now)
 
     def send_bye(self, now: float) -> None:
-        core, dialog = self.core, self.the_dialog()
+        self.settle(now)
+        core, dialog, digest = self.core, self.dialog or self.the_dialog(), self.digest
         head = dialog.head("BYE")
-        lines = f"{self.digest.lines('BYE', head.uri)}{self._bye_reason}{core.user_agent}"
+        auth = digest.lines("BYE", head.uri) if digest.credentials else ""
+        request = head.render("BYE", f"{auth}{self._bye_reason}{core.user_agent}")
         PlainClient(
-            core,
-            "BYE",
-            head,
-            head.render("BYE", lines),
-            dialog.destination,
-            self._on_bye_response,
-            self._on_bye_timeout,
+            core, "BYE", head, request, dialog.destination, self._on_bye_response, self._on_bye_timeout
         ).start(now)
 
+    def settle(self, now: float) -> None:
+        """What comes before BYE; a mere lifetime has nothing to settle."""
+
     def _on_bye_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        if self.digest.accept(response):
+        if response.status >= 400 and self.digest.accept(response):
             self.send_bye(now)
         else:
             self.fire("bye_done", now)

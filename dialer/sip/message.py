@@ -85,9 +85,9 @@ class Request(Message):
 
 
 class Response(Message):
-    """A response."""
+    """A response. `to_tag` is there once the endpoint has found the transaction that it belongs to."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("reason", "status", "to_tag")
 
     def __init__(self, status: int, reason: str, fields: dict[str, list[str]], body: bytes, fault: str | None) -> None:
         self.fields = fields
@@ -96,6 +96,7 @@ class Response(Message):
         self._cseq = None
         self.status = status
         self.reason = reason
+        self.to_tag: str | None = None
 
 
 def parse(data: bytes) -> Request | Response:

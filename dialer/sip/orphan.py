@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from dialer.sip.core import Core
+from dialer.sip.destination import check_plan, checked_destination
+from dialer.sip.dialog import Dialog, DialogState
 from dialer.sip.digest import DigestClient
-from dialer.sip.errors import MalformedMessage
-from dialer.sip.farewell import nobody
+from dialer.sip.errors import BadSavedState, MalformedMessage
+from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import branch_of, name_addr
 from dialer.sip.message import Response
@@ -15,9 +18,34 @@ from dialer.sip.outgoing import end_fork, plan_head
 from dialer.sip.plan import InvitePlan
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
-from dialer.sip.wire import RequestHead
+from dialer.sip.wire import RequestHead, checked_uri, checked_value
 
-__all__ = ["adopt", "end_stray"]
+__all__ = ["end_saved", "end_stray"]
+
+
+def end_saved(
+    core: Core, saved: Mapping[str, Any], digest: DigestClient, now: float, on_end: Callable[[bool], None]
+) -> None:
+    """What `Endpoint.end_orphan` does. Raises `BadSavedState`."""
+    try:
+        state = DialogState.from_dict(saved) if "remote_tag" in saved else InvitePlan.from_dict(saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadSavedState(f"neither a plan nor a dialog: {error!r}") from None
+    checked_destination(core, state.destination, "")
+    if isinstance(state, InvitePlan):
+        check_plan(core, state)
+        _adopt(core, state, digest, now, on_end)
+        return
+    for text in (state.local_uri, state.remote_uri, state.remote_target):
+        checked_uri(text)
+    for text in (state.call_id, state.local_tag, state.remote_tag, *state.route_set):
+        checked_value(text)
+    try:
+        dialog = Dialog(core, state)
+    except MalformedMessage as error:
+        raise BadSavedState(f"a route set that leads nowhere: {error}") from None
+    dialog.skip_ahead()
+    Farewell(core, dialog, digest, now, on_end=on_end)
 
 
 class _Ending:
@@ -120,7 +148,7 @@ class _StrayInvite(InviteClient):
         super().forget(now)
 
 
-def adopt(core: Core, plan: InvitePlan, digest: DigestClient, now: float, on_end: Callable[[bool], None]) -> None:
+def _adopt(core: Core, plan: InvitePlan, digest: DigestClient, now: float, on_end: Callable[[bool], None]) -> None:
     """CANCEL whatever the plan's INVITE started (RFC 3261 9.1), and be there for its final response. `on_end`: true
     when the far end has answered everything that was sent.
     """

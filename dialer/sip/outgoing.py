@@ -37,10 +37,11 @@ def plan_head(core: Core, plan: InvitePlan, cseq: int, destination: Destination 
     if destination is not None:
         via = core.local(destination).via
     else:
-        local = core.local(plan.destination)
+        local = core.local(plan.destination) if isinstance(plan.destination, Flow) else core.udp
         same = plan.sent_by == local.sent_by
         via = local.via if same else core.via_line(plan.sent_by, transport_of(plan.destination))
-    branch = core.branch(plan.call_id, plan.from_tag, cseq, "INVITE")
+    first = plan.branch and cseq == plan.cseq
+    branch = plan.branch if first else core.branch(plan.call_id, plan.from_tag, cseq, "INVITE")
     from_ = f"{display}<{plan.from_uri}>;tag={plan.from_tag}"
     return RequestHead(plan.request_uri, via, branch, "", from_, f"<{plan.to_uri}>", plan.call_id, cseq)
 
@@ -74,7 +75,6 @@ class OutgoingLeg(Leg):
         "_early",
         "_early_dialogs",
         "_headers",
-        "_hold_ack",
         "_sdp",
         "invite",
         "plan",
@@ -90,25 +90,26 @@ class OutgoingLeg(Leg):
         now: float,
         hold_ack: bool = False,
     ) -> None:
-        self._headers = checked_headers(plan.headers)
+        self._headers = checked_headers(plan.headers) if plan.headers else ""
         super().__init__(core, legs, plan.call_id, digest, "calling")
         self.plan = plan
         self._sdp = sdp
-        self._hold_ack = hold_ack
+        self.hold_ack = hold_ack
         self._early: Response | None = None
         self._early_dialogs: dict[str, EarlyDialog] = {}  # by To tag; only those with reliable provisionals
         self._cancel_reason = ""
         self._cancel_guard: Timer | None = None
         self._crossed = False
         self.datagrams_only = not plan.large_over_tcp or "tcp" not in core.locals or isinstance(plan.destination, Flow)
-        self.contact = core.local(plan.destination).contact_for(plan.request_uri)
+        if isinstance(plan.destination, Flow) or plan.request_uri[:4] != "sip:":
+            self.contact = core.local(plan.destination).contact_for(plan.request_uri)
         self.invite = self._send_invite(plan.cseq, now)
 
     def _send_invite(self, cseq: int, now: float) -> InviteClient:
         core, sdp = self.core, self._sdp
         destination = self.plan.destination
         head = plan_head(core, self.plan, cseq)
-        auth = self.digest.lines("INVITE", head.uri, sdp or b"")
+        auth = self.digest.lines("INVITE", head.uri, sdp or b"") if self.digest.credentials else ""
         # Without an offer of ours a reliable provisional would bring one, for its PRACK to answer: not supported.
         allow = core.allow if sdp is None else core.allow_reliable
         own = f"{self.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
@@ -138,7 +139,8 @@ class OutgoingLeg(Leg):
             self.fire("provisional", now)
             if status > 100 and ("rseq" not in response.fields or self._in_order(response, now)):
                 self._early = response
-                self.core.events.append(Provisional(self.id, status, response.reason, body_of(self.core, response)))
+                sdp = body_of(self.core, response) if response.body else None
+                self.core.events.append(Provisional(self.id, status, response.reason, sdp))
         elif status < 300:
             self._on_answer(response, now)
         elif self.state in ("calling", "early") and self._again(response):
@@ -187,7 +189,7 @@ class OutgoingLeg(Leg):
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
         state = state_of(invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
-        self.dialog = dialog = Dialog(core, state, invite.head.from_, invite.head.via)
+        self.dialog = dialog = Dialog(core, state, invite.head.from_, invite.head.via, invite.head.branch)
         self._early = None
         early = self._early_dialogs.get(dialog.remote_tag)
         answer = body_of(core, response)
@@ -197,7 +199,7 @@ class OutgoingLeg(Leg):
             answer = answer or early.sdp
         self._early_dialogs.clear()
         invite.acks[dialog.remote_tag] = None
-        if self._sdp is not None and not self._hold_ack:
+        if self._sdp is not None and not self.hold_ack:
             self.send_ack(invite, dialog.remote_tag, now)
         if self._cancel_guard is not None:
             core.timers.cancel(self._cancel_guard)
@@ -219,24 +221,11 @@ class OutgoingLeg(Leg):
             self.local_sdp = sdp
         self.send_ack(self.invite, dialog.remote_tag, now, sdp or b"")
 
-    def _owed_ack(self, now: float) -> None:
+    def send_held_ack(self, now: float) -> None:
         """Before any other request in the dialog: its far end takes none without the ACK (RFC 3261 13.3.1.4, 15)."""
         dialog = self.dialog
         if dialog is not None and self.invite.acks.get(dialog.remote_tag) is None:
             self.send_ack(self.invite, dialog.remote_tag, now)
-
-    def reinvite(self, sdp: bytes, now: float) -> None:
-        """As `Leg.reinvite`, after an ACK that is held."""
-        self.require("confirmed")
-        if self._hold_ack:
-            self._owed_ack(now)
-        super().reinvite(sdp, now)
-
-    def send_bye(self, now: float) -> None:
-        """As `Leg.send_bye`, after an ACK that is held."""
-        if self._hold_ack:
-            self._owed_ack(now)
-        super().send_bye(now)
 
     def _on_timeout(self, transaction: ClientTransaction, now: float) -> None:
         if transaction is not self.invite:
@@ -253,7 +242,7 @@ class OutgoingLeg(Leg):
             self.fire("lost", now)
 
     def _on_fork(self, transaction: InviteClient, response: Response, now: float) -> None:
-        if self.dialog is None and transaction is self.invite and self.state != "ended":
+        if self.dialog is None and transaction is self.invite:
             self._on_answer(response, now)  # the 2xx before it had a Contact or Record-Route that nobody could follow
             return
         end_fork(self.core, transaction, self.plan.from_uri, self.plan.to_uri, self.digest, response, now)

@@ -36,8 +36,9 @@ class InvitePlan:
     large_over_tcp: bool = False
     sdp: bytes | None = field(default=None, repr=False)
     credentials: Credentials | None = field(default=None, repr=False)
-    checked: bool = field(default=False, init=False, repr=False, compare=False)
-    """`Endpoint.plan_invite` made it; a plan from elsewhere, the disk above all, is looked at before it is sent"""
+    branch: str = field(default="", init=False, repr=False, compare=False)
+    """of the INVITE, if `Endpoint.plan_invite` made the plan; one from elsewhere, the disk above all, is looked at
+    before it is sent"""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without session description and secrets."""

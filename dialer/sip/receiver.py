@@ -13,10 +13,12 @@ from dialer.sip.orphan import end_stray
 from dialer.sip.reply import ReplyHead
 from dialer.sip.screen import Refusal, screen
 from dialer.sip.server_transaction import InviteServer, PlainServer, ServerTransaction
+from dialer.sip.transaction import ClientTransaction
 
 __all__ = ["Receiver"]
 
 _COOKIE = "z9hG4bK"
+_NOTHING = ("",)
 
 
 class Receiver:
@@ -46,17 +48,28 @@ class Receiver:
             raise MalformedMessage("faulty_response")
         if not vias or len(vias) > 1 or "," in vias[0]:
             raise MalformedMessage("response_not_for_us")  # RFC 3261 8.1.3.3
+        # Nearly every response repeats our Via and CSeq as we wrote them; whatever else is read by the grammar.
+        number, _, method = (fields.get("cseq") or _NOTHING)[0].partition(" ")
+        transaction = self.core.clients.get((vias[0].partition(";branch=")[2].partition(";")[0], method))
+        if transaction is None or number != str(transaction.head.cseq):
+            transaction = self._transaction_of(response, vias[0], addr, now)
+            if transaction is None:
+                return
+        head = transaction.head
+        if fields.get("call-id") != [head.call_id] or len(fields.get("to", ())) != 1:
+            raise MalformedMessage("response_mismatch")
+        response.to_tag = tag_of(fields["to"][0])  # raises now, before any state changes
+        transaction.take(response, now)
+
+    def _transaction_of(self, response: Response, top: str, addr: Destination, now: float) -> ClientTransaction | None:
         number, method = response.cseq
-        transaction = self.core.clients.get((branch_of(vias[0]), method))
+        transaction = self.core.clients.get((branch_of(top), method))
         if transaction is None:
             if method != "INVITE" or not 200 <= response.status < 300 or not end_stray(self.core, response, addr, now):
                 self.core.drops["stray_response"] += 1
-            return
-        head = transaction.head
-        if number != head.cseq or fields.get("call-id") != [head.call_id] or len(fields.get("to", ())) != 1:
+        elif number != transaction.head.cseq:
             raise MalformedMessage("response_mismatch")
-        tag_of(fields["to"][0])  # raises now, before any state changes
-        transaction.take(response, now)
+        return transaction
 
     def request(self, request: Request, addr: Destination, now: float) -> None:
         """To its transaction or leg, or refused. Raises `MalformedMessage`, whose text is the reason to count."""

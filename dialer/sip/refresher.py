@@ -25,14 +25,14 @@ class Refresher:
     It knows its leg only while a timer runs, so that a leg that is over is gone at once, without the collector.
     """
 
-    __slots__ = ("_agreement", "_alone", "_peer_updates", "_promised", "_timer", "_timers", "_wish", "lines")
+    __slots__ = ("_agreement", "_alone", "_peer_updates", "_promised", "_timers", "_wish", "lines", "timer")
 
     def __init__(self, timers: Timers, wish: int | None) -> None:
         self._timers = timers
         self._wish = wish  # the interval that we ask for, in seconds
         self._agreement: Agreement | None = None
         self._promised: Agreement | None = None
-        self._timer: Timer | None = None
+        self.timer: Timer | None = None
         self._peer_updates = False
         self._alone = False  # the peer has agreed to nothing, and is only asked whether it lives
         self.lines = ""  # what our 2xx to the open request says of the timer
@@ -45,17 +45,18 @@ class Refresher:
 
     def stop(self) -> None:
         """The call is over."""
-        if self._timer is not None:
-            self._timers.cancel(self._timer)
-            self._timer = None
+        if self.timer is not None:
+            self._timers.cancel(self.timer)
+            self.timer = None
 
     # What was agreed
 
     def accepted(self, leg: Leg, response: Response, now: float) -> None:
         """A 2xx to an INVITE or UPDATE of ours."""
-        if "allow" in response.fields:
+        fields = response.fields
+        if "allow" in fields:
             self._note_allow(response)
-        agreement = agreed_as_client(response) if "session-expires" in response.fields else None
+        agreement = agreed_as_client(response) if "session-expires" in fields else None
         self._alone = agreement is None and self._wish is not None
         if self._alone:
             # RFC 4028 7.2: no session expires. That the far end has vanished is worth knowing all the same.
@@ -90,15 +91,16 @@ class Refresher:
         self._peer_updates = any("UPDATE" in value for value in message.fields.get("allow", ()))
 
     def _agree(self, leg: Leg, agreement: Agreement | None, now: float) -> None:
-        self.stop()
+        if self.timer is not None:
+            self.stop()
         self._agreement = agreement
         if agreement is not None:
-            self._arm(leg, now + agreement.wait)
+            self.timer = self._timers.start(now + agreement.wait, partial(self._due, leg), "session timer")
 
     # What it does
 
     def _arm(self, leg: Leg, at: float) -> None:
-        self._timer = self._timers.start(at, partial(self._due, leg), "session timer")
+        self.timer = self._timers.start(at, partial(self._due, leg), "session timer")
 
     def _due(self, leg: Leg, name: str, now: float) -> None:
         agreement = self._agreement
@@ -119,7 +121,7 @@ class Refresher:
             self._arm(leg, now + agreement.wait)  # it answers, so it lives
         elif agreement is not None:
             at = now + max(0.0, agreement.grace - agreement.wait)
-            self._timer = self._timers.start(at, partial(self._expired, leg), "session end")
+            self.timer = self._timers.start(at, partial(self._expired, leg), "session end")
 
     def _expired(self, leg: Leg, name: str, now: float) -> None:
         if leg.state == "confirmed":
