@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Coroutine
+from os import urandom
 from typing import Any
 
-from dialer.sip import Answered, Destination, Ended, Event, Failed, Flow, sdp
+from benchmarks.sip.timed import timed
+from dialer.config.sip_tables import SipTable
+from dialer.sip import Answered, Destination, Ended, Event, Failed, Flow, Registrar, sdp
 from dialer.transport import Transports
-from dialer.udp import UdpEndpoint
 
 TICK = 0.005
 HOLD = 0.05
@@ -28,7 +29,7 @@ class Caller:
     """Places calls, hangs each up after `HOLD` seconds, keeps the set-up times (seconds)."""
 
     def __init__(self, target: Destination, rate: float, calls: int) -> None:
-        self.endpoint: UdpEndpoint
+        self.endpoint: Transports
         self.target, self.rate, self.calls = target, rate, calls
         self.offer = sdp.audio("127.0.0.1", 40_000)
         self.placed: dict[str, float] = {}
@@ -44,11 +45,12 @@ class Caller:
         self.uri = f"sip:service@{host}:{port}"
 
     async def open(self) -> None:
-        """Have sockets: UDP alone, as the daemon of a small centre has, or TCP beside it."""
-        if isinstance(self.target, Flow):
-            self.endpoint = await Transports.start("127.0.0.1", 0, self.on_event, tcp=("127.0.0.1", 0))
-        else:
-            self.endpoint = UdpEndpoint.open("127.0.0.1", 0, self.on_event)
+        """The endpoint of the daemon with its default settings: UDP alone, or TCP beside it."""
+        registrar = Registrar("bench", {})
+        self.endpoint = await Transports.start(
+            "127.0.0.1", 0, self.on_event, tcp=("127.0.0.1", 0) if isinstance(self.target, Flow) else None,
+            branch_key=urandom(32), registrar=registrar, session_expires=int(SipTable().session_expires),
+        )  # fmt: skip
 
     def on_event(self, event: Event) -> None:
         """One step of one call."""
@@ -95,23 +97,10 @@ async def measure(target: Destination, rate: float, calls: int) -> dict[str, Any
     """One run as a JSON-able object; times in microseconds and milliseconds."""
     caller = Caller(target, rate, calls)
     await caller.open()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
-    cpu, wall = time.process_time(), time.monotonic()
-    await caller.run()
-    cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    result = await timed(caller)
     caller.endpoint.close()
-    setup = sorted(caller.setup) or [float("nan")]
-    return {
-        "calls": calls,
-        "cpu_us_per_call": cpu / calls * 1e6,
-        "core": cpu / wall,
-        "setup_p50_ms": setup[len(setup) // 2] * 1e3,
-        "setup_p99_ms": setup[int(len(setup) * 0.99)] * 1e3,
-        "failures": dict(caller.failures),
-        "drops": dict(caller.endpoint.drops + caller.endpoint.errors),
-    }
+    drops = caller.endpoint.drops + caller.endpoint.errors
+    return {**result, "failures": dict(caller.failures), "drops": dict(drops)}
 
 
 def run_fast(main: Coroutine[Any, Any, dict[str, Any]], plain: bool) -> dict[str, Any]:

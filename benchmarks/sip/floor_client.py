@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 import time
@@ -16,10 +15,9 @@ from collections import deque
 from typing import Any
 
 from benchmarks.sip.client import HOLD, TICK, run_fast
+from benchmarks.sip.timed import timed
 from dialer.sip import sdp
 from dialer.udp import bound_socket
-
-_BATCH = 256
 
 
 def _text(method: str, cseq: int, far: tuple[str, int], near: tuple[str, int], to_tag: str, body: bytes) -> bytes:
@@ -62,21 +60,17 @@ class Caller:
         self.sock.sendto(text % (call, call, call), self.far)
 
     def _readable(self) -> None:
-        for _ in range(_BATCH):
-            try:
-                data, _ = self.sock.recvfrom(65_535)
-            except BlockingIOError:
-                return
-            if data.startswith(b"SIP/2.0 200"):
-                at = data.find(b"Call-ID: ") + 9
-                call = data[at : data.find(b"\r\n", at)]
-                if b" INVITE\r\n" in data:
-                    self._send(self.ack, call)
-                    now = time.monotonic()
-                    self.setup.append(now - self.placed.pop(call))
-                    self.standing.append((now + HOLD, call))
-                else:
-                    self.left -= 1
+        data, _ = self.sock.recvfrom(65_535)
+        if data.startswith(b"SIP/2.0 200"):
+            at = data.find(b"Call-ID: ") + 9
+            call = data[at : data.find(b"\r\n", at)]
+            if b" INVITE\r\n" in data:
+                self._send(self.ack, call)
+                now = time.monotonic()
+                self.setup.append(now - self.placed.pop(call))
+                self.standing.append((now + HOLD, call))
+            else:
+                self.left -= 1
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -97,23 +91,10 @@ class Caller:
 async def measure(port: int, rate: float, calls: int) -> dict[str, Any]:
     """One run; times in microseconds and milliseconds."""
     caller = Caller(port, rate, calls)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 50)
-    cpu, wall = time.process_time(), time.monotonic()
-    await caller.run()
-    cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    result = await timed(caller)
     caller.loop.remove_reader(caller.sock.fileno())
     caller.sock.close()
-    setup = sorted(caller.setup) or [float("nan")]
-    return {
-        "calls": calls,
-        "cpu_us_per_call": cpu / calls * 1e6,
-        "core": cpu / wall,
-        "setup_p50_ms": setup[len(setup) // 2] * 1e3,
-        "setup_p99_ms": setup[int(len(setup) * 0.99)] * 1e3,
-        "failures": {"unfinished": caller.left} if caller.left else {},
-    }
+    return {**result, "failures": {"unfinished": caller.left} if caller.left else {}}
 
 
 def main() -> int:
