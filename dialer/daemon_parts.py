@@ -49,7 +49,7 @@ from dialer.store_lock import StoreInUse, only_daemon
 from dialer.switchboard import Switchboard
 from dialer.target_keeper import TargetKeeper
 from dialer.tracing import Tracer
-from dialer.transport.opening import OpenError, open_transports, profiles_of, server_profile
+from dialer.transport.opening import OpenError, open_transports, renew
 from dialer.trunk import parse_address
 from dialer.web import WebServer, create_app
 from dialer.webhooks import WebhookKeeper
@@ -256,7 +256,9 @@ async def open_parts(config: Config) -> AsyncIterator[Parts]:
             phones.take(_phone_accounts(fresh))
             if bridge is not None:
                 bridge.know(standing(engine))
-            udp.renew(profiles_of(fresh.file), server_profile(fresh.file))
+            if (problem := renew(udp, fresh.file)) is not None:
+                log.error("certificates could not be read", problem=problem)
+                alert("certificate_not_read")(problem)
             hooks.take(fresh.file, fresh.webhook_secrets)
 
         reloader.on_taken = taken

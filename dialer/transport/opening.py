@@ -14,7 +14,7 @@ from dialer.sip import Event
 from dialer.transport.tls import TlsProfile
 from dialer.transport.transports import Transports
 
-__all__ = ["OpenError", "needs_tcp", "open_transports", "profiles_of", "server_profile"]
+__all__ = ["OpenError", "needs_tcp", "open_transports", "profiles_of", "renew", "server_profile"]
 
 
 class OpenError(Exception):
@@ -98,6 +98,18 @@ async def open_transports(
             raise OpenError(f"cannot send from {host}: {error.strerror}") from None
         where = ", ".join(text for text in (sip.listen, sip.listen_tcp, sip.listen_tls) if text is not None)
         raise OpenError(f"sip.listen {where}: {error.strerror}: is another dialer running?") from None
+
+
+def renew(transports: Transports, file: ConfigFile) -> str | None:
+    """The certificates of a config that was read again, from the next connection on. What is wrong, in one line, when
+    a file cannot be used (it was good when the config was checked): then the old ones are used.
+    """
+    try:
+        transports.renew(profiles_of(file), server_profile(file))
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        return f"sip.certificate_file {file.sip.certificate_file}: {reason}: the old certificates stay until a reload"
+    return None
 
 
 def _path(text: str | None) -> Path | None:

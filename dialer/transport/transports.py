@@ -132,9 +132,11 @@ class Transports(UdpEndpoint):
 
     def renew(self, profiles: Mapping[str, TlsProfile], server: TlsProfile | None) -> None:
         """The config was read again, its certificates may be new files under old names: what is opened or accepted
-        from now on uses them. Open connections stay. Raises OSError for files that cannot be used.
+        from now on uses them. Open connections stay. Raises OSError for files that cannot be used; then nothing has
+        changed.
         """
         if server is not None and self._shown is not None:
+            server.show(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # half a pair must not get into the one in use
             server.show(self._shown)
         self.streams.set_profiles(profiles)
 

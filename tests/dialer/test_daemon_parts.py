@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import stat
 import textwrap
 
 import pytest
 
+from benchmarks.rig.authority import Authority
 from dialer import daemon_parts
 from dialer.config.load import load
 from dialer.daemon_parts import StartError, open_parts
@@ -118,3 +120,39 @@ def test_a_token_file_that_a_crash_left_empty_is_made_anew(config, tmp_path):
     start(config)
     assert token.read_text() == made
     assert not list(tmp_path.glob("api-token.*"))
+
+
+def test_a_reload_shows_renewed_certificates_and_keeps_the_old_ones_when_the_new_are_gone(tmp_path, config, need):
+    need("openssl")
+    authority = Authority(tmp_path)
+    own = authority.issue("own", "IP:127.0.0.1")
+    tls = f'listen_tls = "127.0.0.1:0"\ncertificate_file = "{own.certificate}"\nkey_file = "{own.key}"\n'
+    config.path.write_text(config.path.read_text().replace("[sip]\n", f"[sip]\n{tls}"))
+
+    async def shown(parts):
+        asker = ssl.create_default_context(cafile=authority.ca_file)
+        where = parts.engine.services.switch.udp.listens("tls")
+        _, writer = await asyncio.open_connection(*where, ssl=asker)
+        certificate = writer.get_extra_info("ssl_object").getpeercert(True)
+        writer.close()
+        return certificate
+
+    async def main():
+        async with open_parts(load(config.path, environ={})) as parts:
+            alerts = []
+            parts.engine.services.stream.subscribe(lambda event: alerts.append(getattr(event, "alert", "")))
+            first = await shown(parts)
+            authority.issue("own", "IP:127.0.0.1")
+            assert await shown(parts) == first
+            await parts.reloader.reload()
+            second = await shown(parts)
+            assert second != first
+            assert "certificate_not_read" not in alerts
+
+            authority.issue("own", "IP:127.0.0.1")
+            parts.reloader.check = lambda built: own.key.write_text("half a file")  # good when the config was read
+            await parts.reloader.reload()
+            assert alerts.count("certificate_not_read") == 1
+            assert await shown(parts) == second
+
+    asyncio.run(asyncio.wait_for(main(), 30))
