@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import bindparam
 
-from dispositions import schema, withholding
+from dispositions import blocking, schema, withholding
 from dispositions.bulk import Among, Bulk
 from dispositions.candidate import Candidates, Line, add_contact, specs_of
 from dispositions.contact import AddResult, NewContact
@@ -97,7 +97,7 @@ def enter(tx: WriteTransaction, campaign: str, list_name: str, candidates: Candi
     held: dict[int, int] = _BY_NUMBER.find(tx.connection, in_order, campaign_id=campaign_id)
     externals = set(candidates.externals) - {None}
     known: dict[str | None, int] = _BY_EXTERNAL.find(tx.connection, externals, campaign_id=campaign_id)
-    places, several, others = _sifted(candidates, held, known, _forbidden(tx, in_order, policy))
+    places, several, others = _sifted(candidates, held, known, blocking.among(tx, in_order, policy))
     kept = candidates.pick(places).with_lines(several)
     first = _write(tx, policy, list_name, kept, at)
     for place, one in others.items():
@@ -142,17 +142,6 @@ def _sifted(
         if external is not None:
             known[external] = mark
     return places, several, others
-
-
-def _forbidden(tx: WriteTransaction, wanted: Sequence[int], policy: CampaignPolicy) -> set[int]:
-    """Which of these numbers are on do-not-call lists that bind the campaign, this transaction's own marks
-    included."""
-    lists = tx.store.lists_of(policy)
-    found = tx.store.do_not_call.among(wanted, lists)
-    for name, marked in tx.forbidden:
-        if name in lists:
-            found.update(set(marked).intersection(wanted))
-    return found
 
 
 def normalised(contacts: Sequence[NewContact], policy: CampaignPolicy) -> list[NewContact]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, select
@@ -37,6 +37,16 @@ _HOLDERS = ByKeys(
 )
 _CHUNK = 10_000
 _WITHDRAWN = (ContactState.READY, ContactState.WAITING, ContactState.CALLBACK)
+
+
+def among(tx: WriteTransaction, numbers: Collection[int], policy: CampaignPolicy) -> set[int]:
+    """Which of these numbers are on do-not-call lists that bind the campaign, this transaction's own marks included."""
+    lists = tx.store.lists_of(policy)
+    found = tx.store.do_not_call.among(numbers, lists)
+    for name, marked in tx.forbidden:
+        if name in lists:
+            found.update(set(marked).intersection(numbers))
+    return found
 
 
 def add_do_not_call(tx: WriteTransaction, numbers: Iterable[str | int], source: str, at: float) -> int:

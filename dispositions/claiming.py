@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Integer, bindparam, delete, insert, select, union_all
 
-from dispositions import consent, schema, settle, withholding
+from dispositions import blocking, consent, schema, settle, withholding
 from dispositions.consent import Consent
 from dispositions.contact import Claim
 from dispositions.errors import NotDialable, StoreConflict, UnknownContact
@@ -117,11 +117,13 @@ def claim(tx: WriteTransaction, campaign: str, limit: int, at: float, lease_unti
         places = {key: Place(ContactState.READY, rank=rank, zone_id=zone) for zone, rank, key in found}
         tx.work.load_contacts(list(places), places)
         grounds = consent.of_contacts(tx.connection, list(places)) if policy.consent is not None else {}
+        # all at once; each is asked again alone right before its INVITE
+        blocked = blocking.among(tx, {tx.work.contacts[key].number for key in places}, policy)
         for _, rank, key in found:
             contact = tx.work.contacts[key]
             if contact.place.state is not ContactState.READY:
                 raise StoreConflict(f"contact {contact.id} is ready and {contact.place.state}")
-            if _refused(tx, contact, policy, at, grounds.get(key)) is None:
+            if _refused(tx, contact, policy, at, grounds.get(key), contact.number in blocked) is None:
                 claims.append(_lease(tx, contact, policy, at, lease_until, origin_of(rank)))
         tx.flush()
         if len(found) < wanted:
@@ -170,10 +172,11 @@ def _range(
 
 
 def _refused(
-    tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at: float, ground: Consent | None
+    tx: WriteTransaction, contact: Contact, policy: CampaignPolicy, at: float, ground: Consent | None, blocked: bool
 ) -> str | None:
-    """Why a ready contact cannot be taken after all; it is then moved to where it belongs."""
-    if tx.blocked(contact.number, policy):
+    """Why a ready contact cannot be taken after all; it is then moved to where it belongs. `blocked`: its number is on
+    a do-not-call list."""
+    if blocked:
         settle.mark_number(tx, contact, contact.number, "do_not_call")
         if settle.switch_number(tx, contact, policy):
             settle.hold(contact, at)  # back through the waiting table: the other number's zones may be closed

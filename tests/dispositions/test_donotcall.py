@@ -143,6 +143,26 @@ def test_a_refusal_that_is_said_twice_holds(store: Store, fill: Fill, noon: floa
         assert store.is_do_not_call(claim.number, "c")
 
 
+def test_a_claim_refuses_exactly_those_that_a_new_register_holds(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    store.migrate()
+    store.register(CampaignPolicy("promo", dnc_lists=("national",), region="US"))
+    numbers = [f"+1201555{n:04d}" for n in range(100, 160)]
+    with store.write() as tx:
+        tx.add_contacts("promo", "list", [NewContact([number]) for number in numbers], 0.0)
+        tx.add_contacts("promo", "list", [NewContact(["+12015550199", "+12015550198"])], 0.0)
+    marked = {number for number in numbers if int(number) % 3 == 0} | {"+12015550199"}
+    store.do_not_call.put_register("national", BitMap64([int(number) for number in marked]))
+    with store.write() as tx:
+        claims = tx.claim("promo", 100, 1.0, 60.0)
+    assert [claim.number for claim in claims] == [number for number in numbers if number not in marked]
+    with store.write() as tx:
+        assert [claim.number for claim in tx.claim("promo", 100, 2.0, 60.0)] == ["+12015550198"], "its other number"
+    with store.read() as view:
+        assert view.accounted("promo") == []
+    store.close()
+
+
 def test_a_register_binds_like_a_list_and_is_replaced_as_a_whole(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db")
     store.migrate()
