@@ -104,27 +104,39 @@ def withdraw_contact(tx: WriteTransaction, contact: Contact, number: int, policy
     settle.settle(contact, ContactState.DO_NOT_CALL, at)
 
 
-def forbid(tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float) -> None:
-    """Every number of the contact goes on the campaign's own list; other campaigns that it binds lose them too."""
+def forbid(
+    tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float, project: bool
+) -> None:
+    """Every number of the contact goes on the campaign's own list, or its project's; other campaigns that it binds lose
+    them too."""
+    name = policy.project_list if project and policy.project_list is not None else policy.own_list
     rows = settle.NUMBERS.one(tx.connection, {"contact_id": contact.id}).all()
     digits = [row.digits for row in rows]
     for number in digits:
         settle.mark_number(tx, contact, number, "do_not_call")
-    _add(tx, digits, policy.own_list, f"attempt:{attempt_id}", at)
+    _add(tx, digits, name, f"attempt:{attempt_id}", at)
     for other in tx.store.policies():
-        if other.name != policy.name and policy.own_list in tx.store.lists_of(other):
+        if other.name != policy.name and name in tx.store.lists_of(other):
             _withdraw(tx, other, digits, at)
 
 
 def allow(tx: WriteTransaction, contact: Contact, attempt_id: str, policy: CampaignPolicy) -> None:
     """The mark was a mistake of the same attempt; marks of any other source stay."""
+    for name in (policy.own_list, policy.project_list):
+        if name is not None:
+            _allow(tx, contact, attempt_id, name)
+
+
+def _allow(tx: WriteTransaction, contact: Contact, attempt_id: str, name: str) -> None:
     freed = []
     for row in settle.NUMBERS.one(tx.connection, {"contact_id": contact.id}).all():
-        key = {"digits": row.digits, "list": policy.own_list, "source": f"attempt:{attempt_id}"}
+        key = {"digits": row.digits, "list": name, "source": f"attempt:{attempt_id}"}
         if _TAKE_BACK.many(tx.connection, [key]) and row.status == "do_not_call":
             settle.mark_number(tx, contact, row.digits, "ok")
             freed.append(row.digits)
     if freed:
         tx.store.counter(REMOVED, tx.connection)
-        tx.allowed.append((policy.own_list, freed))
-        tx.forbidden = [(name, [n for n in numbers if n not in freed]) for name, numbers in tx.forbidden]
+        tx.allowed.append((name, freed))
+        tx.forbidden = [
+            (other, [n for n in numbers if other != name or n not in freed]) for other, numbers in tx.forbidden
+        ]

@@ -167,7 +167,7 @@ def _late(
     if rule.next is NextState.SALE:
         sale_id = sell(tx, contact, attempt, given.agent, _fields(given), given.at)
     if rule.next is NextState.DO_NOT_CALL:
-        tx.forbid(contact, attempt.id, policy, given.at)
+        tx.forbid(contact, attempt.id, policy, given.at, rule.project)
         if contact.place.state is not ContactState.LEASED:
             settle.settle(contact, ContactState.DO_NOT_CALL, given.at)
     return Applied(attempt.id, contact.id, policy.name, contact.place.state, sale_id=sale_id, superseded=True)

@@ -122,7 +122,7 @@ def apply(
         case NextState.DONE:
             settle(contact, ContactState.DONE, at)
         case NextState.DO_NOT_CALL:
-            tx.forbid(contact, attempt.id, policy, at)
+            tx.forbid(contact, attempt.id, policy, at, rule.project)
             settle(contact, ContactState.DO_NOT_CALL, at)
         case NextState.BAD_NUMBER:
             _retire(tx, contact, attempt, policy, key, at)

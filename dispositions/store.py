@@ -177,7 +177,8 @@ class Store:
     @staticmethod
     def lists_of(policy: CampaignPolicy) -> tuple[str, ...]:
         """The do-not-call lists that bind a campaign."""
-        return (policy.own_list, *policy.dnc_lists)
+        project = () if policy.project_list is None else (policy.project_list,)
+        return (policy.own_list, *project, *policy.dnc_lists)
 
     # --- transactions ----------------------------------------------------------------------------------------------
 

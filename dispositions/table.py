@@ -40,6 +40,7 @@ class Rule:
     callback for which the agent gave no time is due. `attempts`: after that many attempts with this result the
     contact goes to `exhausted`, a settled state, instead. `personal`: whether a callback belongs to the agent who
     took it. `relabel`: the outcome that the attempt is counted under from now on (an agent says it was a machine).
+    `project`: do_not_call binds the campaigns of this one's project only, where it has one.
     """
 
     next: NextState
@@ -49,6 +50,7 @@ class Rule:
     personal: bool = True
     relabel: Outcome | None = None
     description: str = ""
+    project: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class OutcomeTable:
         named.append(("c_undisposed", UNDISPOSED, self.undisposed))
         for key, text, rule in named:
             label = [] if rule.after is None else [f"after {rule.after:g} s"]
+            if rule.project:
+                label.append("of its project")
             if rule.attempts is not None:
                 label.append(f"x{rule.attempts}")
                 lines.append(f'    {key} -->|"then"| {rule.exhausted}')

@@ -322,9 +322,9 @@ class WriteTransaction:
             return True
         return self.store.do_not_call.blocked(digits, lists) is not None
 
-    def forbid(self, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float) -> None:
-        """The customer asked for it: every number of the contact, on the campaign's own list."""
-        blocking.forbid(self, contact, attempt_id, policy, at)
+    def forbid(self, contact: Contact, attempt_id: str, policy: CampaignPolicy, at: float, project: bool) -> None:
+        """The customer asked for it: every number of the contact, on the campaign's own list or its project's."""
+        blocking.forbid(self, contact, attempt_id, policy, at, project)
 
     def promise(
         self,

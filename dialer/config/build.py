@@ -262,7 +262,8 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
         attempts_per_day=min(a_day) if a_day else None,
         max_attempts=table.max_attempts,
         caps=tuple(AttemptCap(cap.attempts, cap.window / scale) for cap in place.caps),
-        dnc_lists=_do_not_call(table, file),
+        dnc_lists=tuple(file.do_not_call) if table.do_not_call == "all" else tuple(table.do_not_call),
+        project_list=None if table.project is None else project_list(table.project),
         region=regions.pop() if len(regions) == 1 else None,
         lists={listed: _list_policy(file.lists[listed]) for listed in table.lists},
         recycled_share=table.recycled_share,
@@ -270,11 +271,6 @@ def _policy(name: str, table: CampaignTable, file: ConfigFile, place: Jurisdicti
         filter=None if table.filter is None else parse_filter(table.filter),
         callback_reminder=table.queues.callbacks.remind or None,
     )
-
-
-def _do_not_call(table: CampaignTable, file: ConfigFile) -> tuple[str, ...]:
-    files = file.do_not_call if table.do_not_call == "all" else table.do_not_call
-    return (*files, *([project_list(table.project)] if table.project is not None else []))
 
 
 def project_list(project: str) -> str:
@@ -383,4 +379,5 @@ def _rule(entry: NextTable, scale: float) -> Rule:
         personal=entry.personal,
         relabel=None if entry.person else Outcome.MACHINE,
         description=entry.label or "",
+        project=entry.project,
     )

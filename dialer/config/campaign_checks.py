@@ -130,7 +130,7 @@ _MEANT: dict[str, frozenset[str]] = {
     "callback": frozenset({"after", "personal"}),
     "done": frozenset(),
     "sale": frozenset(),
-    "do_not_call": frozenset(),
+    "do_not_call": frozenset({"project"}),
     "bad_number": frozenset(),
 }
 _ALWAYS_MEANT = frozenset({"next", "label", "person"})
@@ -145,6 +145,7 @@ def dispositions(config: ConfigFile, known: Known) -> Iterator[Problem]:
             if code not in campaign.dispositions:
                 at = ("codes", next(s for s in reversed(campaign.codes) if code in config.codes.get(s, {})), code)
             yield from _line(at, line)
+            yield from _of_project(at, line, campaign, name)
             yield from _soon(at, line, campaign, name)
             yield from _rest(at, line, campaign, name, place)
             if code == "undisposed":
@@ -153,6 +154,7 @@ def dispositions(config: ConfigFile, known: Known) -> Iterator[Problem]:
         for outcome, line in campaign.outcomes.items():
             at = ("campaigns", name, "outcomes", outcome)
             yield from _line(at, line)
+            yield from _of_project(at, line, campaign, name)
             yield from _soon(at, line, campaign, name)
             if outcome == "undisposed":
                 yield from _rest(at, line, campaign, name, place)
@@ -162,6 +164,16 @@ def dispositions(config: ConfigFile, known: Known) -> Iterator[Problem]:
             if not line.person:
                 text = "is for dispositions; an outcome of the network says itself what was reached"
                 yield flaw((*at, "person"), text, on_key=True)
+
+
+def _of_project(at: KeyPath, line: NextTable, campaign: CampaignTable, name: str) -> Iterator[Problem]:
+    """A mark for a project only is one of some project."""
+    if line.project and campaign.project is None:
+        own: KeyPath = ("campaigns", name, "project")
+        text = (
+            f"campaign '{name}' belongs to no project; allowed: project = \"NAME\" in [campaigns.{name}], or without it"
+        )
+        yield flaw((*at, "project"), text, needs=(own,))
 
 
 def _soon(at: KeyPath, line: NextTable, campaign: CampaignTable, name: str) -> Iterator[Problem]:

@@ -59,6 +59,9 @@ class NextTable(Table):
         default="exhausted", description="retry: what the contact becomes after `attempts`"
     )
     personal: bool = Field(default=False, description="callback: bound to the agent who promised it")
+    project: bool = Field(
+        default=False, description="do_not_call: binds the campaigns of this one's project only, not the whole house"
+    )
     label: Text | None = Field(default=None, description="what the agent sees; default: the code")
     person: bool = Field(default=True, description="False: a machine, fax or wrong line was reached, not a person")
 
@@ -143,7 +146,9 @@ class CampaignTable(Table):
     numbers: list[Number] = Field(
         default_factory=list, description="further numbers on which this campaign is called, overflow for one"
     )
-    jurisdiction: Name = Field(description="a place whose rules ship, e.g. us, us-fl, uk (check names them all for an unknown one), or 'none'")
+    jurisdiction: Name = Field(
+        description="a place whose rules ship, e.g. us, us-fl, uk (check names them all for an unknown one), or 'none'"
+    )
     schedule: ScheduleTable = Field(default_factory=ScheduleTable, description="when it may dial")
     pacing: PacingTable = Field(default_factory=PacingTable, description="how many calls are placed")
     message: Path | None = Field(

@@ -196,11 +196,31 @@ def test_who_was_spoken_to_rests_as_long_as_the_place_says(
 
 def test_a_project_has_a_do_not_call_list_of_its_own(loaded: Loaded, good: str, tmp_path: Path) -> None:
     (tmp_path / "n.txt").write_text("")
-    assert build(loaded(good)).campaigns["promo"].policy.dnc_lists == ()
+    policy = build(loaded(good)).campaigns["promo"].policy
+    assert (policy.dnc_lists, policy.project_list) == ((), None)
     files = '[do_not_call.national]\npath = "n.txt"\nregion = "ES"\n'
-    for row, wanted in (("", ("national", "project:acme")), ("do_not_call = []\n", ("project:acme",))):
+    for row, wanted in (("", ("national",)), ("do_not_call = []\n", ())):
         text = good.replace(ROW, f'{ROW}project = "acme"\n{row}') + files
-        assert build(loaded(text)).campaigns["promo"].policy.dnc_lists == wanted
+        policy = build(loaded(text)).campaigns["promo"].policy
+        assert (policy.dnc_lists, policy.project_list) == (wanted, "project:acme")
+    code = 'not_them = { next = "do_not_call", project = true }\n'
+    text = good.replace(ROW, f'{ROW}project = "acme"\n') + code
+    table = build(loaded(text)).campaigns["promo"].policy.table
+    assert table.codes["not_them"].project
+    assert "of its project" in table.diagram()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{ next = "do_not_call", project = true }', "campaign 'promo' belongs to no project"),
+        ('{ next = "done", project = true }', "means nothing with next = 'done'"),
+    ],
+)
+def test_a_mark_for_a_project_needs_one(line: str, says: str, good: str, write: Callable[[str], Path]) -> None:
+    with pytest.raises(ConfigErrors, match=says) as caught:
+        load(write(f"{good}not_them = {line}\n"), environ={})
+    assert f"campaign.toml:{good.count(chr(10)) + 1}:" in str(caught.value.errors[0])
 
 
 def test_a_projects_token_marks_for_the_projects_of_its_campaigns(loaded: Loaded, good: str, tmp_path: Path) -> None:

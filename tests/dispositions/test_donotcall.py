@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 from pyroaring import BitMap64
 
-from dispositions import CampaignPolicy, ContactState, NewAttempt, NewContact, NumberError, Outcome, Store
+from dispositions import (
+    CampaignPolicy,
+    ContactState,
+    NewAttempt,
+    NewContact,
+    NextState,
+    NumberError,
+    Outcome,
+    OutcomeTable,
+    Rule,
+    Store,
+    default_table,
+)
 from dispositions.donotcall import DoNotCall
 
 Fill = Callable[..., list[int]]
@@ -228,3 +240,42 @@ def test_a_projects_own_list_lasts_and_binds_who_names_it(tmp_path: Path, noon: 
         again = tx.add_contacts("four", "l", people, noon)
     assert [result.status for result in again] == ["do_not_call", "do_not_call", "added"]
     store.close()
+
+
+def test_who_refuses_one_project_may_be_called_for_another(store: Store, noon: float) -> None:
+    """And the correction of such a code takes back what it marked, where it marked it."""
+    codes = {
+        "not_them": Rule(NextState.DO_NOT_CALL, project=True), "never": Rule(NextState.DO_NOT_CALL),
+        "done": Rule(NextState.DONE),
+    }  # fmt: skip
+    table = OutcomeTable(default_table().outcomes, codes)
+    for name, project in (("one", "project:a"), ("two", "project:a"), ("three", "project:b"), ("four", None)):
+        store.register(CampaignPolicy(name, region="US", table=table, project_list=project))
+    with store.write() as tx:
+        for name in ("one", "two", "three", "four"):
+            tx.add_contacts(name, "l", [NewContact(["+12125550100"])], noon)
+        (claim,) = tx.claim("one", 1, noon, noon + 60)
+        tx.start_attempts([NewAttempt("a", claim.contact_id, claim.number, "i")], noon)
+        tx.update_attempt("a", answered_at=noon + 1, connected_at=noon + 2, agent="ann")
+        tx.finish_attempt("a", Outcome.ANSWERED, noon + 5)
+
+    def coded(code: str, at: float) -> list[bool]:
+        with store.write() as tx:
+            tx.dispose("a", code, "ann", at)
+        return [store.is_do_not_call("+12125550100", name) for name in ("one", "two", "three", "four")]
+
+    assert coded("not_them", noon + 6) == [True, True, False, False]
+    with store.read() as view:
+        states = [view.counts(name)[ContactState.DO_NOT_CALL] for name in ("one", "two", "three", "four")]
+    assert states == [1, 1, 0, 0]
+    assert coded("never", noon + 7) == [True, True, True, True]
+    assert coded("not_them", noon + 8) == [True, True, False, False]
+    assert coded("done", noon + 9) == [False, False, False, False]
+    with store.write() as tx:
+        tx.add_contacts("four", "l", [NewContact(["+12125550101"])], noon)
+        (claim,) = tx.claim("four", 1, noon, noon + 60)
+        tx.start_attempts([NewAttempt("b", claim.contact_id, claim.number, "i")], noon)
+        tx.update_attempt("b", answered_at=noon + 1, connected_at=noon + 2, agent="ann")
+        tx.finish_attempt("b", Outcome.ANSWERED, noon + 5)
+        tx.dispose("b", "not_them", "ann", noon + 6)  # a campaign of no project: the house's list
+    assert store.is_do_not_call("+12125550101", "one")
