@@ -60,7 +60,7 @@ class NextTable(Table):
     )
     personal: bool = Field(default=False, description="callback: bound to the agent who promised it")
     project: bool = Field(
-        default=False, description="do_not_call: binds the campaigns of this one's project only, not the whole house"
+        default=False, description="with do_not_call: the mark binds the campaigns of this one's project only"
     )
     label: Text | None = Field(default=None, description="what the agent sees; default: the code")
     person: bool = Field(default=True, description="False: a machine, fax or wrong line was reached, not a person")
