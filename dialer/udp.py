@@ -1,11 +1,9 @@
 """The asyncio side of SIP over UDP: one socket, one timer, nothing decided here.
 
-`UdpEndpoint` feeds `dialer.sip.Endpoint` and carries out what it says. The socket is drained in one callback until it
-is empty, because at a
-thousand calls a second the way through the loop costs more than a parse. Socket errors are counted by name in
-`errors`, never raised:
-SIP over UDP recovers by its own retransmissions. Destinations must be literal addresses: a name would make the send
-wait for DNS.
+`UdpEndpoint` feeds `dialer.sip.Endpoint` and carries out what it says. When many datagrams come the socket is drained
+in one callback, because at a thousand calls a second the way through the loop costs more than a parse. Socket errors
+are counted by name in `errors`, never raised: SIP over UDP recovers by its own retransmissions. Destinations must be
+literal addresses: a name would make the send wait for DNS.
 """
 
 from __future__ import annotations
