@@ -38,7 +38,8 @@ def _send(
     if as_json:
         print_json(result)
         return
-    rest = ", ".join(f"{key}: {value}" for key, value in result.items() if value is not None and key != "agent")
+    said = {key: " and ".join(value) if isinstance(value, list) else value for key, value in result.items()}
+    rest = ", ".join(f"{key}: {value}" for key, value in said.items() if value is not None and key != "agent")
     show(f"{done} ({rest})" if rest else done)
 
 

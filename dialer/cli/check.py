@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -147,6 +148,10 @@ def _show(
 
 def warnings(file: ConfigFile) -> list[str]:
     """What can be run, but not with all that it asks for."""
+    return [*_too_few_ports(file), *_no_sales(file)]
+
+
+def _too_few_ports(file: ConfigFile) -> list[str]:
     media = file.media
     pairs = (media.port_max - media.port_min - media.port_min % 2 + 1) // 2
     lines, agents = sum(trunk.lines for trunk in file.trunks.values()), len(file.agents)
@@ -156,6 +161,17 @@ def warnings(file: ConfigFile) -> list[str]:
         f"warning: {lines} lines and {agents} agents need {lines + agents} pairs of RTP ports, and {media.port_min} to"
         f" {media.port_max} are {pairs}: calls beyond them wait; see media.port_min and port_max"
     ]
+
+
+def _no_sales(file: ConfigFile) -> list[str]:
+    """The sale process could not start here."""
+    if file.sales is None or not file.sales.run:
+        return []
+    return [
+        f"warning: sales would wait in their queue: {name} is not installed; install the dialer with its extra 'sales'"
+        for name in ("dbos", "aiosmtplib")
+        if find_spec(name) is None
+    ][:1]
 
 
 def _became(report: ImportReport | None) -> dict[str, Any]:

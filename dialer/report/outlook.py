@@ -123,7 +123,8 @@ class Outlook:
         own, said = self.own, []
         error = "" if own.days < 2 else f" (± {100 * own.occupancy_error:.1f})"
         said.append(
-            f"{own.agents} agents are busy {percent(own.occupancy)}{error} of their time and wait"
+            f"{'1 agent is' if own.agents == 1 else f'{own.agents} agents are'} busy"
+            f" {percent(own.occupancy)}{error} of the time and {'waits' if own.agents == 1 else 'wait'}"
             f" {own.idle:.0f} s between calls; {own.placed / max(1.0, own.connected):.1f} calls for a talk."
         )
         at_most = f"with 95 % confidence at most {percent(own.over_upper)}"

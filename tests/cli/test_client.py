@@ -51,6 +51,13 @@ def test_agents_commands_reach_the_api(dialer: Dialer, api: Any, config: Path) -
             assert datetime.fromisoformat(callback).timestamp() == 1795278600
 
 
+def test_campaigns_of_an_agent_are_said_in_words(dialer: Dialer, api: Any, config: Path) -> None:
+    api.answers["login"] = (200, {"agent": "ana", "state": "available", "serves": ["promo", "spring"]})
+    assert (
+        dialer("agent", "login", config, "ana").out == "ana is logged in (state: available, serves: promo and spring)\n"
+    )
+
+
 def test_every_command_parses_as_a_command_of_the_dialer(dialer: Dialer, api: Any, config: Path) -> None:
     from dialer.commands import COMMAND
 

@@ -58,6 +58,12 @@ def test_table_page_and_assumptions(dialer, campaign: Path, tmp_path: Path) -> N
     assert text.count("<svg") >= 4
 
 
+def test_one_agent_is_spoken_of_as_one(dialer, campaign: Path) -> None:
+    said = dialer("simulate", campaign, "--agents", 1, *QUICK)
+    assert said.code == 0, said.err
+    assert "1 agent is busy" in said.out
+
+
 def test_json_has_every_figure_and_repeats_with_its_seed(dialer, campaign: Path) -> None:
     first = dialer("simulate", campaign, "--json", "--seed", 5, *QUICK)
     assert first.code == 0, first.err

@@ -217,6 +217,24 @@ def test_check_warns_of_lines_without_ports(dialer: Dialer, config: Path) -> Non
     assert dialer("check", config, "--no-lists", "--json").json["warnings"] == [said.err.strip()]
 
 
+def test_check_warns_of_sales_that_nobody_would_carry_through(
+    dialer: Dialer, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = '[[sales.steps]]\nname = "book"\nconnector = "book"\ndo.path = "/book"\n'
+    with config.open("a", encoding="utf-8") as stream:
+        stream.write(f'\n[sales.connectors.book]\nkind = "http"\nurl = "https://book.example"\n{step}')
+    assert dialer("check", config, "--no-lists").err == ""
+    monkeypatch.setattr("dialer.cli.check.find_spec", lambda name: None)
+    said = dialer("check", config, "--no-lists")
+    assert said.code == 0
+    assert said.err == (
+        "warning: sales would wait in their queue: dbos is not installed; install the dialer with its extra 'sales'\n"
+    )
+    with config.open("a", encoding="utf-8") as stream:
+        stream.write("[sales]\nrun = false\n")  # it runs somewhere else
+    assert dialer("check", config, "--no-lists").err == ""
+
+
 def test_a_projects_do_not_call_list_in_the_funnel_and_at_the_contact(dialer: Dialer, nobody: Path) -> None:
     from dialer.config.build import build_campaigns
     from dialer.config.load import load

@@ -48,6 +48,8 @@ class Sipp:
             "-p",
             str(self.port),
             "-nostdin",
+            "-watchdog_interval",  # else a busy machine is among the errors
+            "0",
             "-trace_err",
             "-error_file",
             "errors.log",

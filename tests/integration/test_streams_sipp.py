@@ -21,7 +21,8 @@ ANSWERS = Path(__file__).parent / "sipp" / "answer.xml"
 
 
 def start(program: str, folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [program, *arguments, "-i", HOST, "-t", "t1", "-nostdin", "-trace_err", "-error_file", "errors.log"]
+    options = ["-i", HOST, "-t", "t1", "-nostdin", "-watchdog_interval", "0", "-trace_err", "-error_file", "errors.log"]
+    command = [program, *arguments, *options]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
