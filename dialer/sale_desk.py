@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from dialer import commands as c
+from dialer.card_number import masked_values
 from dialer.commands import CommandError
 from dialer.services import Services
 from dispositions import sale
@@ -20,7 +21,7 @@ class HasServices(Protocol):
 
 
 def sale_card(record: SaleRecord, *, whole: bool = False) -> dict[str, Any]:
-    """A sale as JSON; `whole`: with what was sold and what each step came to."""
+    """A sale as JSON; `whole`: with what was sold and what each step came to; of card numbers the last four digits."""
     card: dict[str, Any] = {
         "sale": record.sale_id, "campaign": record.campaign, "state": str(record.state), "step": record.step,
         "reason": record.reason, "agent": record.agent, "number": record.number, "call": record.attempt_id,
@@ -28,12 +29,12 @@ def sale_card(record: SaleRecord, *, whole: bool = False) -> dict[str, Any]:
         "ended_at": record.ended_at, "cancel_asked": record.asked == "cancel",
     }  # fmt: skip
     if whole:
-        card["fields"] = dict(record.fields)
+        card["fields"] = masked_values(record.fields)
         card["run"], card["starts"] = record.run, record.starts
         card["steps"] = [
             {
                 "step": step.name, "phase": step.phase, "result": step.result, "reason": step.reason,
-                "kept": dict(step.kept), "tries": step.tries, "seconds": round(step.seconds, 3), "at": step.at,
+                "kept": masked_values(step.kept), "tries": step.tries, "seconds": round(step.seconds, 3), "at": step.at,
             }
             for step in record.steps
         ]  # fmt: skip

@@ -44,8 +44,9 @@ class CampaignPolicy:
     after. `attempts_per_day`: per calendar day in the contact's zones. `max_attempts`: in the contact's life.
     `dnc_lists`: the do-not-call lists that bind this campaign beside the own one and its project's, `project_list`.
     `region`: two letters, for numbers written without a country code. `lists`: what is particular to one list, by name.
-    `recycled_share`: of the calls that are no callbacks, so many (0..1) go to contacts that were tried before while there are fresh ones, too; None:
-    these come first. `consent`: None asks for no lawful basis. `filter`: which contacts may be dialed.
+    `recycled_share`: of the calls that are no callbacks, so many (0..1) go to contacts that were tried before while
+    there are fresh ones, too; None: these come first. `consent`: None asks for no lawful basis. `filter`: which
+    contacts may be dialed.
     `callback_reminder`: a callback is reminded of so long before it is due; None: it is not."""
 
     name: str
