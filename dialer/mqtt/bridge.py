@@ -30,6 +30,8 @@ from dialer.mqtt.topics import event_topic, safe_topic, state_of
 
 #: First and longest pause between attempts to reach the broker, seconds.
 RETRY_FIRST, RETRY_MOST = 0.25, 15.0
+#: Seconds after which what goes on is cancelled again: a part of a session, and the session with its disconnect.
+INSIST_PART, INSIST = 0.1, 1.5
 #: Outcomes sent before waiting for their acknowledgements.
 BATCH = 100
 #: Seconds after which the outbox is looked at even when nobody said that there is something new.
@@ -106,16 +108,15 @@ class MqttBridge:
         if link is not None:
             try:
                 async with asyncio.timeout(grace):
-                    await self._drain(link)
+                    await self._drain()
             except (TimeoutError, aiomqtt.MqttError) as error:
                 self._log.info("mqtt_not_drained", events=len(self._events), reason=type(error).__name__)
             link.timeout = 1.0  # a broker that hangs does not hold up the daemon's end
-        for task in self._working:
-            task.cancel()
-        main.cancel()
-        await asyncio.wait([main, *self._working])
+            with contextlib.suppress(aiomqtt.MqttError):
+                await link.publish(f"{self._config.topic}/state/dialer", self._presence("offline"), qos=1, retain=True)
+        await _end({main, *self._working}, INSIST)
 
-    async def _drain(self, link: Link) -> None:
+    async def _drain(self) -> None:
         if self._working:
             await asyncio.wait(list(self._working))
         self._outbox_empty.clear()
@@ -124,7 +125,6 @@ class MqttBridge:
         self._events_empty.clear()
         self._wake.set()
         await self._events_empty.wait()
-        await link.publish(f"{self._config.topic}/state/dialer", self._presence("offline"), qos=1, retain=True)
 
     # the stream's side
 
@@ -170,6 +170,9 @@ class MqttBridge:
             pause = min(pause * 2, RETRY_MOST)
 
     async def _session(self, link: Link) -> None:
+        if self._stopping:
+            return
+        self._link = link  # before anybody hears `online`: who stops us from then on says `offline` through it
         root = self._config.topic
         if self._config.commands:
             granted = await link.subscribe(f"{root}/command/+", qos=1)
@@ -177,7 +180,6 @@ class MqttBridge:
                 self._log.error("commands_refused_by_broker", topic=f"{root}/command/+")
         await link.publish(f"{root}/state/dialer", self._presence("online"), qos=1, retain=True)
         self._dirty = dict.fromkeys(self._states)
-        self._link = link
         self._wake.set()
         self._lost = False
         self._alert("broker_ok", f"{self._config.host}:{self._config.port}")
@@ -194,9 +196,7 @@ class MqttBridge:
             for part in done:
                 part.result()
         finally:
-            for part in parts:
-                part.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            await _end(set(parts), INSIST_PART)
 
     def _gone(self, reason: str) -> None:
         dropped = len(self._events)
@@ -324,3 +324,12 @@ class MqttBridge:
 
     def _discarded(self) -> None:
         self._metrics.refused("mqtt", "overload")
+
+
+async def _end(tasks: set[asyncio.Task[None]], insist: float) -> None:
+    """Cancel `tasks` and wait for their ends; again every `insist` seconds: `asyncio.wait_for`, in which aiomqtt waits,
+    loses a cancellation that comes together with what it waits for (Python before 3.12)."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=insist)

@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiomqtt
@@ -16,6 +16,7 @@ import pytest
 from dialer import events
 from dialer.metrics import Metrics
 from dialer.mqtt import BridgeConfig, MqttBridge, outcome_message
+from dialer.mqtt.link import Link
 from dialer.mqtt.outbox import OutboxError
 
 pytestmark = pytest.mark.peer
@@ -291,6 +292,32 @@ def test_offline_is_said_on_stopping_and_lost_when_it_is_cut_off(broker: Any, de
             link._client.socket().shutdown(2)
             await ears.until(lambda: [p["state"] for p in ears.at("dialer/state/dialer")][-2:] == ["lost", "online"])
             await it.bridge.stop()
+            await ears.until(lambda: ears.at("dialer/state/dialer")[-1]["state"] == "offline")
+
+    run(test)
+
+
+def test_stopped_in_the_instant_in_which_it_is_connected_again(broker: Any, desk: Any, make_outbox: Any) -> None:
+    """`online` is on its way and nothing else has begun: the end loses no cancellation, and `offline` is said."""
+
+    async def test() -> None:
+        async with running(broker.port, make_outbox(), desk) as (it, ears):
+            published = asyncio.Event()
+            publish = Link.publish
+
+            async def seen(link: Link, *message: Any, **how: Any) -> None:
+                await publish(link, *message, **how)
+                published.set()
+                with suppress(asyncio.CancelledError):  # as asyncio.wait_for may, before Python 3.12
+                    await asyncio.sleep(0.05)
+
+            link = it.bridge._link
+            assert link is not None
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Link, "publish", seen)
+                link._client.socket().shutdown(2)
+                await published.wait()
+                await it.bridge.stop(grace=0.0)
             await ears.until(lambda: ears.at("dialer/state/dialer")[-1]["state"] == "offline")
 
     run(test)
