@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-#: 13 to 19 digits (ISO/IEC 7812-1), as people write them: together, or parted by single blanks or hyphens.
-_LIKELY = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+#: 13 to 19 digits (ISO/IEC 7812-1), as people write them: together, or parted by single blanks or hyphens. After a plus
+#: they are a telephone number (E.164).
+_LIKELY = re.compile(r"(?<![\d+])\d(?:[ -]?\d){12,18}(?!\d)")
 
 
 def masked(text: str) -> str:

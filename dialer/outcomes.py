@@ -10,6 +10,7 @@ from typing import Any
 
 from dialer.agent import Agent
 from dialer.call import Call
+from dialer.card_number import masked_values
 from dialer.doors import to_text
 from dialer.events import CallbackScheduled, CallEnded, CallEvent, DispositionRecorded, SaleQueued
 from dialer.mqtt.outbox import outcome_message
@@ -177,7 +178,7 @@ def consequences(applied: Applied, given: Disposition | None, at: float, fields:
         owner = given.agent if given.callback_personal else None
         events.append(CallbackScheduled(at=at, due_at=applied.due_at, agent=owner, **fields))
     if applied.sale_id is not None:
-        told = dict(given.fields or {})
+        told = masked_values(given.fields or {})  # every reader of events, brokers and webhooks too, sees this
         events.append(SaleQueued(at=at, sale=applied.sale_id, agent=given.agent, fields=told, **fields))
     return events
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dialer.agent import AgentState
 from dialer.breaker import BreakerState
 from dialer.campaign import AT_WORK
+from dialer.card_number import masked_values
 from dialer.events import AgentChanged, CampaignChanged, Event
 from dialer.metrics import AbandonWindow, Gauges
 from dialer.roster import count_states
@@ -208,7 +209,8 @@ def standing(engine: Engine) -> list[Event]:
 def contact_card(
     view: ReadView, campaign: str, number: str, at: float, prefixes: Collection[str]
 ) -> dict[str, Any] | None:
-    """A number's contact in one campaign: state, history, and why it is or is not dialable at `at` (epoch seconds).
+    """A number's contact in one campaign: state, history, and why it is or is not dialable at `at` (epoch seconds); of
+    card numbers the last four digits.
 
     `prefixes`: those of the campaign's trunks; no other number is ever dialed.
     """
@@ -218,7 +220,10 @@ def contact_card(
         return None
     verdict = view.why(card.contact_id, at)
     record = asdict(card)
-    record["fields"] = dict(card.fields)
+    # what agents typed; keys, numbers and call ids may be as long as a card's number and stay as they are
+    record["fields"] = masked_values(card.fields)
+    record["history"] = [call | masked_values({"note": call["note"]}) for call in record["history"]]
+    record["changes"] = [one | masked_values({"old": one["old"], "new": one["new"]}) for one in record["changes"]]
     record["dialable"] = verdict.dialable
     record["why"] = list(verdict.reasons)
     record["why_codes"] = list(verdict.codes)

@@ -22,6 +22,7 @@ from typing import Any
 
 import structlog
 
+from dialer.card_number import masked
 from dialer.config.sales_tables import ActionTable, ConnectorTable
 from dialer.sales.answer import Answer, Meaning, Verdict, understand
 from dialer.sales.breaker import Breaker, BreakerState
@@ -167,11 +168,12 @@ class Caller:
     def _over(
         self, result: str, reason: str, begun: float, tries: int, kept: Mapping[str, Any] | None = None
     ) -> Outcome:
-        clean = self._without_secret(reason)[:REASON] or None
+        clean = self._fit_to_show(reason) or None
         return Outcome(result, clean, dict(kept or {}), tries, self._clock() - begun)
 
-    def _without_secret(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
+    def _fit_to_show(self, text: str) -> str:
+        """Third parties repeat what they were sent, the secret and card numbers among it."""
+        return masked(text.replace(self._secret, "***") if self._secret else text)[:REASON]
 
     def _log(self, event: str, job: Job, problem: str, **more: Any) -> None:
-        log.warning(event, connector=self.name, key=job.key, problem=self._without_secret(problem)[:REASON], **more)
+        log.warning(event, connector=self.name, key=job.key, problem=self._fit_to_show(problem), **more)

@@ -18,6 +18,7 @@ from dialer.card_number import masked, masked_values
         ("378282246310005", "***********0005"),
         ("4111111111111112", "4111111111111112"),  # the check digit is wrong
         ("+34600111222", "+34600111222"),
+        ("+4111111111111111", "+4111111111111111"),  # a telephone number, whatever its check digit
         ("41111111111111114111111111111111", "41111111111111114111111111111111"),  # too long for any card
         ("tok_9f3a", "tok_9f3a"),
         ("", ""),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+CARD = "4111111111111111"
+
 
 def with_outbox(floor):
     floor.engine.services.outbox = True
@@ -73,6 +75,36 @@ def test_a_sale_told_during_the_call_is_published_at_its_end_and_owed_no_more(st
         assert sent(floor) == ["disposition", "call_ended", "sale"]
         assert floor.agent().undisposed is None
         assert (await floor.do("ready", 0))["state"] == "available"
+
+    stage(play)
+
+
+def test_a_card_number_in_a_sale_is_whole_in_the_store_only(stage):
+    async def play(floor):
+        with_outbox(floor)
+        call, customer, _ = await floor.talking()
+        await floor.do("dispose", 0, code="sold", call=call.id, note="4111 1111 1111 1111", fields={"card": CARD})
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+        (sale,) = floor.named("sale")
+        assert sale.fields == {"card": "************1111"}
+        assert CARD not in str(floor.rows("SELECT payload FROM outbox"))
+        assert floor.rows("SELECT fields FROM sale") == [(f'{{"card":"{CARD}"}}',)]
+        told = await floor.do("contact", number=call.number)
+        assert told["contacts"][0]["history"][0]["note"] == "**** **** **** 1111"
+
+    stage(play)
+
+
+def test_a_card_number_in_a_corrected_field_is_not_shown_whole(stage):
+    async def play(floor):
+        call, customer, _ = await floor.talking()
+        await floor.do("dispose", 0, code="no_interest", call=call.id, fields={"remark": f"card {CARD}", "id": "12"})
+        floor.carrier.hang_up(customer)
+        await floor.ended()
+        (card,) = (await floor.do("contact", number=call.number))["contacts"]
+        assert (card["fields"]["remark"], card["fields"]["id"]) == ("card ************1111", "12")
+        assert CARD not in str(card)
 
     stage(play)
 

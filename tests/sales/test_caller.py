@@ -142,3 +142,12 @@ def test_a_secret_that_a_third_party_echoes_reaches_neither_reason_nor_log() -> 
     assert outcome.reason == "bad token ***"
     assert lines
     assert "hunter2" not in repr(lines)
+
+
+def test_a_card_number_that_a_third_party_echoes_reaches_neither_reason_nor_log() -> None:
+    with structlog.testing.capture_logs() as lines:
+        told = Answer({"json": {}}, Verdict.REJECTED, "card 4111 1111 1111 1111 refused")
+        outcome, _, _ = play(Answer({}, Verdict.UNCLEAR, "odd 4111111111111111"), told)
+    assert outcome.reason == "card **** **** **** 1111 refused"
+    assert lines
+    assert "41111" not in repr(lines)
