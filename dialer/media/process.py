@@ -48,6 +48,22 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)} if paths else dict(os.environ)
 
 
+def _unbound(opening: Open, ready: Ready) -> str:
+    """Why there is no RTP port at all, and what to do."""
+    if not opening.ports:
+        return "there is no pair of ports between [media] port_min and port_max: widen the range"
+    span = f"{opening.host}, {opening.ports[0]} to {opening.ports[-1] + 1}"
+    why = ", ".join(f"{name} x{count}" for name, count in ready.failed.items())
+    advice = {
+        "EADDRINUSE": "another program has them (a second dialer?): set [media] port_min and port_max to a free range",
+        "EADDRNOTAVAIL": "this machine has no such address: set [media] listen",
+        "EMFILE": "too few open files are allowed: raise the limit (ulimit -n)",
+        "EACCES": "ports below 1024 are not for everybody: set [media] port_min and port_max",
+    }
+    told = next((advice[name] for name in ready.failed if name in advice), "see [media] listen, port_min and port_max")
+    return f"none of the RTP ports ({span}) can be bound ({why}): {told}"
+
+
 class MediaProcess:
     """Keeps one media process running. `opening()` gives the Open message of each start; `on_message` gets what it
     says."""
@@ -126,7 +142,8 @@ class MediaProcess:
             await loop.create_unix_connection(lambda: channel, sock=ours)
             unused.pop_all()
         self._channel = channel
-        channel.send(self._opening())
+        opening = self._opening()
+        channel.send(opening)
         either: set[asyncio.Future[Any]] = {self._ready, self._down}
         await asyncio.wait(either, timeout=_READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
         if not self._ready.done() or self._down.done():
@@ -136,8 +153,7 @@ class MediaProcess:
         ready = self._ready.result()
         if not ready.bound:
             await self._kill()
-            why = ", ".join(f"{name} x{count}" for name, count in ready.failed.items()) or "the range is empty"
-            raise MediaGone(f"the media process could bind none of its RTP ports: {why}")
+            raise MediaGone(_unbound(opening, ready))
         self._heard_at = loop.time()
         self.up, self.failures = True, 0
         self._on_up(ready)

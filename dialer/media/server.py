@@ -43,7 +43,7 @@ from dialer.media.schedule import Schedule
 _BATCH = 32  # packets read of one port before the others get their turn
 _DIGIT_GAP = 0.04  # seconds; RFC 4733 section 2.6.1 expects no shorter tones
 _STATS_EVERY = 1.0  # seconds
-_BIND_AGAIN, _BIND_TRIES = 0.1, 100  # seconds between two tries to bind, and how many
+_BIND_AGAIN, _BIND_WITHIN = 0.1, 10.0  # seconds between two tries to bind, and for how long; the parent waits for 20
 
 
 def check_remote(host: str, port: int, payload: int, events: int | None) -> None:
@@ -128,9 +128,9 @@ class MediaServer:
         self._events, self._latch = message.events, message.latch
         if not all(0 < number < 65535 for number in message.ports):
             raise MessageFault("Open: a port out of range")
-        self._bind(message, _BIND_TRIES)
+        self._bind(message, self._clock() + _BIND_WITHIN)
 
-    def _bind(self, message: Open, tries: int) -> None:
+    def _bind(self, message: Open, until: float) -> None:
         """Bind what is not bound yet. When most of it is in use, the process before us is still on its way out: wait.
         """
         ports, failed = bind_ports(message.host, (n for n in message.ports if n not in self._ports), self._counts)
@@ -138,8 +138,8 @@ class MediaServer:
             self._ports[port.number] = port
             self._loop.add_reader(port.rtp.fileno(), self._readable, port)
             self._loop.add_reader(port.rtcp.fileno(), self._rtcp_readable, port)
-        if failed["EADDRINUSE"] * 2 > len(message.ports) and tries > 1:
-            self._loop.call_later(_BIND_AGAIN, self._bind, message, tries - 1)
+        if failed["EADDRINUSE"] * 2 > len(message.ports) and self._clock() < until:
+            self._loop.call_later(_BIND_AGAIN, self._bind, message, until)
             return
         self.channel.send(Ready(sorted(self._ports), dict(failed)))
 

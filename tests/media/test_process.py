@@ -19,6 +19,7 @@ import pytest
 import uvloop
 
 from dialer.media import process as process_module
+from dialer.media.backend import MediaGone
 from dialer.media.direct import DirectBackend
 from dialer.media.prompt import DEFAULT_PROMPT
 
@@ -156,6 +157,12 @@ def test_an_error_in_a_callback_costs_nothing_but_itself(run: Run, port_range: R
     run(work())
 
 
+def short_wait(fd: int) -> list[str]:
+    """The child's command line, with a tenth of the patience for ports that are taken."""
+    text = "import sys; from dialer.media import server, __main__ as m; server._BIND_WITHIN = 1.0; sys.exit(m.main())"
+    return [sys.executable, "-P", "-c", text, "--fd", str(fd)]
+
+
 PARENT = """
 import asyncio, sys
 from dialer.media.direct import DirectBackend
@@ -181,6 +188,36 @@ def test_ports_that_the_process_before_still_holds_are_waited_for(run: Run, port
             assert backend.stats().ports == 4
         finally:
             await backend.close()
+
+    run(work())
+
+
+def test_ports_that_another_program_keeps_are_named_with_what_to_do(
+    run: Run, port_range: Range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        low, high = port_range(4)
+        held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(8)]
+        for number, one in enumerate(held):
+            one.bind(("127.0.0.1", low + number))
+        try:
+            with pytest.raises(MediaGone) as refused:
+                await DirectBackend("127.0.0.1", low, high).start()
+        finally:
+            for one in held:
+                one.close()
+        assert f"(127.0.0.1, {low} to {high}) can be bound (EADDRINUSE x4)" in str(refused.value)
+        assert "set [media] port_min and port_max to a free range" in str(refused.value)
+
+    monkeypatch.setattr(process_module, "command", short_wait)
+    run(work())
+
+
+def test_an_address_that_is_not_ours_is_named_at_once(run: Run, port_range: Range) -> None:
+    async def work() -> None:
+        told = r"EADDRNOTAVAIL x2\): this machine has no such address: set \[media\] listen"
+        with pytest.raises(MediaGone, match=told):
+            await DirectBackend("192.0.2.1", *port_range(2)).start()
 
     run(work())
 
