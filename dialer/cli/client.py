@@ -29,18 +29,16 @@ class Daemon:
     """The API of the dialer that runs the config at `path`. Raises Failure, or ConfigErrors when there is no such file.
 
     The dialer runs on while its file has mistakes, and is commanded as well: of the file only its address and token are
-    of use, and one line on standard error says what was ignored. Where none runs, the mistakes are raised. `sound`:
-    they are raised at once.
+    of use, and one line on standard error says what was ignored. Where none runs, the mistakes are raised. `judge`:
+    that line is left out, for the dialer reads the file itself and says what is wrong.
     """
 
-    def __init__(self, path: str, token_file: str | None = None, *, sound: bool = False) -> None:
+    def __init__(self, path: str, token_file: str | None = None, *, judge: bool = False) -> None:
         found = reach(Path(path))
-        if found.ignored and sound:
-            raise ConfigErrors(found.ignored)
         self.path = path
         self.base = f"http://{_address(path, found)}"
         self._token = _token(path, found, token_file)
-        self._ignored = found.ignored
+        self._ignored, self._judge = found.ignored, judge
         self.form = found.form
 
     def command(self, command: str, *, timeout: float = TIMEOUT, **arguments: Any) -> dict[str, Any]:
@@ -95,7 +93,7 @@ class Daemon:
     def _own_up(self) -> None:
         """Say once that the file has mistakes which this command passed over."""
         ignored, self._ignored = self._ignored, ()
-        if ignored:
+        if ignored and not self._judge:
             more = f" (and {len(ignored) - 1} more: see dialer check)" if len(ignored) > 1 else ""
             fail_line(f"ignored, the running dialer is asked all the same: {ignored[0]}{more}")
 

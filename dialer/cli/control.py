@@ -33,7 +33,7 @@ def _tell(result: dict[str, Any], as_json: bool, done: str) -> None:
 @json_option
 def reload(config_path: str, token_file: str | None, as_json: bool) -> None:
     """Make the running dialer read its config file again. A bad file changes nothing."""
-    daemon = Daemon(config_path, token_file, sound=True)
+    daemon = Daemon(config_path, token_file, judge=True)
     result = daemon.command("reload")
     changed = result.get("changed") or result.get("applied") or []
     waiting = result.get("needs_restart") or []

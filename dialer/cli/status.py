@@ -56,6 +56,8 @@ def _queues(campaigns: dict[str, dict[str, Any]]) -> Any:
     rows = [
         (name, *(campaign.get("queues", {}).get(queue, 0) for queue in names)) for name, campaign in campaigns.items()
     ]
+    if not names:
+        return "Queues: not counted yet; ask again in some seconds"
     return table("Queues", ("campaign", *(f"{queue} #" for queue in names)), rows)
 
 

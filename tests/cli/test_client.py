@@ -258,6 +258,14 @@ def test_status_for_people_and_for_programs(dialer: Dialer, api: Any, config: Pa
     assert dialer("status", config, "--json").json == STATUS
 
 
+def test_status_right_after_the_start_says_that_queues_are_not_counted_yet(
+    dialer: Dialer, api: Any, config: Path
+) -> None:
+    fresh = {"campaigns": {"promo": {**STATUS["campaigns"]["promo"], "queues": {}}}}
+    api.answers["/api/v1/status"] = (200, STATUS | fresh)
+    assert "Queues: not counted yet; ask again in some seconds" in dialer("status", config).out
+
+
 @pytest.mark.parametrize("arguments", [("status",), ("pause", "promo"), ("contact", "+441632960001")])
 def test_a_running_dialer_is_reached_while_its_config_has_mistakes(
     arguments: tuple[str, ...], dialer: Dialer, api: Any, config: Path
@@ -272,13 +280,23 @@ def test_a_running_dialer_is_reached_while_its_config_has_mistakes(
     assert dialer(command, config, *rest, "--json").json is not None
 
 
-def test_a_reload_tells_all_mistakes_of_the_file(dialer: Dialer, api: Any, config: Path) -> None:
+def test_a_reload_of_a_file_with_mistakes_is_for_the_dialer_to_refuse(dialer: Dialer, api: Any, config: Path) -> None:
+    """It then counts it and alerts, as at SIGHUP; only what it says is shown."""
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("caller_id", "caller") + "colour = 3\n", encoding="utf-8")
+    details = ["c.toml:1:1: one", "c.toml:2:1: two"]
+    api.answers["reload"] = (422, {"error": {"code": "invalid", "message": "not taken", "details": details}})
     said = dialer("reload", config)
+    assert len(api.asked) == 1
+    assert (said.code, said.err) == (1, "c.toml:1:1: one\nc.toml:2:1: two\n")
+
+
+def test_a_reload_where_no_dialer_runs_tells_all_mistakes_of_the_file(dialer: Dialer, nobody: Path) -> None:
+    text = nobody.read_text(encoding="utf-8")
+    nobody.write_text(text.replace("caller_id", "caller") + "colour = 3\n", encoding="utf-8")
+    said = dialer("reload", nobody)
     assert said.code == 1
     assert said.err.count("\n") >= 2
-    assert not api.asked
 
 
 def test_what_the_dialer_says_in_details_is_told_line_by_line(dialer: Dialer, api: Any, config: Path) -> None:
