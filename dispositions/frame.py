@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dispositions.errors import ArgumentError, NumberError
-from dispositions.number import Number, Validity, normalise
+from dispositions.number import Number, Validity, is_region, normalise
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,8 +41,13 @@ def clean_frame(
     `numbers`: the columns with phone numbers, best first; a row is dialed at the first that may be. `region`: two
     letters,
     for numbers without a country code. A row is a duplicate when an earlier one has any of its numbers. `do_not_call`:
-    E.164 numbers; a row is refused when all of its numbers are among them. Raises ArgumentError for a missing column.
+    E.164 numbers; a row is refused when all of its numbers are among them. Raises ArgumentError for a missing
+    column and for a region that is none.
     """
+    if isinstance(numbers, str):
+        raise ArgumentError(f"name the columns in a list: [{numbers!r}]")
+    if region is not None and not is_region(region):
+        raise ArgumentError(f"{region!r} is no region: two capital letters, such as 'ES'")
     missing = [column for column in numbers if column not in frame.columns]
     if missing or not numbers:
         raise ArgumentError(f"no column {missing[0]!r} in the frame" if missing else "no number column is named")

@@ -60,6 +60,10 @@ def normalise(
     word and wins over what the numbering plan says; `default_zone` is for numbers without a known zone (satellite,
     non-geographic). `reference`: leave the accelerator out. Raises `NumberError` with one of `REASONS`."""
     text = text.strip()
+    if text.endswith(".0") and text[:-2].removeprefix("+").isdecimal():
+        # spreadsheets and pandas make 612345678.0 of a number in a column with gaps: the zero is no digit of it, and
+        # read as one it makes somebody else's number
+        text = text[:-2]
     if not text:
         raise NumberError("empty", text)
     if len(text) > _LONGEST:
@@ -73,6 +77,13 @@ def normalise(
     import phonenumbers  # 0.1 s and 20 MB: only where numbers are read
 
     return _read(phonenumbers, text, region, validity, zone, default_zone)
+
+
+def is_region(name: str) -> bool:
+    """Whether numbers can be read as dialed there: two capital letters of ISO 3166."""
+    import phonenumbers
+
+    return name in phonenumbers.SUPPORTED_REGIONS
 
 
 @lru_cache(maxsize=1)

@@ -45,3 +45,21 @@ def test_every_row_is_in_one_of_the_two():
 def test_a_missing_column_is_named():
     with pytest.raises(ArgumentError, match="'phone'"):
         clean_frame(FRAME, ["phone"])
+
+
+def test_a_column_that_a_gap_has_made_floats_of_is_read_as_its_numbers():
+    frame = pd.DataFrame({"Móvil": [612345678, None, 61234567]})
+    assert frame["Móvil"].dtype == float
+    cleaned = clean_frame(frame, ["Móvil"], region="ES")
+    assert list(cleaned.contacts["e164"]) == ["+34612345678"]
+    assert list(cleaned.refused["reason"]) == ["empty", "not_possible"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "region", "problem"),
+    [("mobile", "ES", "in a list: ['mobile']"), (["mobile"], "XX", "'XX' is no region"), (["tel"], "ES", "no column")],
+)
+def test_what_cannot_be_meant_is_an_error_and_not_a_frame_without_contacts(columns, region, problem):
+    with pytest.raises(ArgumentError) as refused:
+        clean_frame(FRAME, columns, region=region)
+    assert problem in str(refused.value)

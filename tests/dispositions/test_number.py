@@ -19,6 +19,8 @@ from dispositions.number import digits_of, parse_zones, store_zones
         ("0034 911 23 45 67", "ES", 34911234567, "fixed", ("Europe/Madrid",)),
         ("+34 922 12 34 56", None, 34922123456, "fixed", ("Atlantic/Canary",)),
         ("612345678", "ES", 34612345678, "mobile", None),
+        ("612345678.0", "ES", 34612345678, "mobile", None),  # a number column with gaps, out of pandas
+        ("+34612345678.0", None, 34612345678, "mobile", None),
     ],
 )
 def test_good_numbers(text: str, region: str | None, digits: int, kind: str, zones: tuple[str, ...] | None) -> None:
@@ -39,6 +41,7 @@ def test_an_ambiguous_number_lies_in_all_its_zones() -> None:
         ("", "US", "empty"),
         ("hello", "US", "not_a_number"),
         ("555-0123", None, "not_a_number"),
+        ("61234567.0", "ES", "not_possible"),  # not 612345670, whoever that is
         ("12", "US", "not_possible"),
         ("+1 212 555 012345", None, "not_possible"),
         ("900 234 5678", "US", "premium"),
