@@ -37,6 +37,9 @@ FRAMES_PER_SECOND: Final = 4
 LINE_EVERY: Final = 5.0
 #: Rows below which the live view leaves things out.
 LOW_TERMINAL: Final = 36
+#: What a low one needs beside its rows of agents, and the columns of one agent.
+ROWS_BESIDE_AGENTS: Final = 20
+TILE_WIDTH: Final = 26
 #: From this many agents on, customers and agents speak 5 packets a second instead of 50.
 SPARSE_FROM: Final = 100
 
@@ -195,7 +198,10 @@ def _watch(stage: Stage, feed: Feed, seconds: float, console: Console, *, quiet:
             )
             if live is None:
                 return view.progress_line(shown)
-            return view.draw(shown, compact=console.height < LOW_TERMINAL)
+            if console.height >= LOW_TERMINAL:
+                return view.draw(shown)
+            rows = max(1, console.height - ROWS_BESIDE_AGENTS)
+            return view.draw(shown, compact=True, tiles=min(view.TILES, rows * max(1, console.width // TILE_WIDTH)))
 
         return feed.look(picture)
 

@@ -51,6 +51,7 @@ WHY_FIRST: Final = {
 }
 #: Seconds of calls per second.
 SPARK_SECONDS: Final = 40
+LOW_SPARK_SECONDS: Final = 26
 #: Queues that people work off.
 QUEUES: Final = ("callback", "retry", "sale", "outbox")
 #: Agents beyond this number are shown as counts only.
@@ -90,20 +91,22 @@ def meter(share: float, width: int, style: str, *, mark: float | None = None) ->
     return bar
 
 
-def draw(board: Board, *, compact: bool = False) -> RenderableType:
-    """The whole picture; `compact` leaves out what a low terminal has no room for."""
+def draw(board: Board, *, compact: bool = False, tiles: int = TILES) -> RenderableType:
+    """The whole picture; `compact` leaves out what a low terminal has no room for. `tiles`: so many agents one by one."""
     wide = Table.grid(expand=True, padding=(0, 1))
     wide.add_column(ratio=3)
     wide.add_column(ratio=2)
-    wide.add_row(Group(_agents(board), _lines(board)), Group(_pacing(board), _abandonment(board)))
+    agents = _agents(board, tiles)
+    notes = [_messages(board)] if board.timeline.messages else []
+    if compact:  # side by side they are as low as can be: 23 rows with four rows of agents
+        wide.add_row(Group(_lines(board, LOW_SPARK_SECONDS), _abandonment(board)), _pacing(board))
+        return Group(_header(board), *notes, agents, wide)
+    wide.add_row(Group(agents, _lines(board)), Group(_pacing(board), _abandonment(board)))
     lower = Table.grid(expand=True, padding=(0, 1))
     for _ in range(3):
         lower.add_column(ratio=1)
     lower.add_row(_outcomes(board), _codes(board), _queues(board))
-    parts: list[RenderableType] = [_header(board), wide] if compact else [_header(board), wide, lower]
-    if board.timeline.messages:
-        parts.append(_messages(board))
-    return Group(*parts)
+    return Group(_header(board), wide, lower, *notes)
 
 
 def progress_line(board: Board) -> str:
@@ -131,13 +134,13 @@ def _header(board: Board) -> RenderableType:
     return Panel(grid, box=box.HEAVY_HEAD, border_style="dark_cyan", padding=(0, 1))
 
 
-def _agents(board: Board) -> RenderableType:
+def _agents(board: Board, most: int) -> RenderableType:
     agents = sorted(board.timeline.agents.values(), key=lambda agent: agent.name)
     counts = board.timeline.sample(board.now).agents
     share = occupancy(board.timeline.spent(board.now))
     several = len({agent.campaign for agent in agents if agent.state != "logged_out"}) > 1
     tiles: list[RenderableType] = []
-    for agent in agents[:TILES]:
+    for agent in agents[:most]:
         style = AGENT_COLOURS.get(agent.state, "white")
         seconds = max(0.0, board.now - agent.since)
         where = f" {printable(agent.campaign)[:9]:<9}" if several else ""
@@ -152,16 +155,13 @@ def _agents(board: Board) -> RenderableType:
         "  ".join(f"{AGENT_WORDS.get(name, name)} {count}" for name, count in sorted(counts.items()) if count)
     )
     summary.append("   occupancy " + ("–" if share is None else f"{share:.1%}"), style="bold")
-    more = [Text(f"and {len(agents) - TILES} more", style="grey62")] if len(agents) > TILES else []
-    body = (
-        Group(Columns(tiles, padding=(0, 1)), *more, summary)
-        if tiles
-        else Text("nobody has logged in yet", style="grey62")
-    )
+    if len(agents) > most:
+        summary.append(f"   and {len(agents) - most} more", style="grey62")
+    body = Group(Columns(tiles, padding=(0, 1)), summary) if tiles else Text("nobody has logged in yet", style="grey62")
     return Panel(body, title="agents", title_align="left", border_style="grey37")
 
 
-def _lines(board: Board) -> RenderableType:
+def _lines(board: Board, seconds: int = SPARK_SECONDS) -> RenderableType:
     lines = board.timeline.sample(board.now).lines
     bar = Text()
     for stage in STAGES:
@@ -169,7 +169,7 @@ def _lines(board: Board) -> RenderableType:
     names = Text("  ".join(f"{stage} {lines.get(stage, 0)}" for stage in STAGES), style="grey74")
     # the second of now has only begun
     last = int(board.now)
-    rates = [float(board.timeline.placed_per_second.get(second, 0)) for second in range(last - SPARK_SECONDS, last)]
+    rates = [float(board.timeline.placed_per_second.get(second, 0)) for second in range(last - seconds, last)]
     spark = Text.assemble(
         ("calls/s ", "grey74"), (sparkline(rates), "steel_blue1"), (f" {sum(rates[-5:]) / 5:.1f}", "bold")
     )

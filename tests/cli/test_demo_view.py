@@ -108,3 +108,19 @@ def test_one_line_for_logs() -> None:
 @pytest.mark.parametrize(("values", "row"), [([0, 0], "▁▁"), ([0, 1, 2], "▁▅█"), ([], "")])
 def test_sparkline(values: list[float], row: str) -> None:
     assert view.sparkline(values) == row
+
+
+def test_a_terminal_of_80_by_24_shows_it_whole() -> None:
+    picture = board(status={"trunks": {"main": {"up": True, "lines_in_use": 1, "lines": 60}}})
+    picture.timeline.messages.clear()
+    for index in range(1, 21):
+        event = {"event": "agent", "at": START, "agent": f"agent{index:02}", "previous": "logged_out", "reason": None}
+        picture.timeline.apply({**event, "state": "available"})
+    console = Console(record=True, width=80, force_terminal=False, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(view.draw(picture, compact=True, tiles=12))
+    text = console.export_text()
+    assert len(text.splitlines()) < 24
+    assert "…" not in text
+    for words in ("agent12", "and 8 more", "calls/s", "main 1/60", "cap 3.0%", "place 2"):
+        assert words in text
+    assert "agent13" not in text
