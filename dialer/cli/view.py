@@ -92,7 +92,7 @@ def meter(share: float, width: int, style: str, *, mark: float | None = None) ->
 
 
 def draw(board: Board, *, compact: bool = False, tiles: int = TILES) -> RenderableType:
-    """The whole picture; `compact` leaves out what a low terminal has no room for. `tiles`: so many agents one by one."""
+    """The whole picture; `compact` leaves out what a low terminal has no room for. `tiles`: so many agents by name."""
     wide = Table.grid(expand=True, padding=(0, 1))
     wide.add_column(ratio=3)
     wide.add_column(ratio=2)

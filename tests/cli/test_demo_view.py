@@ -121,6 +121,6 @@ def test_a_terminal_of_80_by_24_shows_it_whole() -> None:
     text = console.export_text()
     assert len(text.splitlines()) < 24
     assert "…" not in text
-    for words in ("agent12", "and 8 more", "calls/s", "main 1/60", "cap 3.0%", "place 2"):
+    for words in ("agent11", "and 9 more", "calls/s", "main 1/60", "cap 3.0%", "place 2"):
         assert words in text
-    assert "agent13" not in text
+    assert "agent12" not in text
