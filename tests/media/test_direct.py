@@ -120,7 +120,7 @@ def test_a_port_that_another_program_holds_is_not_handed_out(run: Run, rig: Any,
                 assert media.backend.stats().ports == 1
                 assert media.backend.allocate("a").port == low + 2
             other_range = (low, low + 1)
-            with pytest.raises(MediaGone, match="none of its RTP ports: EADDRINUSE x1"):
+            with pytest.raises(MediaGone, match=r"none of the RTP ports .* can be bound \(EADDRINUSE x1\)"):
                 await rig(other_range, []).backend.start()
 
     run(work())
