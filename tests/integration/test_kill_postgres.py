@@ -20,6 +20,7 @@ from benchmarks.rig.floor import Floor
 from benchmarks.rig.postgres import Postgres
 from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
+from dialer.dialing import LEASE
 
 pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
@@ -56,8 +57,9 @@ def make(
 
 def check_end(floor: Floor, *, crashed: bool) -> None:
     """The list is worked off: nothing lost, doubled or forgotten, nothing left standing. `crashed`: the daemon was
-    killed, and a code that nobody can give any more rests in review."""
-    floor.wait_done(90.0, ("ready", "leased") if crashed else ("ready", "leased", "review"), crashed=crashed)
+    killed, and a code that nobody can give any more rests in review. Contacts of a claim whose commit the server did
+    not live to confirm are dialed once their lease is over."""
+    floor.wait_done(LEASE + 60.0, ("ready", "leased") if crashed else ("ready", "leased", "review"), crashed=crashed)
     acknowledged, calls = floor.acknowledged(), floor.calls()
     rows = {row.call_id: row for row in floor.store.attempts()}
     assert floor.lost() == []
