@@ -9,6 +9,7 @@ from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.flow import Destination, destination_from, transport_of
 from dialer.sip.grammar import split_list, tag_of, uri_of
+from dialer.sip.made import made
 from dialer.sip.message import Message, Response
 from dialer.sip.wire import RequestHead
 
@@ -78,16 +79,19 @@ def state_of(
     """The dialog that a 1xx or 2xx to our INVITE makes, as a value (RFC 3261 12.1.2). Raises `MalformedMessage`."""
     fields = response.fields
     contact = fields.get("contact")
-    return DialogState(
-        call_id=head.call_id,
-        local_uri=from_uri,
-        local_tag=head.from_.rpartition(";tag=")[2],  # we wrote it
-        remote_uri=to_uri,
-        remote_tag=response.to_tag or tag_of(response.first("to") or "") or "",
-        remote_target=uri_of(contact[0]) if contact and contact[0] else head.uri,
-        route_set=record_route(response)[::-1] if "record-route" in fields else (),
-        local_cseq=head.cseq,
-        destination=destination,
+    return made(
+        DialogState,
+        (
+            head.call_id,
+            from_uri,
+            head.from_.rpartition(";tag=")[2],  # we wrote it
+            to_uri,
+            response.to_tag or tag_of(response.first("to") or "") or "",
+            uri_of(contact[0]) if contact and contact[0] else head.uri,
+            record_route(response)[::-1] if "record-route" in fields else (),
+            head.cseq,
+            destination,
+        ),
     )
 
 

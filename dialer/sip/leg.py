@@ -86,7 +86,7 @@ class Leg(Lifetime):
         self._glares = 0
         self._back_off: Timer | None = None
         self._asked_wait: float | None = None
-        self.refresher = Refresher(core.timers, core.config.session_expires)
+        self.refresher = Refresher(core.timers, core.config.session_expires, core.wish_lines)
         self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
         self._queued: bytes | None = None  # an offer that came while we were refreshing
         self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
@@ -123,8 +123,10 @@ class Leg(Lifetime):
         """Before BYE leaves: the ACK that is held, and no offer after it."""
         if self.hold_ack:
             self.send_held_ack(now)
-        if self._back_off is not None or self.refresher.timer is not None:
+        if self._back_off is not None:
             self._stop_offering()
+        elif self.refresher.timer is not None:
+            self.refresher.stop()
 
     def send_held_ack(self, now: float) -> None:
         """Only the caller's side holds one."""

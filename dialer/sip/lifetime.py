@@ -10,9 +10,10 @@ from dialer.sip.digest import DigestClient
 from dialer.sip.errors import WrongState
 from dialer.sip.events import Ended, Failed
 from dialer.sip.farewell import Farewell
+from dialer.sip.made import made
 from dialer.sip.message import Response
 from dialer.sip.reason import reason_line
-from dialer.sip.tables import LEG, undefined
+from dialer.sip.tables import LEG, Moves, moves_of, undefined
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Lifetime:
         "legs",
         "state",
     )
+    moves: Moves
+
+    def __init_subclass__(cls) -> None:
+        cls.moves = moves_of(LEG, cls)
 
     def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
         self.core = core
@@ -52,11 +57,11 @@ class Lifetime:
     def fire(self, event: str, now: float) -> None:
         """One event through LEG."""
         try:
-            self.state, actions = LEG[self.state][event]
+            self.state, actions = self.moves[self.state][event]
         except KeyError:
             raise undefined(self.state, event) from None
         for action in actions:
-            getattr(self, action)(now)
+            action(self, now)
 
     def require(self, *states: str) -> None:
         """Raises `WrongState` unless the leg is in one of the states."""
@@ -78,7 +83,7 @@ class Lifetime:
 
     def end(self, now: float) -> None:
         self._leave(now)
-        self.core.events.append(Ended(self.id, self.ended_by, self.ended_cause))
+        self.core.events.append(made(Ended, (self.id, self.ended_by, self.ended_cause)))
 
     def fail(self, now: float) -> None:
         self._leave(now)
@@ -107,9 +112,9 @@ class Lifetime:
         head = dialog.head("BYE")
         auth = digest.lines("BYE", head.uri) if digest.credentials else ""
         request = head.render("BYE", f"{auth}{self._bye_reason}{core.user_agent}")
-        PlainClient(
-            core, "BYE", head, request, dialog.destination, self._on_bye_response, self._on_bye_timeout
-        ).start(now)
+        PlainClient(core, "BYE", head, request, dialog.destination, self._on_bye_response, self._on_bye_timeout).start(
+            now
+        )
 
     def settle(self, now: float) -> None:
         """What comes before BYE; a mere lifetime has nothing to settle."""

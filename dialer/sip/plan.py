@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from dialer.sip.config import Credentials
 from dialer.sip.flow import Destination, destination_from
@@ -12,16 +11,7 @@ from dialer.sip.flow import Destination, destination_from
 __all__ = ["InvitePlan"]
 
 
-@dataclass(frozen=True, slots=True)
-class InvitePlan:
-    """Everything that identifies one INVITE on the wire; its branches follow from it (`Core.branch`).
-
-    `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
-    secrets
-    are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
-    3261 9.1). `large_over_tcp`: an INVITE that is too long for a datagram goes over TCP (RFC 3261 18.1.1).
-    """
-
+class _Fields(NamedTuple):
     call_id: str
     from_tag: str
     cseq: int
@@ -34,11 +24,27 @@ class InvitePlan:
     headers: tuple[tuple[str, str], ...] = ()
     authenticates: bool = False
     large_over_tcp: bool = False
-    sdp: bytes | None = field(default=None, repr=False)
-    credentials: Credentials | None = field(default=None, repr=False)
-    branch: str = field(default="", init=False, repr=False, compare=False)
-    """of the INVITE, if `Endpoint.plan_invite` made the plan; one from elsewhere, the disk above all, is looked at
-    before it is sent"""
+    sdp: bytes | None = None
+    credentials: Credentials | None = None
+    branch: str = ""
+
+
+class InvitePlan(_Fields):
+    """Everything that identifies one INVITE on the wire; its branches follow from it (`Core.branch`).
+
+    `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
+    secrets
+    are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
+    3261 9.1). `large_over_tcp`: an INVITE that is too long for a datagram goes over TCP (RFC 3261 18.1.1). `branch`:
+    of the INVITE, if `Endpoint.plan_invite` made the plan; one from elsewhere, the disk above all, is looked at before
+    it is sent.
+    """
+
+    __slots__ = ()
+
+    def _replace(self, **changes: Any) -> Self:
+        """The plan with other values, which are looked at before it is sent."""
+        return super()._replace(branch="", **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without session description and secrets."""

@@ -13,7 +13,7 @@ from dialer.sip.core import Core
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import tag_of
 from dialer.sip.message import Response
-from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Table, undefined
+from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Moves, Table, moves_of, undefined
 from dialer.sip.timers import Timer
 from dialer.sip.wire import RequestHead
 
@@ -46,8 +46,12 @@ class ClientTransaction:
         "waiting",
     )
     table: Table
+    moves: Moves
     start_state: str
     names: tuple[str, str]
+
+    def __init_subclass__(cls) -> None:
+        cls.moves = moves_of(cls.table, cls)
 
     def __init__(
         self,
@@ -114,17 +118,23 @@ class ClientTransaction:
     def fire(self, event: str, now: float) -> None:
         """One event through the table."""
         try:
-            self.state, actions = self.table[self.state][event]
+            self.state, actions = self.moves[self.state][event]
         except KeyError:
             raise undefined(self.state, event) from None
         for action in actions:
-            getattr(self, action)(now)
+            action(self, now)
 
     def take(self, response: Response, now: float) -> None:
         """A response that belongs to this transaction."""
         self.response = response
         status = response.status
-        self.fire("1xx" if status < 200 else "2xx" if status < 300 else "final", now)
+        event = "1xx" if status < 200 else "2xx" if status < 300 else "final"
+        try:
+            self.state, actions = self.moves[self.state][event]
+        except KeyError:
+            raise undefined(self.state, event) from None
+        for action in actions:
+            action(self, now)
         self.response = None
 
     def resend(self, now: float) -> None:

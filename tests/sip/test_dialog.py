@@ -697,6 +697,9 @@ def test_a_plan_survives_json_without_secrets() -> None:
     assert "geheim" not in text + repr(plan)
     back = InvitePlan.from_dict(json.loads(text))
     assert back.authenticates
+    assert plan.branch
+    assert not back.branch
+    assert not plan._replace(to_uri="sip:1@192.0.2.2>").branch  # looked at before it is sent
     assert (back.call_id, back.from_tag, back.destination, back.headers) == (
         plan.call_id,
         plan.from_tag,
