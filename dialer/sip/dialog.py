@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
-from dialer.sip.flow import Destination, destination_from, transport_of
+from dialer.sip.flow import Destination, Flow, destination_from, transport_of
 from dialer.sip.grammar import split_list, tag_of, uri_of
 from dialer.sip.made import made
 from dialer.sip.message import Message, Response
@@ -125,8 +125,12 @@ class Dialog:
         self.remote_cseq = -1
         self.first_hop = state.destination
         self.via = via or core.local(state.destination).via
-        self.destination = state.destination
-        self._aim()
+        self.destination = there = state.destination
+        # Nearly every peer is its own Contact, as plain as can be, and what stands in it leads where we are already.
+        target = self.target
+        plain = target[:4] == "sip:" and "?" not in target and target.endswith(f"@{there[0]}:{there[1]}")
+        if not plain or state.route_set or isinstance(there, Flow):
+            self._aim()
 
     @classmethod
     def from_response(

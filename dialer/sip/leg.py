@@ -71,7 +71,16 @@ class Leg(Lifetime):
     )
 
     def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
-        super().__init__(core, legs, leg, digest, state)
+        self.core = core
+        self.legs = legs
+        self.id = leg
+        self.digest = digest
+        self.state = state
+        self.dialog = None
+        self.ended_by = "local"
+        self.ended_cause = None
+        self._failure = None
+        self._bye_reason = ""
         self.session = "idle"
         self.contact = core.contact  # our Contact line in this call
         self.owns_call_id = True

@@ -23,7 +23,9 @@ __all__ = ["Lifetime"]
 
 
 class Lifetime:
-    """Base of `Leg`; `legs` is the endpoint's registry, from which a leg removes itself at its end."""
+    """Base of `Leg`, which sets its fields; `legs` is the endpoint's registry, from which a leg removes itself at its
+    end.
+    """
 
     __slots__ = (
         "_bye_reason",
@@ -38,21 +40,19 @@ class Lifetime:
         "state",
     )
     moves: Moves
+    core: Core
+    dialog: Dialog | None
+    digest: DigestClient
+    ended_by: Literal["remote", "local", "timeout"]
+    ended_cause: int | None
+    id: str
+    legs: dict[str, Leg]
+    state: str
+    _bye_reason: str
+    _failure: Failed | None
 
     def __init_subclass__(cls) -> None:
         cls.moves = moves_of(LEG, cls)
-
-    def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
-        self.core = core
-        self.legs = legs
-        self.id = leg
-        self.digest = digest
-        self.state = state
-        self.dialog: Dialog | None = None
-        self.ended_by: Literal["remote", "local", "timeout"] = "local"
-        self.ended_cause: int | None = None
-        self._failure: Failed | None = None
-        self._bye_reason = ""
 
     def fire(self, event: str, now: float) -> None:
         """One event through LEG."""

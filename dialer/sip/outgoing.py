@@ -92,7 +92,7 @@ class OutgoingLeg(Leg):
         hold_ack: bool = False,
     ) -> None:
         self._headers = checked_headers(plan.headers) if plan.headers else ""
-        super().__init__(core, legs, plan.call_id, digest, "calling")
+        Leg.__init__(self, core, legs, plan.call_id, digest, "calling")
         self.plan = plan
         self._sdp = sdp
         self.hold_ack = hold_ack
@@ -295,7 +295,7 @@ class OutgoingLeg(Leg):
             self.core.timers.cancel(self._cancel_guard)
         # A second 2xx may come until timer M: ending its call takes three values, not the whole leg.
         self.invite.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
-        super()._leave(now)
+        Leg._leave(self, now)
 
 
 def _end_late_fork(

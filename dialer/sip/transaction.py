@@ -200,7 +200,7 @@ class InviteClient(ClientTransaction):
         on_timeout: Callable[[ClientTransaction, float], None],
         on_fork: Callable[[InviteClient, Response, float], None],
     ) -> None:
-        super().__init__(core, "INVITE", head, request, destination, on_response, on_timeout)
+        ClientTransaction.__init__(self, core, "INVITE", head, request, destination, on_response, on_timeout)
         self.on_fork = on_fork
         self.acks: dict[str, tuple[bytes, Destination] | None] = {}
 

@@ -155,6 +155,23 @@ def test_rfc3261_12_2_1_1_a_strict_router_takes_the_request_uri() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("contact", "where"),
+    [
+        ("sip:p@192.0.2.2:5060", ("192.0.2.2", 5060)),
+        ("sip:192.0.2.2:5060", ("192.0.2.2", 5060)),
+        ("sip:p@192.0.2.9:5070", ("192.0.2.9", 5070)),
+        ("sip:p@192.0.2.9:5070?X=@192.0.2.2:5060", ("192.0.2.9", 5070)),
+        ("sip:p@192.0.2.2:5060;maddr=192.0.2.9", ("192.0.2.9", 5060)),
+        ("SIP:p@192.0.2.9", ("192.0.2.9", 5060)),
+    ],
+)
+def test_rfc3261_12_2_1_1_ack_goes_where_contact_leads(contact: str, where: tuple[str, int]) -> None:
+    peer = Peer()
+    assert peer.ok(peer.invite, lines=f"Contact: <{contact}>\r\n")[0].startswith(f"ACK {contact} SIP".encode())
+    assert [there for _, there in peer.last] == [where]
+
+
 def test_rfc3263_a_contact_by_name_is_reached_where_the_invite_went() -> None:
     peer = Peer()
     peer.ok(peer.invite, lines="Contact: <sip:p@carrier.example>\r\n")
