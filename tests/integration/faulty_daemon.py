@@ -115,6 +115,7 @@ def wrap_commits(point: FaultPoint) -> None:
 def wrap_sends(point: FaultPoint) -> None:
     """Put points around every datagram that the SIP socket sends."""
     import dialer.udp
+    from dialer.peer_sockets import PeerSockets
 
     class Told:
         """The socket, telling the points what passes."""
@@ -134,6 +135,8 @@ def wrap_sends(point: FaultPoint) -> None:
 
     bound = dialer.udp.bound_socket
     dialer.udp.bound_socket = lambda *args, **kwargs: Told(bound(*args, **kwargs))  # type: ignore[assignment]
+    # Nothing goes past it, over a socket connected to a busy far end.
+    PeerSockets.sent = lambda *_: None  # type: ignore[method-assign]
 
 
 def main(arguments: list[str]) -> None:
