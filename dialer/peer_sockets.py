@@ -121,7 +121,7 @@ class PeerSockets:
     def _settle(self, peer: PeerSocket) -> None:
         if self._open.get(peer.destination) is peer:
             self._drain(peer)
-            peer.address = peer.destination
+            peer.address = peer.sock.getpeername()[:2]  # as the kernel spells it for the main socket too
 
     def _drain(self, peer: PeerSocket) -> None:
         while True:
