@@ -94,22 +94,10 @@ class PeerSockets:
 
     def _connect(self, destination: Destination) -> None:
         self._counts[destination] = -_WINDOW  # whatever comes of it, not again in this window
-        main = self._main
-        sharing = [main, *(peer.sock for peer in self._open.values())]
-        sock = socket.socket(main.family, socket.SOCK_DGRAM)
         try:
-            sock.setblocking(False)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                sock.setsockopt(socket.SOL_SOCKET, option, main.getsockopt(socket.SOL_SOCKET, option) // 2)
-            _share([*sharing, sock], True)
-            try:
-                sock.bind(main.getsockname())
-                sock.connect(destination)
-            finally:
-                _share([*sharing, sock], False)
+            sock = self._connected(destination)
         except OSError as error:
             self._errors[f"connect_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1
-            sock.close()
             return
         peer = self._open[destination] = PeerSocket(sock, destination)
         self.sends[destination] = sock.send
@@ -117,6 +105,26 @@ class PeerSockets:
         self._loop.call_later(_SETTLED, self._settle, peer)
         if self._idle_check is None:
             self._idle_check = self._loop.call_later(_IDLE, self._close_idle)
+
+    def _connected(self, destination: Destination) -> socket.socket:
+        """A socket on the port of the main one, for one far end. Raises OSError."""
+        main = self._main
+        sock = socket.socket(main.family, socket.SOCK_DGRAM)
+        sharing = [main, sock, *(peer.sock for peer in self._open.values())]
+        try:
+            sock.setblocking(False)
+            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                sock.setsockopt(socket.SOL_SOCKET, option, main.getsockopt(socket.SOL_SOCKET, option) // 2)
+            _share(sharing, True)
+            try:
+                sock.bind(main.getsockname())
+                sock.connect(destination)
+            finally:
+                _share(sharing, False)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def _settle(self, peer: PeerSocket) -> None:
         if self._open.get(peer.destination) is peer:
