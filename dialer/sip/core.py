@@ -70,7 +70,9 @@ class Core:
         "locals",
         "outbox",
         "places",
-        "received",
+        "replies",
+        "requests",
+        "responses",
         "sent",
         "sent_by",
         "server",
@@ -91,8 +93,14 @@ class Core:
         self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
-        self.received: Counter[str] = Counter()
-        self.sent: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        """messages that came, by `kind_of`, but for responses"""
+        self.responses = [0] * 7
+        """responses that came, by the first digit of their status"""
+        self.sent = [0] * 256
+        """requests that left, by their first letter: all that we make have different ones"""
+        self.replies: Counter[str] = Counter()
+        """responses that left, by `kind_of`"""
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.strays: set[tuple[str, str]] = set()

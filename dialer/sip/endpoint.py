@@ -25,7 +25,7 @@ from dialer.sip.events import Event
 from dialer.sip.farewell import nobody
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
-from dialer.sip.kind import OWN_KINDS, kind_of
+from dialer.sip.kind import CLASSES, OWN_KINDS, RESPONSE, kind_of
 from dialer.sip.leg import Leg
 from dialer.sip.made import made
 from dialer.sip.orphan import end_saved
@@ -82,7 +82,10 @@ class Endpoint:
         out = core.outbox[:]
         core.outbox.clear()
         for data, _ in out:
-            core.sent[OWN_KINDS.get(data[0]) or kind_of(data)] += 1
+            if (first := data[0]) == RESPONSE:
+                core.replies[kind_of(data)] += 1
+            else:
+                core.sent[first] += 1
         if core.tap is not None:
             for data, addr in out:
                 core.tap(True, data, addr)
@@ -120,8 +123,10 @@ class Endpoint:
     @property
     def messages(self) -> Counter[tuple[str, str]]:
         """How many messages came and went: by `in` or `out` and `kind_of`."""
-        ways = (("in", self._core.received), ("out", self._core.sent))
-        return Counter({(way, kind): count for way, counts in ways for kind, count in counts.items()})
+        core = self._core
+        came = core.requests + Counter(dict(zip(CLASSES, core.responses, strict=True)))
+        went = core.replies + Counter({kind: core.sent[letter] for letter, kind in OWN_KINDS.items()})
+        return Counter({(way, kind): n for way, counts in (("in", came), ("out", went)) for kind, n in counts.items()})
 
     @property
     def legs(self) -> int:

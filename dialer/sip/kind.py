@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "OWN_KINDS", "kind_of"]
+__all__ = ["CLASSES", "OWN_KINDS", "RESPONSE", "kind_of"]
 
 _METHODS = (
     "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "UPDATE", "PRACK", "INFO", "MESSAGE", "NOTIFY", "PUBLISH",
@@ -13,7 +13,9 @@ _RESPONSES = {b"SIP/2.0 %d" % number: f"{number}xx" for number in range(1, 7)}
 CLASSES = tuple(f"{number}xx" for number in range(7))
 """Of responses, by the first digit of the status."""
 OWN_KINDS = {ord(name[0]): name for name in _METHODS[:8]}
-"""By the first byte, for requests that we make ourselves; what is not in here must be asked of `kind_of`."""
+"""By the first byte, for requests that we make ourselves."""
+RESPONSE = ord("S")
+"""The first byte of a response of ours."""
 
 
 def kind_of(data: bytes) -> str:

@@ -76,6 +76,7 @@ class Leg(Lifetime):
         self.id = leg
         self.digest = digest
         self.state = state
+        self.row = self.rows[state]
         self.dialog = None
         self.ended_by = "local"
         self.ended_cause = None

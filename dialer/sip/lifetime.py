@@ -13,7 +13,7 @@ from dialer.sip.farewell import Farewell
 from dialer.sip.made import made
 from dialer.sip.message import Response
 from dialer.sip.reason import reason_line
-from dialer.sip.tables import LEG, Moves, moves_of, undefined
+from dialer.sip.tables import LEG, Row, rows_of, undefined
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ class Lifetime:
         "ended_cause",
         "id",
         "legs",
+        "row",
         "state",
     )
-    moves: Moves
+    rows: dict[str, Row]
     core: Core
     dialog: Dialog | None
     digest: DigestClient
@@ -47,17 +48,18 @@ class Lifetime:
     ended_cause: int | None
     id: str
     legs: dict[str, Leg]
+    row: Row
     state: str
     _bye_reason: str
     _failure: Failed | None
 
     def __init_subclass__(cls) -> None:
-        cls.moves = moves_of(LEG, cls)
+        cls.rows = rows_of(LEG, cls)
 
     def fire(self, event: str, now: float) -> None:
         """One event through LEG."""
         try:
-            self.state, actions = self.moves[self.state][event]
+            self.state, self.row, actions = self.row[event]
         except KeyError:
             raise undefined(self.state, event) from None
         for action in actions:

@@ -7,7 +7,7 @@ from dialer.sip.errors import MalformedMessage
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
 from dialer.sip.incoming import IncomingLeg
-from dialer.sip.kind import CLASSES, kind_of
+from dialer.sip.kind import kind_of
 from dialer.sip.leg import Leg
 from dialer.sip.message import Request, Response, parse
 from dialer.sip.orphan import end_stray
@@ -37,20 +37,20 @@ class Receiver:
         if core.tap is not None:
             core.tap(False, data, addr)
         if not 4 < len(data) <= core.config.max_message and self._is_noise(data):
-            core.received[kind_of(data)] += 1
+            core.requests[kind_of(data)] += 1
             return
         try:
             message = parse(data)
         except MalformedMessage as error:
-            core.received[kind_of(data)] += 1
+            core.requests[kind_of(data)] += 1
             core.drops[error.args[0]] += 1
             return
         try:
             if isinstance(message, Response):
-                core.received[CLASSES[message.status // 100]] += 1
+                core.responses[message.status // 100] += 1
                 self._response(message, addr, now)
             else:
-                core.received[kind_of(data)] += 1
+                core.requests[kind_of(data)] += 1
                 self._request(message, addr, now)
         except MalformedMessage as error:
             core.drops[error.args[0]] += 1

@@ -26,16 +26,16 @@ __all__ = [
     "PLAIN_SERVER",
     "REGISTRATION",
     "SESSION",
-    "Moves",
+    "Row",
     "Table",
-    "moves_of",
+    "rows_of",
     "step",
     "undefined",
 ]
 
 Table = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
-Moves = dict[str, dict[str, tuple[str, tuple[Callable[[Any, float], None], ...]]]]
-"""A table with the methods of one class in place of their names."""
+Row = dict[str, tuple[str, "Row", tuple[Callable[[Any, float], None], ...]]]
+"""What a state does: by event the next state, its row, and what is done, as methods of one class."""
 
 # RFC 3261 17.1.1.2 with RFC 6026 7.2 (Accepted, timer M). `abandon` is RFC 3261 9.1: no final response 64*T1 after
 # CANCEL.
@@ -302,18 +302,16 @@ def step(table: Table, state: str, event: str) -> tuple[str, tuple[str, ...]]:
         raise undefined(state, event) from None
 
 
-def moves_of(table: Table, machine: type) -> Moves:
-    """The table for the machines that run at every message: to find each method by its name, at each step, is a good
-    part of a step on a cold processor. Rows with actions that the class does not have are left out.
+def rows_of(table: Table, machine: type) -> dict[str, Row]:
+    """The table for the machines that run at every message, by state: to find each method by its name, at each step,
+    is a good part of a step on a cold processor. Events with actions that the class does not have are left out.
     """
-    return {
-        state: {
-            event: (after, tuple(getattr(machine, name) for name in actions))
-            for event, (after, actions) in events.items()
-            if all(hasattr(machine, name) for name in actions)
-        }
-        for state, events in table.items()
-    }
+    rows: dict[str, Row] = {state: {} for state in table}
+    for state, events in table.items():
+        for event, (after, actions) in events.items():
+            if all(hasattr(machine, name) for name in actions):
+                rows[state][event] = after, rows[after], tuple(getattr(machine, name) for name in actions)
+    return rows
 
 
 def undefined(state: str, event: str) -> UndefinedTransition:
