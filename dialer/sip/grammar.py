@@ -220,7 +220,7 @@ def tag_of(value: str) -> str | None:
         _, bracket, rest = plain.rpartition(">")
         if bracket and rest.startswith(";tag="):
             tag = rest[5:]
-            if (tag.isalnum() and tag.isascii()) or _TOKEN.fullmatch(tag):
+            if _TOKEN.fullmatch(tag):
                 return tag
         elif bracket and not rest:
             return None
@@ -239,14 +239,6 @@ def uri_of(value: str) -> str:
     """The URI of a name-addr. Raises `MalformedMessage`."""
     if value[:1] == "<" and value[-1:] == ">" and value.count("<") == 1:
         uri = value[1:-1]
-        if (
-            uri[:4] == "sip:"
-            and uri.isascii()
-            and uri.isprintable()
-            and len(uri) > 4
-            and not (" " in uri or ">" in uri or '"' in uri)
-        ):
-            return uri
         if _URI.fullmatch(uri):
             return uri
     return name_addr(value).uri
