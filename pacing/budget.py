@@ -15,11 +15,14 @@ from typing import Any
 
 from pacing.peak import Peak
 
-GAIN, GAIN_UNSETTLED, SETTLED_AFTER = 0.07, 0.15, 100.0
+# the gain: the first guess of the index is worth so many abandoned calls, and each one seen makes the next tell less
+# (posterior variance of the logarithm of a Poisson rate), down to LEAST_GAIN: what is right changes over a day
+FIRST_GUESS, LEAST_GAIN = 5.0, 0.07
 LOWEST, HIGHEST = -3.0, 2.5
-# without a window: the aim repays a surplus over so many calls, within these factors of the plain aim
-REPAY_CALLS, POOREST, RICHEST = 400.0, 0.4, 1.1
-REPAY_SOONEST = 80.0  # but at the start, when the first guess may be wrong, over as few as these
+# without a window: the aim repays a surplus while so many calls are abandoned, within these factors of the plain aim;
+# sooner, and chance that would even out by itself moves the index: at a cap of 1 % it wandered by 40 %
+REPAY, POOREST, RICHEST = 12.0, 0.4, 1.2
+REPAY_SOONEST = 2.4  # but at the start, when the first guess may be wrong, while as few as these are
 # a further margin while little is known, shrinking with the calls answered
 EARLY, EARLY_CALLS = 0.4, 30.0
 # a small team need not start so carefully: its first calls are few, and where they may be given up it takes back what
@@ -74,7 +77,7 @@ class Budget:
 
     def _gain(self) -> float:
         """Of the controller: high after a start or a jump."""
-        return GAIN + GAIN_UNSETTLED / (1.0 + self._settled / SETTLED_AFTER)
+        return max(LEAST_GAIN, 1.0 / (FIRST_GUESS + self.cap * self._settled))
 
     def aim(self, now: float, answered_per_second: float) -> float:
         """The share of answered calls that may be abandoned from here on."""
@@ -82,8 +85,8 @@ class Budget:
         if self._window is None or now >= self._window[2]:
             # what was overspent so far is saved over the next calls, what was saved is spent
             surplus = self.abandoned - self.cap * (1.0 - self.margin) * self.answered
-            repay = min(REPAY_CALLS, REPAY_SOONEST + self.answered)
-            return min(RICHEST * plain, max(POOREST * plain, plain - surplus / repay))
+            repay = min(REPAY, REPAY_SOONEST + self.cap * self.answered)
+            return min(RICHEST * plain, max(POOREST * plain, plain - self.cap * surplus / repay))
         before, lost, end = self._window
         answered, abandoned = before + self.answered, lost + self.abandoned
         to_come = max(1.0, (end - now) * answered_per_second)

@@ -58,7 +58,7 @@ class PacingConfig:
     prior_ring_calls: float = 5.0
     prior_handle: float = 120.0
     prior_handle_calls: float = 3.0
-    memory: float = 1500.0
+    memory: float = 5000.0
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

@@ -5,7 +5,8 @@ and about two abandoned ones, and the worst of two dozen such stretches holds si
 with everything known. So the average alone cannot keep a stretch under twice the cap. What can: once a
 stretch has used EASY of its quota (`peak` x cap x its answered calls), the index falls in proportion to
 what is left. What is lost then is made up for in calm minutes by the budget's integral controller.
-A quota of very few calls would make every single abandonment a peak: for few agents it is FEWEST x `peak`.
+A quota of few calls would make chance a peak: where two abandoned calls are expected, five come in one stretch of
+twenty under any policy, and easing off each time cost half a point. So the quota is FEWEST x `peak` calls at least.
 
 What no such guard stops is a cluster: one abandoned call in four is lost within seconds of another, having rung
 already when the agents ran out (benchmarks/pacing/stretches.py has what that costs).
@@ -15,8 +16,8 @@ from __future__ import annotations
 
 from collections import deque
 
-FEWEST = 2.0
-EASY = 0.5
+FEWEST = 3.5
+EASY = 0.35
 STEEP = 1.5
 LEAST = 0.02
 EXPECTED = 0.8  # of the calls that agents occupied without a pause would answer
