@@ -30,6 +30,9 @@ _SETTLED = 1.0
 _IDLE = 60.0
 """Seconds without a datagram after which a socket is closed, at most twice as many."""
 _LARGEST = 65_535
+_BATCH = 256
+_HELD = 4_096
+"""Datagrams read in one go from a socket that stays and from one that is closed: no flood keeps the loop longer."""
 
 Receive = Callable[[bytes, Destination], None]
 Read = Callable[["PeerSocket"], None]
@@ -61,7 +64,8 @@ class PeerSockets:
     """The connected sockets beside `main`. `sends` holds the way to send to those that are open.
 
     `readable` is called by the loop when a socket has something to read, `receive` with what is found when one is
-    closed. Errors are counted in `errors` as `connect_*`.
+    settled or closed; it must not raise, nor call back. Errors are counted in `errors` as `connect_*` and `recv_*`;
+    `close_unread` are sockets in which a flood was left.
     """
 
     def __init__(
@@ -79,7 +83,9 @@ class PeerSockets:
         self._counted = 0
         self._idle_check: asyncio.TimerHandle | None = None
         # Flags set after `bind` count on Linux. An unspecified address is left to the kernel for each datagram.
-        self._possible = sys.platform == "linux" and not ip_address(main.getsockname()[0]).is_unspecified
+        self._possible = (
+            sys.platform == "linux" and not ip_address(main.getsockname()[0]).is_unspecified and not _special(main)
+        )
 
     def sent(self, destination: Destination) -> None:
         """A datagram went over the main socket; open a socket for those that come often."""
@@ -96,15 +102,23 @@ class PeerSockets:
         self._counts[destination] = -_WINDOW  # whatever comes of it, not again in this window
         try:
             sock = self._connected(destination)
+            peer = PeerSocket(sock, destination)
+            self._watch(peer)
         except OSError as error:
-            self._errors[f"connect_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1
+            self._count("connect", error)
             return
-        peer = self._open[destination] = PeerSocket(sock, destination)
+        self._open[destination] = peer
         self.sends[destination] = sock.send
-        self._loop.add_reader(sock.fileno(), self._readable, peer)
         self._loop.call_later(_SETTLED, self._settle, peer)
         if self._idle_check is None:
             self._idle_check = self._loop.call_later(_IDLE, self._close_idle)
+
+    def _watch(self, peer: PeerSocket) -> None:
+        try:
+            self._loop.add_reader(peer.sock.fileno(), self._readable, peer)
+        except OSError:  # epoll_ctl(2): no memory or no watches left; nobody would read it
+            peer.sock.close()
+            raise
 
     def _connected(self, destination: Destination) -> socket.socket:
         """A socket on the port of the main one, for one far end. Raises OSError."""
@@ -115,6 +129,9 @@ class PeerSockets:
             sock.setblocking(False)
             for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 sock.setsockopt(socket.SOL_SOCKET, option, main.getsockopt(socket.SOL_SOCKET, option) // 2)
+            six = main.family == socket.AF_INET6
+            dscp = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if six else (socket.IPPROTO_IP, socket.IP_TOS)
+            sock.setsockopt(*dscp, main.getsockopt(*dscp))
             _share(sharing, True)
             try:
                 sock.bind(main.getsockname())
@@ -128,20 +145,28 @@ class PeerSockets:
 
     def _settle(self, peer: PeerSocket) -> None:
         if self._open.get(peer.destination) is peer:
-            self._drain(peer)
-            peer.address = peer.sock.getpeername()[:2]  # as the kernel spells it for the main socket too
+            held, all_of_it = self._held(peer, _BATCH)
+            if all_of_it:
+                peer.address = peer.sock.getpeername()[:2]  # as the kernel spells it for the main socket too
+            else:
+                self._loop.call_later(_SETTLED, self._settle, peer)
+            for data, sender in held:
+                self._receive(data, sender)
 
-    def _drain(self, peer: PeerSocket) -> None:
-        while True:
+    def _held(self, peer: PeerSocket, most: int) -> tuple[list[tuple[bytes, Destination]], bool]:
+        """What waits in it, and whether that is all."""
+        held: list[tuple[bytes, Destination]] = []
+        for _ in range(most):
             try:
-                data, sender = peer.read()
+                held.append(peer.read())
             except (BlockingIOError, InterruptedError):
-                return
-            except ConnectionRefusedError:  # an ICMP error of an earlier datagram; there may be more behind it
-                continue
-            except OSError:
-                return
-            self._receive(data, sender)
+                return held, True
+            except OSError as error:  # an ICMP error of an earlier datagram; there may be more behind it
+                self._count("recv", error)
+        return held, False
+
+    def _count(self, what: str, error: OSError) -> None:
+        self._errors[f"{what}_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1
 
     def _close_idle(self) -> None:
         for peer in list(self._open.values()):
@@ -157,8 +182,12 @@ class PeerSockets:
         if peer is not None:
             del self.sends[peer.destination]
             self._loop.remove_reader(peer.sock.fileno())
-            self._drain(peer)
+            held, all_of_it = self._held(peer, _HELD)
             peer.sock.close()
+            if not all_of_it:
+                self._errors["close_unread"] += 1
+            for data, sender in held:
+                self._receive(data, sender)
 
     def close(self) -> None:
         """Close them all; nothing is read."""
@@ -169,6 +198,17 @@ class PeerSockets:
             peer.sock.close()
         self._open.clear()
         self.sends.clear()
+
+
+def _special(main: socket.socket) -> bool:
+    """Whether its owner shares the port on purpose, which we must not end, or gave it ways of its own through the
+    network, which another socket would not take.
+    """
+    return (
+        main.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0
+        or main.getsockopt(socket.SOL_SOCKET, socket.SO_MARK) != 0
+        or main.getsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, 16).strip(b"\0") != b""
+    )
 
 
 def _share(socks: list[socket.socket], shared: bool) -> None:

@@ -177,9 +177,11 @@ class UdpEndpoint:
         self._flush()
 
     def _drained(self, data: bytes, addr: Destination) -> None:
-        """What a connected socket held when it was closed."""
+        """What a connected socket held when it was settled or closed. `on_event`, which may raise or close us, is told
+        when that is done.
+        """
         self.endpoint.receive(data, addr, self._clock())
-        self._flush()
+        self._loop.call_soon(self._flush)
 
     def _due(self) -> None:
         self._timer = None

@@ -12,7 +12,7 @@ import pytest
 
 from dialer import peer_sockets
 from dialer.peer_sockets import PeerSockets
-from dialer.sip import Destination
+from dialer.sip import Destination, Event, IncomingCall
 from dialer.udp import UdpEndpoint, bound_socket
 
 HOST = "127.0.0.1"
@@ -243,3 +243,136 @@ def test_a_connection_that_fails_is_given_up(far: socket.socket) -> None:
         endpoint.close()
 
     asyncio.run(scene())
+
+
+INVITE = (
+    b"INVITE sip:dialer@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;rport;branch=z9hG4bK1\r\n"
+    b"From: <sip:far@127.0.0.1>;tag=1\r\nTo: <sip:dialer@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n"
+    b"Max-Forwards: 70\r\nContact: <sip:far@127.0.0.1>\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("step", ["_settle", "drop"])
+def test_an_application_that_raises_or_closes_meets_no_half_closed_socket(far: socket.socket, step: str) -> None:
+    async def scene(closing: bool) -> None:
+        told: list[Event] = []
+
+        def on_event(event: Event) -> None:
+            told.append(event)
+            if closing:
+                endpoint.close()
+            raise LookupError("as an application may")
+
+        raised: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(repr(context["exception"])))
+        endpoint = UdpEndpoint.open(HOST, 0, on_event)
+        there = far.getsockname()
+        for _ in range(peer_sockets._BUSY):
+            endpoint.options(f"sip:{HOST}", there)
+        peer = endpoint._peers._open[there]
+        far.sendto(INVITE, endpoint.address)
+        getattr(endpoint._peers, step)(peer if step == "_settle" else there)
+        assert (peer.sock.fileno() == -1) == (step == "drop")
+        while not raised:
+            await asyncio.sleep(0)
+        assert [type(event) for event in told] == [IncomingCall]
+        assert raised == ["LookupError('as an application may')"]
+        endpoint.close()
+
+    asyncio.run(scene(closing=False))
+    asyncio.run(scene(closing=True))
+
+
+@pytest.mark.parametrize("step", ["_settle", "drop"])
+def test_a_flood_does_not_keep_the_loop(far: socket.socket, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def scene(side: Side) -> None:
+        side.busy(far.getsockname())
+        peer = side.peers._open[far.getsockname()]
+
+        def endless(self: peer_sockets.PeerSocket) -> tuple[bytes, Destination]:
+            assert len(side.heard) < 10_000
+            return b"flood", far.getsockname()
+
+        monkeypatch.setattr(peer_sockets.PeerSocket, "read", endless)
+        getattr(side.peers, step)(peer if step == "_settle" else far.getsockname())
+        assert side.heard
+        assert peer.address is None  # a stranger's datagram may still wait in it
+
+    play(scene)
+
+
+def test_what_waits_behind_an_error_is_read(far: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = peer_sockets.PeerSocket.read
+    pending = [OSError(errno.EHOSTUNREACH, "by ICMP"), ConnectionRefusedError(errno.ECONNREFUSED, "by ICMP")]
+
+    def failing(self: peer_sockets.PeerSocket) -> tuple[bytes, Destination]:
+        if pending:
+            raise pending.pop()
+        return read(self)
+
+    def scene(side: Side) -> None:
+        side.busy(far.getsockname())
+        far.sendto(b"behind", side.main.getsockname())
+        monkeypatch.setattr(peer_sockets.PeerSocket, "read", failing)
+        side.peers.drop(far.getsockname())
+        assert side.heard == [(b"behind", far.getsockname())]
+        assert side.errors == {"recv_ehostunreach": 1, "recv_econnrefused": 1}
+
+    play(scene)
+
+
+def test_a_socket_that_the_loop_does_not_watch_is_not_used(far: socket.socket) -> None:
+    async def scene() -> None:
+        side, loop = Side(), asyncio.get_running_loop()
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "no watches left")  # epoll_ctl(2)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(loop, "add_reader", full)
+            side.busy(far.getsockname())
+        assert not side.peers.sends
+        assert not side.peers._open
+        assert side.errors == {"connect_enospc": 1}
+        far.sendto(b"heard", side.main.getsockname())
+        assert side.main.recvfrom(100)[0] == b"heard"
+        side.close()
+
+    asyncio.run(scene())
+
+
+def test_a_port_that_its_owner_shares_stays_shared(far: socket.socket) -> None:
+    async def scene() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as shared:
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            shared.bind((HOST, 0))
+            errors: Counter[str] = Counter()
+            peers = PeerSockets(shared, asyncio.get_running_loop(), print, print, errors)
+            for _ in range(peer_sockets._BUSY):
+                peers.sent(far.getsockname())
+            assert not peers.sends
+            assert not errors
+            assert shared.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+            peers.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("host", "level", "option"),
+    [(HOST, socket.IPPROTO_IP, socket.IP_TOS), ("::1", socket.IPPROTO_IPV6, socket.IPV6_TCLASS)],
+)
+def test_it_is_marked_as_the_main_socket_is(host: str, level: int, option: int) -> None:
+    with bound_socket(host) as there:
+
+        def scene(side: Side) -> None:
+            side.main.setsockopt(level, option, 0x60)  # DSCP CS3, for signalling
+            side.busy(there.getsockname()[:2])
+            [peer] = side.peers._open.values()
+            assert peer.sock.getsockopt(level, option) == 0x60
+            there.sendto(b"answer", side.main.getsockname())
+            side.peers._settle(peer)
+            assert side.heard == [(b"answer", there.getsockname()[:2])]
+            assert peer.address == there.getsockname()[:2]
+
+        play(scene, host)
