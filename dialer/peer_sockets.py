@@ -182,6 +182,10 @@ class PeerSockets:
         if peer is not None:
             del self.sends[peer.destination]
             self._loop.remove_reader(peer.sock.fileno())
+            try:
+                peer.sock.connect(self._main.getsockname())  # to nobody: what comes from now on goes to the main one
+            except OSError as error:
+                self._count("connect", error)
             held, all_of_it = self._held(peer, _HELD)
             peer.sock.close()
             if not all_of_it:

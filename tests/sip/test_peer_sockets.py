@@ -181,6 +181,29 @@ def test_an_idle_one_is_closed_and_nothing_in_it_is_lost(far: socket.socket) -> 
     play(scene)
 
 
+def test_what_comes_between_the_last_look_and_the_end_is_heard(
+    far: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = peer_sockets.PeerSocket.read
+
+    def scene(side: Side) -> None:
+        def late(self: peer_sockets.PeerSocket) -> tuple[bytes, Destination]:
+            try:
+                return read(self)
+            except BlockingIOError:
+                far.sendto(b"late", side.main.getsockname())
+                raise
+
+        side.busy(far.getsockname())
+        far.sendto(b"early", side.main.getsockname())
+        monkeypatch.setattr(peer_sockets.PeerSocket, "read", late)
+        side.peers.drop(far.getsockname())
+        assert side.heard == [(b"early", far.getsockname())]
+        assert side.main.recvfrom(100) == (b"late", far.getsockname())
+
+    play(scene)
+
+
 def test_an_endpoint_speaks_over_it_and_a_stranger_is_still_heard(far: socket.socket) -> None:
     async def scene() -> None:
         endpoint = UdpEndpoint.open(HOST, 0, lambda event: None)
