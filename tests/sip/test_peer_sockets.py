@@ -386,7 +386,11 @@ def test_a_port_that_its_owner_shares_stays_shared(far: socket.socket) -> None:
     [(HOST, socket.IPPROTO_IP, socket.IP_TOS), ("::1", socket.IPPROTO_IPV6, socket.IPV6_TCLASS)],
 )
 def test_it_is_marked_as_the_main_socket_is(host: str, level: int, option: int) -> None:
-    with bound_socket(host) as there:
+    try:
+        there = bound_socket(host)
+    except OSError:
+        pytest.skip(f"no {host} on this machine")
+    with there:
 
         def scene(side: Side) -> None:
             side.main.setsockopt(level, option, 0x60)  # DSCP CS3, for signalling
