@@ -3,8 +3,8 @@
     python -m benchmarks.sip                       # 500 and 1,000 calls/s, 10 s each
     python -m benchmarks.sip --tcp --rate 500      # over one TCP connection
     python -m benchmarks.sip --rate 1000 --seconds 60 --json
-    python -m benchmarks.sip --stacks              # beside other Python stacks, 200 calls/s, medians of 5
-    python -m benchmarks.sip --stacks --together   # the same, all at the same moment
+    python -m benchmarks.sip --stacks              # beside other Python stacks at the same moment, 200 calls/s
+    python -m benchmarks.sip --stacks --in-turns   # the same, one after the other
 
 A ratio is all that carries over to another machine.
 SIPp's set-up times are whole milliseconds. Exit status 1 if a call of ours failed.
@@ -99,9 +99,9 @@ def at_once(sipp: str, callers: Sequence[str], rate: float, calls: int) -> dict[
     return {who: json.loads(text) for who, text in told.items()}
 
 
-def stacks(sipp: str, rate: float, seconds: float, rounds: int, together: bool, as_json: bool) -> int:
-    """Ours beside the other Python stacks: in turns, so that a busy moment hits all alike, or `together`, so that all
-    have the very same machine.
+def stacks(sipp: str, rate: float, seconds: float, rounds: int, in_turns: bool, as_json: bool) -> int:
+    """Ours beside the other Python stacks, all at the same moment, so that all have the very same machine: its clock
+    and what else runs change within seconds. `in_turns`: each has the machine for itself, and finds it idle.
     """
     calls = int(rate * seconds)
     callers = ["ours", "floor", *(module for module in STACKS if importlib.util.find_spec(module) is not None)]
@@ -109,7 +109,7 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, together: bool, 
     for turn in range(rounds):
         first = turn % len(callers)
         order = callers[first:] + callers[:first]
-        for group in [order] if together else [[who] for who in callers]:
+        for group in [[who] for who in callers] if in_turns else [order]:
             for who, run in at_once(sipp, group, rate, calls).items():
                 found[who].append(run)
     rows = {
@@ -126,11 +126,11 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, together: bool, 
         for who, runs in found.items()
     }
     if as_json:
-        head = {"rate": rate, "calls": calls, "rounds": rounds, "together": together}
+        head = {"rate": rate, "calls": calls, "rounds": rounds, "in_turns": in_turns}
         json.dump({**head, "stacks": rows}, sys.stdout, indent=1)
         print()
     else:
-        how = "all at the same moment" if together else "in turns"
+        how = "in turns" if in_turns else "all at the same moment"
         print(f"{rate:.0f} calls/s, {how}, medians of {rounds} runs of {calls} calls")
         for who, row in rows.items():
             print(
@@ -159,7 +159,7 @@ def main() -> int:
     parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
     parser.add_argument("--tcp", action="store_true", help="over one TCP connection instead of UDP")
     parser.add_argument("--stacks", action="store_true", help="beside other Python stacks instead of SIPp, 200 calls/s")
-    parser.add_argument("--together", action="store_true", help="with --stacks: all at the same moment, not in turns")
+    parser.add_argument("--in-turns", action="store_true", help="with --stacks: one after the other")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each stack, for their median")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
@@ -169,7 +169,7 @@ def main() -> int:
         return 2
     if options.stacks:
         return stacks(
-            sipp, (options.rate or [200.0])[0], options.seconds, options.rounds, options.together, options.json
+            sipp, (options.rate or [200.0])[0], options.seconds, options.rounds, options.in_turns, options.json
         )
     results = []
     for rate in options.rate or [500.0, 1000.0]:
