@@ -89,7 +89,6 @@ def test_200_calls_over_one_tcp_connection(phone: list[str], need: Callable[[str
     kinds = Counter(type(event) for event in events)
     assert (kinds[Answered], kinds[Ended], kinds[Failed]) == (calls, calls, 0)
     assert kinds[Reinvited] == (calls if asks else 0)
-    finish(process, tmp_path)
 
 
 def test_sipp_calls_us_over_tcp(need: Callable[[str], str], tmp_path: Path) -> None:
