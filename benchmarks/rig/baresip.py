@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from benchmarks.rig.process import Process, free_pair, free_port
+from benchmarks.rig.ports import free_ports
+from benchmarks.rig.process import Process
 from benchmarks.rig.tones import write_tone
 
 CONFIG = """poll_method epoll
@@ -57,8 +58,8 @@ class Baresip:
             raise FileNotFoundError("baresip is not installed: apt-get install baresip-core")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = free_pair()
-        rtp = free_port() // 2 * 2
+        self.port = free_ports(2)  # the next one is its TLS side
+        rtp = free_ports(22)
         write_tone(folder / "microphone.wav", hertz, tone_seconds)
         (folder / "config").write_text(
             CONFIG.format(port=self.port, folder=folder, rtp=rtp, rtp_end=rtp + 20, modules=modules)

@@ -18,7 +18,8 @@ from benchmarks.rig import joins
 from benchmarks.rig.campaign import CampaignSettings, write
 from benchmarks.rig.daemon import Daemon
 from benchmarks.rig.media_ports import MediaPorts
-from benchmarks.rig.process import NotReadyError, Process, free_port, until
+from benchmarks.rig.ports import free_port
+from benchmarks.rig.process import NotReadyError, Process, until
 from benchmarks.rig.scenario import CarrierSettings, agent, carrier
 from benchmarks.rig.sipp import CallStory, Sipp, stories
 from benchmarks.rig.store_peek import UNFINISHED, StorePeek

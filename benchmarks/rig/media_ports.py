@@ -6,15 +6,13 @@ and about to start again. So each block of ports has a file, locked by who uses 
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import random
 import socket
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import IO
+
+from benchmarks.rig.ports import lock
 
 #: Neither among the ports that the system gives out, nor the peers', nor those that a daemon takes by default: one with
 #: a config of its own may start on this machine at any moment, and asks for no lock.
@@ -38,7 +36,7 @@ class MediaPorts:
             self.first = random.choice(best if best and tried < TRIES else every)
             self.last = self.first + count - 1
             with ExitStack() as stack:
-                if all(_lock(stack, self.first + block * BLOCK) for block in range(blocks)) and self._free():
+                if all(lock(stack, self.first + block * BLOCK) for block in range(blocks)) and self._free():
                     self._held = stack.pop_all()
                     return
 
@@ -59,14 +57,3 @@ class MediaPorts:
 
 def _starts(ranges: Sequence[range], blocks: int) -> list[int]:
     return [start for ports in ranges for start in range(ports.start, ports.stop - blocks * BLOCK + 1, BLOCK)]
-
-
-def _lock(stack: ExitStack, block: int) -> bool:
-    folder = Path(tempfile.gettempdir()) / "dialer-rig-ports"
-    folder.mkdir(exist_ok=True, mode=0o777)
-    file: IO[str] = stack.enter_context((folder / f"{block}.lock").open("a"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

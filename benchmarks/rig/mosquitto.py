@@ -8,7 +8,8 @@ import shutil
 import socket
 from pathlib import Path
 
-from benchmarks.rig.process import Process, free_port
+from benchmarks.rig.ports import free_port
+from benchmarks.rig.process import Process
 
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 

@@ -16,7 +16,8 @@ from typing import Self
 
 import psycopg
 
-from benchmarks.rig.process import NotReadyError, free_port, kill_family
+from benchmarks.rig.ports import free_port
+from benchmarks.rig.process import NotReadyError, kill_family
 
 BACK_WITHIN = 60.0
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,41 +18,6 @@ POLL = 0.02
 
 class NotReadyError(RuntimeError):
     """A process ended, or did not become ready in time; the message ends with its last log lines."""
-
-
-#: Ports that the system gives to nobody by itself: who asks again and again for one of its own choice, before anybody
-#: listens there, sooner or later meets itself (a TCP connection from a port to the same port).
-PORTS = range(10_000, 19_000)
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
-    """A port nobody is bound to at this instant, for both UDP and TCP when `kind` is a datagram socket."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket(socket.AF_INET, kind) as first, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as second:
-            try:
-                first.bind((host, port))
-                if kind is socket.SOCK_DGRAM:
-                    second.bind((host, port))
-            except OSError:
-                continue
-            return port
-
-
-def free_pair() -> int:
-    """A port that nobody is bound to, and the next one neither: baresip takes that, too, for TLS."""
-    while True:
-        port = free_port()
-        with (
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as second,
-        ):
-            try:
-                first.bind(("127.0.0.1", port + 1))
-                second.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 def until(ready: Callable[[], bool], seconds: float, what: str) -> float:

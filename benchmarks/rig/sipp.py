@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.rig.process import Process, free_port
+from benchmarks.rig.ports import free_port, free_ports
+from benchmarks.rig.process import Process
 
 LOGGED = 6  # EVENT CALL-ID NUMBER DATE TIME EPOCH
 _ERROR = re.compile(r"^(\d{4}-\d\d-\d\d[T\s]\S+\s+\S+:\s*)(?P<text>.*)$")
@@ -42,7 +43,7 @@ class Sipp:
         self.name = name
         self.transport = transport
         self.port = port or free_port()
-        self.media_port = free_port()
+        self.media_port = free_ports(4)  # it binds the one after the next, too, for video
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.xml"
         path.write_text(scenario)

@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port
 
 HOST = "127.0.0.1"
 CALLEE = Path(__file__).with_name("uas.xml")

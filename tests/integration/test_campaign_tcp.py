@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.name_server import NameServer
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port
 from benchmarks.rig.scenario import CarrierSettings, carrier
 from benchmarks.rig.sipp import Sipp
 

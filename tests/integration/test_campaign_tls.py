@@ -13,7 +13,7 @@ import pytest
 from benchmarks.rig.authority import Authority
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.kamailio import Kamailio
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port
 from benchmarks.rig.scenario import CarrierSettings, carrier
 from benchmarks.rig.sipp import Sipp
 

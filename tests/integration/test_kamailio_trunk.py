@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.kamailio import Kamailio
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port
 from dialer.sip import (
     Answered,
     Credentials,

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.rig.baresip import Baresip
 from benchmarks.rig.kamailio import Kamailio
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port, free_ports
 from dialer.commands import COMMAND
 from dialer.config.load import load
 from dialer.daemon_parts import Parts, open_parts
@@ -53,7 +53,7 @@ CONFIG = """
 
 def run(folder: Path, play: Callable[[Parts, int], Awaitable[None]], **keys: Any) -> None:
     """The daemon's parts, opened and running, for `play(parts, sip port)`; then closed in order."""
-    sip, media = free_port(), free_port() // 2 * 2
+    sip, media = free_port(), free_ports(42)
     keys = {"trunk": "", "agent": 'phone = "sip:ana@127.0.0.1:9"', "carrier": free_port(), **keys}
     text = textwrap.dedent(CONFIG).format(folder=folder, sip=sip, media=media, media_end=media + 40, **keys)
     path = folder / "campaign.toml"

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.rig.authority import Authority
 from benchmarks.rig.kamailio import Kamailio
 from benchmarks.rig.name_server import NameServer
-from benchmarks.rig.process import free_port
+from benchmarks.rig.ports import free_port
 from dialer.locate import Locator, Place
 from dialer.sip import (
     Answered,

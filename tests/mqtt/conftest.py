@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.ports import free_port
 from dialer.commands import Command, CommandError
 from dialer.mqtt import OutboxItem
 
@@ -22,9 +23,7 @@ class Broker:
     """Mosquitto, to be killed and brought back."""
 
     def __init__(self, program: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port(socket.SOCK_STREAM)
         self._program = program
         self._config = folder / "mosquitto.conf"
         self._log = folder / "mosquitto.log"
