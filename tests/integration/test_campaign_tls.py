@@ -14,8 +14,9 @@ from benchmarks.rig.authority import Authority
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.kamailio import Kamailio
 from benchmarks.rig.ports import free_port
+from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings, carrier
-from benchmarks.rig.sipp import Sipp
+from benchmarks.rig.sipp import CallStory, Sipp
 
 pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
@@ -86,13 +87,16 @@ def test_a_campaign_through_a_tls_trunk(
     assert "congestion" not in outcomes
     states = Counter(agent["state"] for agent in daemon.status()["agents"])
     assert states == {"available": 5}
+
+    def hung_up() -> list[CallStory]:
+        return [story for story in floor.calls() if "BYE_SENT" in story.events]
+
+    # customers who hung up first were heard: their BYE came back through the edge, over TLS, and was answered
+    until(lambda: all(story.over for story in hung_up()), 10.0, "the dialer has answered their BYE")
     assert daemon.stop() == 0
     faults = [record for record in daemon.log() if record.get("level") in ("error", "critical") or "raw" in record]
     assert faults == []
     assert exchange.errors() == []
     stories = floor.calls()
     assert len(stories) == len(floor.store.attempts())
-    # customers who hung up first were heard: their BYE came back through the edge, over TLS, and was answered
-    hung_up = [story for story in stories if "BYE_SENT" in story.events]
-    assert len(hung_up) > 3
-    assert all(story.over for story in hung_up)
+    assert len(hung_up()) > 3
