@@ -182,9 +182,9 @@ class Air:
                 continue
             self._open_answers -= result
             self._open_trials -= 1.0
-            self.level.observe(result)
+            self.level.observe(result, trial.placed_at)
             if trial.segment is not None:
-                self._segment(trial.segment).observe(result)
+                self._segment(trial.segment).observe(result, trial.placed_at)
 
     def _segment(self, segment: Segment) -> Level:
         level = self.segments.get(segment)
