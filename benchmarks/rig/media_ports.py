@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from benchmarks.rig.ports import lock
+from benchmarks.rig.ports import is_free, lock
 
 #: Neither among the ports that the system gives out, nor the peers', nor those that a daemon takes by default: one with
 #: a config of its own may start on this machine at any moment, and asks for no lock.
@@ -41,14 +41,7 @@ class MediaPorts:
                     return
 
     def _free(self) -> bool:
-        with ExitStack() as stack:
-            for port in range(self.first, self.last + 1):
-                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    return False
-        return True
+        return all(is_free(port, socket.SOCK_DGRAM) for port in range(self.first, self.last + 1))
 
     def release(self) -> None:
         """Others may take them."""

@@ -48,7 +48,7 @@ class _Block:
             if self._next + count > BLOCK:
                 self._next = 0
             first = self._ports[self._next]
-            if all(_free(port, kind) for port in range(first, first + count) for kind in kinds):
+            if all(is_free(port, kind) for port in range(first, first + count) for kind in kinds):
                 self._next += count
                 return first
             self._next += 1
@@ -85,7 +85,8 @@ def lock(stack: ExitStack, block: int) -> bool:
     return True
 
 
-def _free(port: int, kind: socket.SocketKind) -> bool:
+def is_free(port: int, kind: socket.SocketKind) -> bool:
+    """Whether nobody is bound to it at this instant."""
     with socket.socket(socket.AF_INET, kind) as probe:
         try:
             probe.bind((HOST, port))
