@@ -96,6 +96,11 @@ _REINVITED = (
     '<recv request="INVITE" crlf="true"><action>\n'
     '<log message="REINVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n'
 )
+#: A BYE that crossed ours, likewise: the answer to ours may be right behind it.
+_BYE_CROSSED = (
+    '<recv request="BYE" optional="true" next="51"><action>\n'
+    '<log message="BYE_CROSSED [call_id] [$number] [timestamp]"/>\n</action></recv>\n'
+)
 OPTIONS_LABEL = "90"
 STRAY_ACK = "60"
 
@@ -205,17 +210,19 @@ def carrier(settings: CarrierSettings) -> str:
             _set("ended"),
             _log("BYE_SENT"),
             BYE,
-            '<label id="50"/>\n<recv request="BYE" optional="true" next="51"/>\n',
+            # The answer to it may come while this end answers what crossed it, and SIPp aborts a call for that
+            '<recv response="481" optional="global" next="97"/>\n<recv response="200" optional="global" next="99"/>\n',
+            '<label id="50"/>\n',
+            _BYE_CROSSED,
             '<recv request="INVITE" optional="true" next="52"/>\n<recv request="ACK" optional="true" next="50"/>\n',
-            '<recv response="481" optional="true" next="97"/>\n<recv response="200" next="99"/>\n',
+            '<recv request="NEVER"/>\n',
             '<label id="51"/>\n',
-            _log("BYE_CROSSED"),
             _send("200 OK"),
-            # The dialer's own BYE has ended the call. Its 200 to ours may have come in the instant between SIPp's
-            # receiving and sending, which loses it, and a BYE that was crossed is not said again: wait for it, briefly.
-            '<label id="53"/>\n<recv request="BYE" optional="true" next="51"/>\n',
-            '<recv request="ACK" optional="true" next="53"/>\n<recv response="481" optional="true" next="97"/>\n',
-            '<recv response="200" timeout="4000" ontimeout="99" next="99"/>\n',
+            # The dialer's own BYE has ended the call; its answer to ours, not said again, is waited for briefly
+            '<label id="53"/>\n',
+            _BYE_CROSSED,
+            '<recv request="ACK" optional="true" next="53"/>\n',
+            '<recv request="NEVER" timeout="4000" ontimeout="99"/>\n',
             '<label id="52"/>\n',
             _send("481 Call/Transaction Does Not Exist", attributes=RETRANS),
             '<recv request="ACK" next="50"/>\n',

@@ -68,10 +68,10 @@ class Sipp:
         return f"127.0.0.1:{self.port}"
 
     def _bound(self) -> bool:
-        wanted = f":{self.port:04X} "
-        return any(
-            wanted in line.split(" rem", 1)[0] for line in Path(f"/proc/net/{self.transport}").read_text().splitlines()
-        )
+        """As the kernel's table of sockets says; state 0A is a TCP socket that listens, and no connection over."""
+        states = {"0A"} if self.transport == "tcp" else {"07"}
+        rows = (line.split() for line in Path(f"/proc/net/{self.transport}").read_text().splitlines()[1:])
+        return any(row[1].endswith(f":{self.port:04X}") and row[3] in states for row in rows)
 
     def calls(self) -> Iterator[CallLine]:
         """The call log so far, in order."""
@@ -123,10 +123,8 @@ class CallStory:
 
     @property
     def over(self) -> bool:
-        """Whether the call has ended at the carrier, with its last message acknowledged; or both ends have said BYE.
-        (SIPp aborts a call when the 200 to its own BYE comes while it answers the one that crossed it.)
-        """
-        return "END" in self.events or "BYE_CROSSED" in self.events
+        """Whether the call has ended at the carrier, with its last message acknowledged."""
+        return "END" in self.events
 
     @property
     def rings_no_more(self) -> bool:

@@ -47,6 +47,16 @@ class Caller:
             if text.startswith(start) and re.search(rf"^CSeq: {cseq}\r$", text, re.MULTILINE):
                 return text
 
+    def answers(self, bye: str) -> None:
+        """200 to the peer's BYE."""
+        kept = "".join(line + "\r\n" for line in bye.split("\r\n") if re.match("(Via|From|To|Call-ID):", line))
+        answer = f"SIP/2.0 200 OK\r\n{kept}CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
+        self.sock.sendto(answer.encode(), ("127.0.0.1", self.sipp.port))
+
+    def wait_ended(self) -> None:
+        """Until the peer's log has the end of the call."""
+        self.sipp.process.wait_ready(lambda: any(line.event == "END" for line in self.sipp.calls()), 10.0, "it ended")
+
     def answered(self, number: int) -> None:
         self.to = re.search(r"^To: (.*)\r$", self.hears("SIP/2.0 200", f"{number} INVITE"), re.MULTILINE)[1]  # type: ignore[index]
 
@@ -74,12 +84,21 @@ def test_an_ack_of_a_repeated_answer_behind_a_reinvite_does_not_lose_the_carrier
     call.answered(2)
     call.send("ACK", 1, "b")
     call.send("ACK", 2, "d")
-    bye = call.hears("BYE", "1 BYE")
-    vias = "".join(line + "\r\n" for line in bye.split("\r\n") if line.startswith(("Via:", "From:", "To:", "Call-ID:")))
-    answer = f"SIP/2.0 200 OK\r\n{vias}CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n"
-    call.sock.sendto(answer.encode(), ("127.0.0.1", call.sipp.port))
-    call.sipp.process.wait_ready(lambda: any(line.event == "END" for line in call.sipp.calls()), 10.0, "the call ended")
+    call.answers(call.hears("BYE", "1 BYE"))
+    call.wait_ended()
     call.send("ACK", 2, "d")  # and one more, when all is over
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+@pytest.mark.parametrize("call", [carrier(ALL_ANSWER)], indirect=True)
+def test_what_crosses_the_carriers_bye_does_not_lose_it_the_answer(call, method):
+    call.send("INVITE", 1, "a")
+    call.answered(1)
+    call.send("ACK", 1, "b")
+    bye = call.hears("BYE", "1 BYE")
+    call.send(method, 2, "c")
+    call.answers(bye)
+    call.wait_ended()
 
 
 @pytest.mark.parametrize("call", [agent()], indirect=True)
