@@ -115,7 +115,7 @@ class Lifetime:
         """What comes before BYE; a mere lifetime has nothing to settle."""
 
     def _on_bye_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        if response.status >= 400 and self.digest.accept(response):
+        if response.status >= 400 and self.state == "ending" and self.digest.accept(response):
             self.send_bye(now)
         else:
             self.fire("bye_done", now)

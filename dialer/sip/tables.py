@@ -211,13 +211,14 @@ LEG: Table = {
         "ack": ("ending", ()),
         "no_ack": ("ending", ()),
         "bye_done": ("ended", ("end",)),
-        "remote_bye": ("ending", ()),  # both sides hung up at once: each BYE gets its 200
+        "remote_bye": ("ended", ("end",)),  # both hung up at once (RFC 3261 15.1.1)
         "gone": ("ending", ()),
         "died": ("ending", ()),
     },
     "ended": {
         "ack": ("ended", ()),
         "no_ack": ("ended", ()),
+        "bye_done": ("ended", ()),
     },
 }
 

@@ -577,6 +577,24 @@ def test_rfc3261_15_both_hang_up_at_once(link: Any) -> None:
     assert link.events == {A: [Ended(leg, "local")], B: [Ended(leg, "local")]}
 
 
+@pytest.mark.parametrize(
+    "status", ["200 OK", "481 Call/Transaction Does Not Exist", "407 Proxy Authentication Required", ""]
+)
+def test_rfc3261_15_1_1_once_both_have_hung_up_nobody_waits_for_the_answer_to_our_bye(status: str) -> None:
+    peer = Peer(credentials=Credentials("u", "p"))
+    peer.up()
+    peer.endpoint.bye(peer.leg, 0.0)
+    [bye] = peer.sent()
+    [answer] = peer.request("BYE", 1)
+    assert start(answer) == "SIP/2.0 200 OK"
+    assert peer.events() == [Ended(peer.leg, "local")]
+    if status:
+        assert peer.reply(bye, status, lines='Proxy-Authenticate: Digest realm="r", nonce="n"\r\n') == []
+    peer.wait(64.0)
+    assert peer.events() == []
+    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
 def test_rfc3261_15_the_callee_waits_with_bye_for_the_ack(link: Any) -> None:
     leg = link.call()
     link.run(0.1)
