@@ -64,16 +64,23 @@ def _send(
     return f"<send{attributes}><![CDATA[\n{text}\n]]></send>\n"
 
 
-def _log(event: str) -> str:
-    return f'<nop><action><log message="{event} [call_id] [$number] [timestamp]"/></action></nop>\n'
+def _action(event: str, *names: str) -> str:
+    """Log the event and set the names, in no time at all."""
+    sets = "".join(f'<assign assign_to="{name}" value="1"/>' for name in names)
+    return f'<action>\n<log message="{event} [call_id] [$number] [timestamp]"/>{sets}\n</action>'
+
+
+def _log(event: str, *names: str) -> str:
+    """A step that does so."""
+    return f"<nop>{_action(event, *names)}</nop>\n"
 
 
 def _pause(span: tuple[float, float]) -> str:
     return f'<pause distribution="uniform" min="{span[0] * 1000:.0f}" max="{span[1] * 1000:.0f}"/>\n'
 
 
-def _set(*names: str) -> str:
-    return "<nop><action>" + "".join(f'<assign assign_to="{name}" value="1"/>' for name in names) + "</action></nop>\n"
+def _set(name: str) -> str:
+    return f'<nop><action><assign assign_to="{name}" value="1"/></action></nop>\n'
 
 
 TAG = ";tag=[pid]c[call_number]"
@@ -91,16 +98,12 @@ Content-Length: 0
 
 ]]></send>
 """
-#: A re-INVITE that is answered without a step between: SIPp makes each step of a scenario at its next millisecond.
-_REINVITED = (
-    '<recv request="INVITE" crlf="true"><action>\n'
-    '<log message="REINVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n'
-)
-#: A BYE that crossed ours, likewise: the answer to ours may be right behind it.
-_BYE_CROSSED = (
-    '<recv request="BYE" optional="true" next="51"><action>\n'
-    '<log message="BYE_CROSSED [call_id] [$number] [timestamp]"/>\n</action></recv>\n'
-)
+# SIPp makes each step of a scenario at its next millisecond; what is done on receiving needs none, and what the same
+# read brings right behind is not taken between them.
+_REINVITED = f'<recv request="INVITE" crlf="true">{_action("REINVITE")}</recv>\n'
+_BYE = f'<recv request="BYE" optional="{{}}" next="30">{_action("BYE", "ended", "theirs")}</recv>\n'
+_BYE_CROSSED = f'<recv request="BYE" optional="true" next="51">{_action("BYE_CROSSED")}</recv>\n'
+_BYE_ANSWERED = f'<recv response="200" optional="global" next="98">{_action("END", "over")}</recv>\n'
 OPTIONS_LABEL = "90"
 STRAY_ACK = "60"
 
@@ -118,7 +121,7 @@ def _answer_invite(line: str, body: str) -> str:
 def _await_ack(then: str, *, cancel: str, again: str) -> str:
     """Wait for the ACK of what was just sent with repetitions; see the top for why the others stand beside it."""
     return (
-        f'<recv request="CANCEL" optional="true" next="{cancel}"/>\n<recv request="BYE" optional="true" next="30"/>\n'
+        f'<recv request="CANCEL" optional="true" next="{cancel}"/>\n{_BYE.format("true")}'
         f'<recv request="INVITE" optional="true" next="{again}"/>\n'
         f'<recv request="ACK" crlf="true" next="{then}"/>\n'
     )
@@ -141,8 +144,7 @@ def carrier(settings: CarrierSettings) -> str:
     def refuse(label: str, line: str, event: str, extra: str = "") -> str:
         return (
             f'<label id="{label}"/>\n'
-            + _set("final")
-            + _log(event)
+            + _log(event, "final")
             + _send(line, tag=TAG, extra=extra, attributes=RETRANS)
             + f'<recv request="CANCEL" optional="true" next="c{label}"/>\n'
             + f'<recv request="INVITE" optional="true" next="{label}"/>\n<recv request="ACK" next="99"/>\n'
@@ -171,11 +173,14 @@ def carrier(settings: CarrierSettings) -> str:
             '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
             _send("100 Trying"),
             '<nop next="7"/>\n',
-            # these may come at any time
+            BYE,  # never sent: SIPp takes an answer only to what stands above it in the file
+            # These may come at any time. An answer to our BYE that found nobody waiting would cost the call.
             '<recv request="CANCEL" optional="global" next="20"/>\n',
-            '<recv request="BYE" optional="global" next="30"/>\n',
+            _BYE.format("global"),
             '<recv request="INVITE" optional="global" next="40"/>\n',
             f'<recv request="ACK" optional="global" next="{STRAY_ACK}"/>\n',
+            _BYE_ANSWERED,
+            '<recv response="481" optional="global" next="97"/>\n',
             '<recv request="NEVER"/>\n',
             '<label id="7"/>\n',
             '<nop><action><sample assign_to="r" distribution="uniform" min="0" max="100"/>',
@@ -193,8 +198,7 @@ def carrier(settings: CarrierSettings) -> str:
             # answered
             '<label id="15"/>\n',
             _pause(settings.ring),
-            _set("final", "answered"),
-            _log("ANSWER"),
+            _log("ANSWER", "final", "answered"),
             '<label id="19"/>\n',
             _send("200 OK", tag=TAG, sdp=_sdp("carrier", 1), attributes=RETRANS),
             _await_ack("6", cancel="22", again="19"),
@@ -202,20 +206,21 @@ def carrier(settings: CarrierSettings) -> str:
             '<label id="22"/>\n',
             _log("CANCEL"),
             _log("CANCEL_LATE"),
+            '<label id="25"/>\n',
             _send("200 OK", tag=TAG),
             _answer_invite("200 OK", _sdp("carrier", 1)),
             _await_ack("6", cancel="22", again="19"),
             '<label id="6"/>\n',
+            _set("acked"),
             _pause(settings.hold),
-            _set("ended"),
-            _log("BYE_SENT"),
+            _log("BYE_SENT", "ended"),
+            '<label id="61"/>\n',
             BYE,
-            # The answer to it may come while this end answers what crossed it, and SIPp aborts a call for that
-            '<recv response="481" optional="global" next="97"/>\n<recv response="200" optional="global" next="99"/>\n',
             '<label id="50"/>\n',
             _BYE_CROSSED,
-            '<recv request="INVITE" optional="true" next="52"/>\n<recv request="ACK" optional="true" next="50"/>\n',
-            '<recv request="NEVER"/>\n',
+            '<recv request="INVITE" optional="true" next="52">'
+            '<action><assign assign_to="said" value="1"/></action></recv>\n',
+            '<recv request="ACK" optional="true" next="50"/>\n<recv request="NEVER"/>\n',
             '<label id="51"/>\n',
             _send("200 OK"),
             # The dialer's own BYE has ended the call; its answer to ours, not said again, is waited for briefly
@@ -225,22 +230,26 @@ def carrier(settings: CarrierSettings) -> str:
             '<recv request="NEVER" timeout="4000" ontimeout="99"/>\n',
             '<label id="52"/>\n',
             _send("481 Call/Transaction Does Not Exist", attributes=RETRANS),
-            '<recv request="ACK" next="50"/>\n',
+            '<recv request="ACK" next="62"/>\n',
+            # a re-INVITE that came before our BYE was said must not make us forget to say it
+            '<label id="62"/>\n',
+            branch("50", "said"),
+            '<nop next="61"/>\n',
             # CANCEL
             '<label id="20"/>\n',
             _log("CANCEL"),
             branch("21", "final"),
             _send("200 OK", tag=TAG),
-            _set("final"),
-            _log("CANCELLED"),
+            _log("CANCELLED", "final"),
             _answer_invite("487 Request Terminated", EMPTY),
             '<recv request="CANCEL" optional="true" next="24"/>\n<recv request="ACK" next="99"/>\n',
             # it crossed our final response, which SIPp repeats until the ACK, sending nothing else meanwhile
             '<label id="21"/>\n',
             _log("CANCEL_LATE"),
+            branch("26", "acked"),
             branch("25", "answered"),
             '<recv request="ACK" timeout="2000" ontimeout="99" next="99"/>\n',
-            '<label id="25"/>\n',
+            '<label id="26"/>\n',
             _send("200 OK", tag=TAG),
             '<nop next="6"/>\n',
             '<label id="24"/>\n',
@@ -248,10 +257,6 @@ def carrier(settings: CarrierSettings) -> str:
             '<recv request="ACK" next="99"/>\n',
             # BYE from the dialer
             '<label id="30"/>\n',
-            _log("BYE"),
-            branch("31", "ended"),
-            _set("ended"),
-            '<label id="31"/>\n',
             _send("200 OK"),
             '<nop next="99"/>\n',
             # re-INVITE
@@ -285,14 +290,14 @@ def carrier(settings: CarrierSettings) -> str:
             # the ACK of an answer that was repeated, when the repetition's own comes late
             f'<label id="{STRAY_ACK}"/>\n',
             branch("98", "over"),
-            branch("50", "ended"),
+            branch("99", "theirs"),
+            branch("62", "ended"),
             branch("6", "answered"),
             '<nop next="98"/>\n',
             '<label id="97"/>\n',
             _log("BYE_UNKNOWN"),
             '<label id="99"/>\n',
-            _log("END"),
-            _set("over"),
+            _log("END", "over"),
             '<label id="98"/>\n',
             '<timewait milliseconds="1000"/>\n<Reference variables="line,r,isbusy"/>\n</scenario>\n',
         ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ ALL_ANSWER = CarrierSettings(
 )
 
 
+HASTY = replace(ALL_ANSWER, hold=(0.05, 0.05))
+
+
 class Caller:
-    """One call by hand, message by message."""
+    """Calls by hand, message by message, one after the other."""
 
     def __init__(self, sipp: Sipp) -> None:
         self.sipp = sipp
@@ -29,23 +33,40 @@ class Caller:
         self.sock.settimeout(20.0)
         self.sock.bind(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self.sock.getsockname()[1]}"
+        self.begin("late")
+
+    def begin(self, call_id: str) -> None:
+        """Another call."""
+        self.call_id = call_id
         self.to = "<sip:1@127.0.0.1>"
 
     def send(self, method: str, number: int, branch: str) -> None:
         text = (
-            f"{method} sip:1@{self.sipp.address} SIP/2.0\r\nVia: SIP/2.0/UDP {self.host};branch=z9hG4bK{branch}\r\n"
-            f"From: <sip:me@127.0.0.1>;tag=1\r\nTo: {self.to}\r\nCall-ID: late@{self.host}\r\n"
+            f"{method} sip:1@{self.sipp.address} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {self.host};branch=z9hG4bK{branch}-{self.call_id}\r\n"
+            f"From: <sip:me@127.0.0.1>;tag=1\r\nTo: {self.to}\r\nCall-ID: {self.call_id}\r\n"
             f"CSeq: {number} {method}\r\n"
             f"Contact: <sip:me@{self.host}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         )
         self.sock.sendto(text.encode(), ("127.0.0.1", self.sipp.port))
 
     def hears(self, start: str, cseq: str) -> str:
-        """The next message that begins with `start` and has that CSeq; others are overlooked."""
+        """The next message of the call that begins with `start` and has that CSeq; others are overlooked."""
+        wanted = {f"CSeq: {cseq}", f"Call-ID: {self.call_id}"}
         while True:
             text = self.sock.recv(65535).decode()
-            if text.startswith(start) and re.search(rf"^CSeq: {cseq}\r$", text, re.MULTILINE):
+            if text.startswith(start) and wanted <= set(text.split("\r\n")):
                 return text
+
+    def hears_soon(self, start: str, cseq: str, seconds: float) -> str | None:
+        """As `hears`, or None when nothing of the kind came by then."""
+        self.sock.settimeout(seconds)
+        try:
+            return self.hears(start, cseq)
+        except TimeoutError:
+            return None
+        finally:
+            self.sock.settimeout(20.0)
 
     def answers(self, bye: str) -> None:
         """200 to the peer's BYE."""
@@ -55,7 +76,10 @@ class Caller:
 
     def wait_ended(self) -> None:
         """Until the peer's log has the end of the call."""
-        self.sipp.process.wait_ready(lambda: any(line.event == "END" for line in self.sipp.calls()), 10.0, "it ended")
+        self.sipp.process.wait_ready(lambda: self._logged("END"), 10.0, f"{self.call_id} ended")
+
+    def _logged(self, event: str) -> bool:
+        return any(line.event == event and line.call_id == self.call_id for line in self.sipp.calls())
 
     def answered(self, number: int) -> None:
         self.to = re.search(r"^To: (.*)\r$", self.hears("SIP/2.0 200", f"{number} INVITE"), re.MULTILINE)[1]  # type: ignore[index]
@@ -115,3 +139,21 @@ def test_an_ack_of_a_repeated_answer_behind_a_reinvite_does_not_lose_the_agents_
     call.send("ACK", 3, "f")
     call.send("BYE", 4, "g")
     call.hears("SIP/2.0 200", "4 BYE")
+
+
+@pytest.mark.parametrize("call", [carrier(HASTY)], indirect=True)
+def test_a_reinvite_at_the_instant_of_the_carriers_bye_does_not_make_it_forget_to_say_it(call):
+    for number in range(40):
+        call.begin(f"at-once-{number}")
+        call.send("INVITE", 1, "a")
+        call.answered(1)
+        call.send("ACK", 1, "b")
+        early = call.hears_soon("BYE", "1 BYE", 0.046 + 0.0002 * number)
+        call.send("INVITE", 2, "c")
+        if early:
+            call.answers(early)
+            continue
+        if call.hears_soon("SIP/2.0 ", "2 INVITE", 0.05):
+            call.send("ACK", 2, "c")
+        call.answers(call.hears("BYE", "1 BYE"))
+        call.wait_ended()
