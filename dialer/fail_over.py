@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
@@ -103,5 +102,5 @@ class FailOver:
             large_over_tcp=reserve.table.large_over_tcp,
         )
         caller = caller_id(self.campaign.table, reserve.table, call.number, self.services.from_host)
-        call.plan = replace(call.plan, headers=caller.headers)
+        call.plan = call.plan._replace(headers=caller.headers)
         self.outcomes.note_retargeted(call, lambda: self.send(call))

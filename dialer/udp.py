@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from dialer.peer_sockets import PeerSocket, PeerSockets
 from dialer.sip import Credentials, Destination, Endpoint, EndpointConfig, Event, InvitePlan
 
 __all__ = ["UdpEndpoint", "bound_socket"]
@@ -85,6 +86,8 @@ class UdpEndpoint:
         self.plan_invite, self.retarget = self.endpoint.plan_invite, self.endpoint.retarget
         self.has, self.heard, self.offered = self.endpoint.has, self.endpoint.heard, self.endpoint.offered
         self.dialog = self.endpoint.dialog
+        self._peers = PeerSockets(sock, self._loop, self._readable, self._drained, self.errors)
+        self._sends = self._peers.sends
         self._loop.add_reader(sock.fileno(), self._readable)
 
     @classmethod
@@ -137,6 +140,7 @@ class UdpEndpoint:
             return
         self._closed = True
         self._loop.remove_reader(self._sock.fileno())
+        self._peers.close()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -144,26 +148,40 @@ class UdpEndpoint:
 
     # The loop's callbacks
 
-    def _readable(self) -> None:
+    def _readable(self, peer: PeerSocket | None = None) -> None:
         """One datagram, or all that wait when many come: to ask an empty socket costs an exception, on an idle
         processor as much as to read a datagram.
         """
         now = self._clock()
         for _ in range(self._most):
             try:
-                data, addr = self._sock.recvfrom(_LARGEST)
+                if peer is None:
+                    data, sender = self._sock.recvfrom(_LARGEST)
+                    addr = sender[:2]
+                elif (settled := peer.address) is None:
+                    data, addr = peer.read()
+                else:
+                    data, addr = peer.sock.recv(_LARGEST), settled
+                    peer.used = True
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:  # an ICMP error of an earlier datagram, such as ECONNREFUSED
                 self._count("recv", error)
                 continue
             self._read += 1
-            self.endpoint.receive(data, addr[:2], now)
+            self.endpoint.receive(data, addr, now)
         if self._read >= _SAMPLE:
             self._most = _BATCH if now - self._sampled_at < _BUSY else 1
             self._read = 0
             self._sampled_at = now
         self._flush()
+
+    def _drained(self, data: bytes, addr: Destination) -> None:
+        """What a connected socket held when it was settled or closed. `on_event`, which may raise or close us, is told
+        when that is done.
+        """
+        self.endpoint.receive(data, addr, self._clock())
+        self._loop.call_soon(self._flush)
 
     def _due(self) -> None:
         self._timer = None
@@ -202,10 +220,28 @@ class UdpEndpoint:
 
     def _send(self) -> None:
         for data, addr in self.endpoint.datagrams_to_send():
+            send = self._sends.get(addr)
+            try:
+                if send is not None:
+                    send(data)
+                else:
+                    self._sock.sendto(data, addr)
+                    self._peers.sent(addr)
+            except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
+                self._unsent(error, data, addr)
+
+    def _unsent(self, error: OSError, data: bytes, addr: Destination) -> None:
+        """A connected socket says that an earlier datagram was refused (ICMP), and sends nothing: the datagram goes
+        over the main one. A connection that fails otherwise is given up: routes and addresses change.
+        """
+        self._count("send", error)
+        if addr in self._sends and not isinstance(error, BlockingIOError):
+            if not isinstance(error, ConnectionRefusedError):
+                self._loop.call_soon(self._peers.drop, addr)  # what it holds is read outside of this sending
             try:
                 self._sock.sendto(data, addr)
-            except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
-                self._count("send", error)
+            except OSError as again:
+                self._count("send", again)
 
     def _count(self, what: str, error: OSError) -> None:
         self.errors[f"{what}_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1

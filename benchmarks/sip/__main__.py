@@ -3,7 +3,8 @@
     python -m benchmarks.sip                       # 500 and 1,000 calls/s, 10 s each
     python -m benchmarks.sip --tcp --rate 500      # over one TCP connection
     python -m benchmarks.sip --rate 1000 --seconds 60 --json
-    python -m benchmarks.sip --stacks              # beside other Python stacks, 200 calls/s, medians of 5
+    python -m benchmarks.sip --stacks              # beside other Python stacks at the same moment, 200 calls/s
+    python -m benchmarks.sip --stacks --in-turns   # the same, one after the other
 
 A ratio is all that carries over to another machine.
 SIPp's set-up times are whole milliseconds. Exit status 1 if a call of ours failed.
@@ -21,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,27 +78,40 @@ def sipp_uac(sipp: str, folder: Path, port: int, rate: float, calls: int, *more:
     }
 
 
-def python_stack(module: str, port: int, rate: float, calls: int) -> dict[str, Any] | None:
-    """The caller made with another stack, or with none (`floor`); None when it is not installed."""
-    if module != "floor" and importlib.util.find_spec(module) is None:
-        return None
-    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.sip.{module}_client", str(port)]
-    command += ["--rate", str(rate), "--calls", str(calls)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+def caller(who: str, port: int, rate: float, calls: int, *more: str) -> list[str]:
+    """The command of a caller: ours, another stack's, or that without any (`floor`)."""
+    module = "client" if who == "ours" else f"{who}_client"
+    command = [sys.executable, "-W", "ignore", "-m", f"benchmarks.sip.{module}", str(port)]
+    return [*command, "--rate", str(rate), "--calls", str(calls), *more]
 
 
-def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -> int:
-    """Ours beside the other Python stacks, in turns, so that a busy moment hits all alike."""
+def at_once(sipp: str, callers: Sequence[str], rate: float, calls: int) -> dict[str, dict[str, Any]]:
+    """Each caller against a callee of its own, all at the same moment."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as open_:
+        ports = {who: open_.enter_context(uas(sipp, Path(name), "-sf", str(CALLEE))) for who in callers}
+        running = {
+            who: subprocess.Popen(
+                caller(who, port, rate, calls), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            for who, port in ports.items()
+        }
+        told = {who: process.communicate()[0] for who, process in running.items()}
+    return {who: json.loads(text) for who, text in told.items()}
+
+
+def stacks(sipp: str, rate: float, seconds: float, rounds: int, in_turns: bool, as_json: bool) -> int:
+    """Ours beside the other Python stacks, all at the same moment, so that all have the very same machine: its clock
+    and what else runs change within seconds. `in_turns`: each has the machine for itself, and finds it idle.
+    """
     calls = int(rate * seconds)
-    found: dict[str, list[dict[str, Any]]] = {"ours": [], "floor": [], **{module: [] for module in STACKS}}
-    for _ in range(rounds):
-        for who, runs in found.items():
-            with tempfile.TemporaryDirectory() as name, uas(sipp, Path(name), "-sf", str(CALLEE)) as port:
-                run = ours(port, rate, calls, False, False) if who == "ours" else python_stack(who, port, rate, calls)
-            if run is not None:
-                runs.append(run)
+    callers = ["ours", "floor", *(module for module in STACKS if importlib.util.find_spec(module) is not None)]
+    found: dict[str, list[dict[str, Any]]] = {who: [] for who in callers}
+    for turn in range(rounds):
+        first = turn % len(callers)
+        order = callers[first:] + callers[:first]
+        for group in [[who] for who in callers] if in_turns else [order]:
+            for who, run in at_once(sipp, group, rate, calls).items():
+                found[who].append(run)
     rows = {
         who: {
             "cpu_us_per_call": median(run["cpu_us_per_call"] for run in runs),
@@ -110,13 +124,14 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -
             ),
         }
         for who, runs in found.items()
-        if runs
     }
     if as_json:
-        json.dump({"rate": rate, "calls": calls, "rounds": rounds, "stacks": rows}, sys.stdout, indent=1)
+        head = {"rate": rate, "calls": calls, "rounds": rounds, "in_turns": in_turns}
+        json.dump({**head, "stacks": rows}, sys.stdout, indent=1)
         print()
     else:
-        print(f"{rate:.0f} calls/s, medians of {rounds} runs of {calls} calls")
+        how = "in turns" if in_turns else "all at the same moment"
+        print(f"{rate:.0f} calls/s, {how}, medians of {rounds} runs of {calls} calls")
         for who, row in rows.items():
             print(
                 f"{who:>9} {row['cpu_us_per_call']:8.0f} us/call  {row['times_ours']:5.2f} x ours  "
@@ -130,11 +145,8 @@ def stacks(sipp: str, rate: float, seconds: float, rounds: int, as_json: bool) -
 
 def ours(port: int, rate: float, calls: int, plain: bool, tcp: bool) -> dict[str, Any]:
     """Our caller in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.sip.client", str(port), "--rate", str(rate), "--calls", str(calls)]
-    if plain:
-        command.append("--asyncio")
-    if tcp:
-        command.append("--tcp")
+    more = [*(["--asyncio"] if plain else []), *(["--tcp"] if tcp else [])]
+    command = caller("ours", port, rate, calls, *more)
     result: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return result
 
@@ -147,6 +159,7 @@ def main() -> int:
     parser.add_argument("--asyncio", action="store_true", help="the standard loop instead of uvloop")
     parser.add_argument("--tcp", action="store_true", help="over one TCP connection instead of UDP")
     parser.add_argument("--stacks", action="store_true", help="beside other Python stacks instead of SIPp, 200 calls/s")
+    parser.add_argument("--in-turns", action="store_true", help="with --stacks: one after the other")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each stack, for their median")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
@@ -155,7 +168,9 @@ def main() -> int:
         print("sipp is not installed: apt-get install --no-install-recommends sip-tester", file=sys.stderr)
         return 2
     if options.stacks:
-        return stacks(sipp, (options.rate or [200.0])[0], options.seconds, options.rounds, options.json)
+        return stacks(
+            sipp, (options.rate or [200.0])[0], options.seconds, options.rounds, options.in_turns, options.json
+        )
     results = []
     for rate in options.rate or [500.0, 1000.0]:
         calls = int(rate * options.seconds)

@@ -131,8 +131,7 @@ class MediaServer:
         self._bind(message, self._clock() + _BIND_WITHIN)
 
     def _bind(self, message: Open, until: float) -> None:
-        """Bind what is not bound yet. When most of it is in use, the process before us is still on its way out: wait.
-        """
+        """Bind what is not bound yet. When most is in use, the process before us is still on its way out: wait."""
         ports, failed = bind_ports(message.host, (n for n in message.ports if n not in self._ports), self._counts)
         for port in ports:
             self._ports[port.number] = port

@@ -13,6 +13,7 @@ from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.digest import DigestClient
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import place_of
+from dialer.sip.session_timer import wish_line
 from dialer.sip.timers import Timers
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Core:
         "allow",
         "allow_reliable",
         "anonymous",
+        "callers",
         "clients",
         "config",
         "contact",
@@ -68,7 +70,9 @@ class Core:
         "locals",
         "outbox",
         "places",
-        "received",
+        "replies",
+        "requests",
+        "responses",
         "sent",
         "sent_by",
         "server",
@@ -79,6 +83,7 @@ class Core:
         "udp",
         "user_agent",
         "via",
+        "wish_lines",
     )
 
     def __init__(self, config: EndpointConfig, seed: bytes | None) -> None:
@@ -88,8 +93,14 @@ class Core:
         self.tap: Tap | None = None
         self.events: deque[Event] = deque()
         self.drops: Counter[str] = Counter()
-        self.received: Counter[str] = Counter()
-        self.sent: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
+        """messages that came, by `kind_of`, but for responses"""
+        self.responses = [0] * 7
+        """responses that came, by the first digit of their status"""
+        self.sent = [0] * 256
+        """requests that left, by their first letter: all that we make have different ones"""
+        self.replies: Counter[str] = Counter()
+        """responses that left, by `kind_of`"""
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.strays: set[tuple[str, str]] = set()
@@ -111,10 +122,13 @@ class Core:
         self.server = f"Server: {config.user_agent}\r\n"
         self.allow = f"Allow: {ALLOW}\r\nSupported: timer\r\n"
         self.allow_reliable = f"Allow: {ALLOW}\r\nSupported: timer, 100rel\r\n"
+        self.wish_lines = wish_line(config.session_expires)
         self._random: Callable[[int], bytes] = urandom if seed is None else random.Random(seed).randbytes
         self._made: list[tuple[str, str, str]] = []
-        self.places: set[Destination] = set()
-        """destinations for sip URIs that were found good"""
+        self.places: dict[Destination, Local] = {}
+        """destinations for sip URIs that were found good, and how we show ourselves there"""
+        self.callers: set[str] = set()
+        """From URIs that were found good"""
         self._keyed = blake2b(digest_size=12, key=config.branch_key)
         self.anonymous = DigestClient(None, self.text)
 

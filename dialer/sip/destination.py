@@ -9,7 +9,7 @@ from dialer.sip.grammar import literal_address
 from dialer.sip.plan import InvitePlan
 from dialer.sip.wire import checked_headers, checked_uri, checked_value
 
-__all__ = ["check_plan", "checked_destination"]
+__all__ = ["check_plan", "checked_caller", "checked_destination"]
 
 _MOST_PLACES = 4096
 
@@ -29,8 +29,16 @@ def checked_destination(core: Core, destination: Destination, uri: str) -> Desti
     good = (host, port) if transport == "udp" else destination
     if len(core.places) >= _MOST_PLACES:
         core.places.clear()
-    core.places.add(good)
+    core.places[good] = core.local(good)
     return good
+
+
+def checked_caller(core: Core, uri: str) -> str:
+    """`checked_uri` for a From URI, of which there are few: it is remembered."""
+    if len(core.callers) >= _MOST_PLACES:
+        core.callers.clear()
+    core.callers.add(checked_uri(uri))
+    return uri
 
 
 def check_plan(core: Core, plan: InvitePlan) -> None:

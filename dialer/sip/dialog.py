@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from dialer.sip.core import Core
 from dialer.sip.errors import MalformedMessage
-from dialer.sip.flow import Destination, destination_from, transport_of
+from dialer.sip.flow import Destination, Flow, destination_from, transport_of
 from dialer.sip.grammar import split_list, tag_of, uri_of
+from dialer.sip.made import made
 from dialer.sip.message import Message, Response
 from dialer.sip.wire import RequestHead
 
@@ -78,16 +79,19 @@ def state_of(
     """The dialog that a 1xx or 2xx to our INVITE makes, as a value (RFC 3261 12.1.2). Raises `MalformedMessage`."""
     fields = response.fields
     contact = fields.get("contact")
-    return DialogState(
-        call_id=head.call_id,
-        local_uri=from_uri,
-        local_tag=head.from_.rpartition(";tag=")[2],  # we wrote it
-        remote_uri=to_uri,
-        remote_tag=response.to_tag or tag_of(response.first("to") or "") or "",
-        remote_target=uri_of(contact[0]) if contact and contact[0] else head.uri,
-        route_set=record_route(response)[::-1] if "record-route" in fields else (),
-        local_cseq=head.cseq,
-        destination=destination,
+    return made(
+        DialogState,
+        (
+            head.call_id,
+            from_uri,
+            head.from_.rpartition(";tag=")[2],  # we wrote it
+            to_uri,
+            response.to_tag or tag_of(response.first("to") or "") or "",
+            uri_of(contact[0]) if contact and contact[0] else head.uri,
+            record_route(response)[::-1] if "record-route" in fields else (),
+            head.cseq,
+            destination,
+        ),
     )
 
 
@@ -121,8 +125,12 @@ class Dialog:
         self.remote_cseq = -1
         self.first_hop = state.destination
         self.via = via or core.local(state.destination).via
-        self.destination = state.destination
-        self._aim()
+        self.destination = there = state.destination
+        # Nearly every peer is its own Contact, as plain as can be, and what stands in it leads where we are already.
+        target = self.target
+        plain = target[:4] == "sip:" and "?" not in target and target.endswith(f"@{there[0]}:{there[1]}")
+        if not plain or state.route_set or isinstance(there, Flow):
+            self._aim()
 
     @classmethod
     def from_response(

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dialer.sip.config import Credentials, EndpointConfig
 from dialer.sip.core import Core, Tap
-from dialer.sip.destination import check_plan, checked_destination
+from dialer.sip.destination import check_plan, checked_caller, checked_destination
 from dialer.sip.dialog import DialogState
 from dialer.sip.errors import (
     BadDestination,
-    MalformedMessage,
     TooManyLegs,
     UnknownLeg,
     UnknownRegistration,
@@ -27,9 +25,9 @@ from dialer.sip.events import Event
 from dialer.sip.farewell import nobody
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.incoming import IncomingLeg
-from dialer.sip.kind import OWN_KINDS, RESPONSE_KINDS, kind_of
+from dialer.sip.kind import CLASSES, OWN_KINDS, RESPONSE, kind_of
 from dialer.sip.leg import Leg
-from dialer.sip.message import Response, parse
+from dialer.sip.made import made
 from dialer.sip.orphan import end_saved
 from dialer.sip.outgoing import OutgoingLeg
 from dialer.sip.ping import Ping
@@ -54,33 +52,19 @@ class Endpoint:
     adapters that look whether there is something before they ask.
     """
 
-    __slots__ = ("_core", "_legs", "_receiver", "_registrations", "events", "outbox", "timers")
+    __slots__ = ("_core", "_legs", "_registrations", "events", "outbox", "receive", "timers")
+    receive: Callable[[bytes, Destination, float], None]
+    """`receive(data, addr, now)`: one datagram from an address, or one message (see `Framer`) from a flow. Never raises
+    for its content."""
 
     def __init__(self, config: EndpointConfig, seed: bytes | None = None) -> None:
         self._core = Core(config, seed)
         self._legs: dict[str, Leg] = {}
         self._registrations: dict[str, Registration] = {}
-        self._receiver = Receiver(self._core, self._legs)
+        self.receive = Receiver(self._core, self._legs).receive
         self.outbox, self.events, self.timers = self._core.outbox, self._core.events, self._core.timers
 
     # The five of every sans-IO endpoint
-
-    def receive(self, data: bytes, addr: Destination, now: float) -> None:
-        """One datagram from an address, or one message (see `Framer`) from a flow. Never raises for its content."""
-        core = self._core
-        if core.tap is not None:
-            core.tap(False, data, addr)
-        core.received[RESPONSE_KINDS.get(data[:9]) or kind_of(data)] += 1
-        if not 4 < len(data) <= core.config.max_message and self._receiver.is_noise(data):
-            return
-        try:
-            message = parse(data)
-            if isinstance(message, Response):
-                self._receiver.response(message, addr, now)
-            else:
-                self._receiver.request(message, addr, now)
-        except MalformedMessage as error:
-            core.drops[error.args[0]] += 1
 
     def connection_lost(self, flow: Flow, now: float, *, established: bool = True) -> None:
         """The connection to `flow` is gone, or (`established` false) could not be had.
@@ -98,7 +82,10 @@ class Endpoint:
         out = core.outbox[:]
         core.outbox.clear()
         for data, _ in out:
-            core.sent[OWN_KINDS.get(data[:4]) or kind_of(data)] += 1
+            if (first := data[0]) == RESPONSE:
+                core.replies[kind_of(data)] += 1
+            else:
+                core.sent[first] += 1
         if core.tap is not None:
             for data, addr in out:
                 core.tap(True, data, addr)
@@ -136,8 +123,10 @@ class Endpoint:
     @property
     def messages(self) -> Counter[tuple[str, str]]:
         """How many messages came and went: by `in` or `out` and `kind_of`."""
-        ways = (("in", self._core.received), ("out", self._core.sent))
-        return Counter({(way, kind): count for way, counts in ways for kind, count in counts.items()})
+        core = self._core
+        came = core.requests + Counter(dict(zip(CLASSES, core.responses, strict=True)))
+        went = core.replies + Counter({kind: core.sent[letter] for letter, kind in OWN_KINDS.items()})
+        return Counter({(way, kind): n for way, counts in (("in", came), ("out", went)) for kind, n in counts.items()})
 
     @property
     def legs(self) -> int:
@@ -204,26 +193,30 @@ class Endpoint:
             checked_value(credentials.username)
         core = self._core
         call_id, from_tag, branch = core.identity()
-        if to_uri[:4] != "sip:" or destination not in core.places:
+        local = core.places.get(destination) if to_uri[:4] == "sip:" else None
+        if local is None:
             destination = checked_destination(core, destination, to_uri)
-        plan = InvitePlan(
-            call_id=call_id,
-            from_tag=from_tag,
-            cseq=1,
-            request_uri=checked_uri(to_uri),
-            from_uri=checked_uri(from_uri),
-            from_display=from_display,
-            to_uri=to_uri,
-            destination=destination,
-            sent_by=core.local(destination).sent_by,
-            headers=tuple((name, value) for name, value in headers) if headers else (),
-            authenticates=credentials is not None,
-            large_over_tcp=large_over_tcp,
-            sdp=sdp,
-            credentials=credentials,
+            local = core.local(destination)
+        return made(
+            InvitePlan,
+            (
+                call_id,
+                from_tag,
+                1,
+                checked_uri(to_uri),
+                from_uri if from_uri in core.callers else checked_caller(core, from_uri),
+                from_display,
+                to_uri,
+                destination,
+                local.sent_by,
+                tuple((name, value) for name, value in headers) if headers else (),
+                credentials is not None,
+                large_over_tcp,
+                sdp,
+                credentials,
+                branch,
+            ),
         )
-        object.__setattr__(plan, "branch", branch)
-        return plan
 
     def retarget(
         self,
@@ -240,8 +233,7 @@ class Endpoint:
         The old trunk's credentials do not go along: pass those of the new one. Raises `UnsafeHeader` and
         `BadDestination`.
         """
-        return replace(
-            plan,
+        return plan._replace(
             cseq=plan.cseq + (_ROOM_FOR_CHALLENGES if plan.authenticates or self._core.config.session_expires else 1),
             request_uri=checked_uri(to_uri),
             to_uri=to_uri,

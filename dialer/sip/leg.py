@@ -71,7 +71,17 @@ class Leg(Lifetime):
     )
 
     def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
-        super().__init__(core, legs, leg, digest, state)
+        self.core = core
+        self.legs = legs
+        self.id = leg
+        self.digest = digest
+        self.state = state
+        self.row = self.rows[state]
+        self.dialog = None
+        self.ended_by = "local"
+        self.ended_cause = None
+        self._failure = None
+        self._bye_reason = ""
         self.session = "idle"
         self.contact = core.contact  # our Contact line in this call
         self.owns_call_id = True
@@ -86,7 +96,7 @@ class Leg(Lifetime):
         self._glares = 0
         self._back_off: Timer | None = None
         self._asked_wait: float | None = None
-        self.refresher = Refresher(core.timers, core.config.session_expires)
+        self.refresher = Refresher(core.timers, core.config.session_expires, core.wish_lines)
         self._refreshing = False  # the open offer of ours is only a refresh; nobody is told how it ends
         self._queued: bytes | None = None  # an offer that came while we were refreshing
         self.local_sdp = b""  # what we described last; a refresh by re-INVITE says it again (RFC 4028 7.4)
@@ -123,8 +133,10 @@ class Leg(Lifetime):
         """Before BYE leaves: the ACK that is held, and no offer after it."""
         if self.hold_ack:
             self.send_held_ack(now)
-        if self._back_off is not None or self.refresher.timer is not None:
+        if self._back_off is not None:
             self._stop_offering()
+        elif self.refresher.timer is not None:
+            self.refresher.stop()
 
     def send_held_ack(self, now: float) -> None:
         """Only the caller's side holds one."""

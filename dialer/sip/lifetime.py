@@ -10,9 +10,10 @@ from dialer.sip.digest import DigestClient
 from dialer.sip.errors import WrongState
 from dialer.sip.events import Ended, Failed
 from dialer.sip.farewell import Farewell
+from dialer.sip.made import made
 from dialer.sip.message import Response
 from dialer.sip.reason import reason_line
-from dialer.sip.tables import LEG, undefined
+from dialer.sip.tables import LEG, Row, rows_of, undefined
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ __all__ = ["Lifetime"]
 
 
 class Lifetime:
-    """Base of `Leg`; `legs` is the endpoint's registry, from which a leg removes itself at its end."""
+    """Base of `Leg`, which sets its fields; `legs` is the endpoint's registry, from which a leg removes itself at its
+    end.
+    """
 
     __slots__ = (
         "_bye_reason",
@@ -34,29 +37,33 @@ class Lifetime:
         "ended_cause",
         "id",
         "legs",
+        "row",
         "state",
     )
+    rows: dict[str, Row]
+    core: Core
+    dialog: Dialog | None
+    digest: DigestClient
+    ended_by: Literal["remote", "local", "timeout"]
+    ended_cause: int | None
+    id: str
+    legs: dict[str, Leg]
+    row: Row
+    state: str
+    _bye_reason: str
+    _failure: Failed | None
 
-    def __init__(self, core: Core, legs: dict[str, Leg], leg: str, digest: DigestClient, state: str) -> None:
-        self.core = core
-        self.legs = legs
-        self.id = leg
-        self.digest = digest
-        self.state = state
-        self.dialog: Dialog | None = None
-        self.ended_by: Literal["remote", "local", "timeout"] = "local"
-        self.ended_cause: int | None = None
-        self._failure: Failed | None = None
-        self._bye_reason = ""
+    def __init_subclass__(cls) -> None:
+        cls.rows = rows_of(LEG, cls)
 
     def fire(self, event: str, now: float) -> None:
         """One event through LEG."""
         try:
-            self.state, actions = LEG[self.state][event]
+            self.state, self.row, actions = self.row[event]
         except KeyError:
             raise undefined(self.state, event) from None
         for action in actions:
-            getattr(self, action)(now)
+            action(self, now)
 
     def require(self, *states: str) -> None:
         """Raises `WrongState` unless the leg is in one of the states."""
@@ -78,7 +85,7 @@ class Lifetime:
 
     def end(self, now: float) -> None:
         self._leave(now)
-        self.core.events.append(Ended(self.id, self.ended_by, self.ended_cause))
+        self.core.events.append(made(Ended, (self.id, self.ended_by, self.ended_cause)))
 
     def fail(self, now: float) -> None:
         self._leave(now)
@@ -107,9 +114,9 @@ class Lifetime:
         head = dialog.head("BYE")
         auth = digest.lines("BYE", head.uri) if digest.credentials else ""
         request = head.render("BYE", f"{auth}{self._bye_reason}{core.user_agent}")
-        PlainClient(
-            core, "BYE", head, request, dialog.destination, self._on_bye_response, self._on_bye_timeout
-        ).start(now)
+        PlainClient(core, "BYE", head, request, dialog.destination, self._on_bye_response, self._on_bye_timeout).start(
+            now
+        )
 
     def settle(self, now: float) -> None:
         """What comes before BYE; a mere lifetime has nothing to settle."""

@@ -14,6 +14,7 @@ from dialer.sip.farewell import Farewell, nobody
 from dialer.sip.flow import Destination, Flow, transport_of
 from dialer.sip.grammar import tag_of
 from dialer.sip.leg import LARGEST_DATAGRAM, SDP_TYPE, Leg, body_of
+from dialer.sip.made import made
 from dialer.sip.message import Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import moved_to, q850_cause, reason_line, retry_after
@@ -91,7 +92,7 @@ class OutgoingLeg(Leg):
         hold_ack: bool = False,
     ) -> None:
         self._headers = checked_headers(plan.headers) if plan.headers else ""
-        super().__init__(core, legs, plan.call_id, digest, "calling")
+        Leg.__init__(self, core, legs, plan.call_id, digest, "calling")
         self.plan = plan
         self._sdp = sdp
         self.hold_ack = hold_ack
@@ -112,7 +113,7 @@ class OutgoingLeg(Leg):
         auth = self.digest.lines("INVITE", head.uri, sdp or b"") if self.digest.credentials else ""
         # Without an offer of ours a reliable provisional would bring one, for its PRACK to answer: not supported.
         allow = core.allow if sdp is None else core.allow_reliable
-        own = f"{self.contact}{auth}{allow}{self.refresher.request_lines()}{core.user_agent}"
+        own = f"{self.contact}{auth}{allow}{self.refresher.wish_lines}{core.user_agent}"
         lines = f"{own}{self._headers}{SDP_TYPE if sdp else ''}"
         request = head.render("INVITE", lines, sdp or b"")
         if len(request) > LARGEST_DATAGRAM and not self.datagrams_only:
@@ -140,7 +141,7 @@ class OutgoingLeg(Leg):
             if status > 100 and ("rseq" not in response.fields or self._in_order(response, now)):
                 self._early = response
                 sdp = body_of(self.core, response) if response.body else None
-                self.core.events.append(Provisional(self.id, status, response.reason, sdp))
+                self.core.events.append(made(Provisional, (self.id, status, response.reason, sdp)))
         elif status < 300:
             self._on_answer(response, now)
         elif self.state in ("calling", "early") and self._again(response):
@@ -206,7 +207,7 @@ class OutgoingLeg(Leg):
         self.fire("answered", now)
         self.local_sdp = self._sdp or b""
         self.refresher.accepted(self, response, now)
-        core.events.append(Answered(self.id, answer, state, self._crossed))
+        core.events.append(made(Answered, (self.id, answer, state, self._crossed)))
 
     def crossed(self, now: float) -> None:
         self._crossed = True
@@ -294,7 +295,7 @@ class OutgoingLeg(Leg):
             self.core.timers.cancel(self._cancel_guard)
         # A second 2xx may come until timer M: ending its call takes three values, not the whole leg.
         self.invite.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
-        super()._leave(now)
+        Leg._leave(self, now)
 
 
 def _end_late_fork(

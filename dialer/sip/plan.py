@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Self
 
 from dialer.sip.config import Credentials
 from dialer.sip.flow import Destination, destination_from
+from dialer.sip.made import made
 
 __all__ = ["InvitePlan"]
 
 
-@dataclass(frozen=True, slots=True)
-class InvitePlan:
-    """Everything that identifies one INVITE on the wire; its branches follow from it (`Core.branch`).
-
-    `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
-    secrets
-    are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
-    3261 9.1). `large_over_tcp`: an INVITE that is too long for a datagram goes over TCP (RFC 3261 18.1.1).
-    """
-
+class _Fields(NamedTuple):
     call_id: str
     from_tag: str
     cseq: int
@@ -34,11 +25,72 @@ class InvitePlan:
     headers: tuple[tuple[str, str], ...] = ()
     authenticates: bool = False
     large_over_tcp: bool = False
-    sdp: bytes | None = field(default=None, repr=False)
-    credentials: Credentials | None = field(default=None, repr=False)
-    branch: str = field(default="", init=False, repr=False, compare=False)
-    """of the INVITE, if `Endpoint.plan_invite` made the plan; one from elsewhere, the disk above all, is looked at
-    before it is sent"""
+    sdp: bytes | None = None
+    credentials: Credentials | None = None
+    branch: str = ""
+
+
+_SHOWN = _Fields._fields.index("sdp")
+"""So many fields are in `repr`: neither a body nor credentials belong into a log."""
+
+
+class InvitePlan(_Fields):
+    """Everything that identifies one INVITE on the wire; its branches follow from it (`Core.branch`).
+
+    `sdp` and `credentials` are there for `Endpoint.invite` and stay out of `to_dict`: a restart needs neither, and
+    secrets
+    are not written down. `sent_by` is `host:port` of the Via, which a CANCEL from another socket must repeat (RFC
+    3261 9.1). `large_over_tcp`: an INVITE that is too long for a datagram goes over TCP (RFC 3261 18.1.1). `branch`:
+    of the INVITE, if `Endpoint.plan_invite` made the plan; one made in any other way (from the disk, by `_replace`, by
+    this constructor) has none, and is looked at before it is sent. It is no part of what plans are compared by.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        call_id: str,
+        from_tag: str,
+        cseq: int,
+        request_uri: str,
+        from_uri: str,
+        from_display: str | None,
+        to_uri: str,
+        destination: Destination,
+        sent_by: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        authenticates: bool = False,
+        large_over_tcp: bool = False,
+        sdp: bytes | None = None,
+        credentials: Credentials | None = None,
+    ) -> Self:
+        return cls._make(
+            (
+                call_id, from_tag, cseq, request_uri, from_uri, from_display, to_uri, destination, sent_by, headers,
+                authenticates, large_over_tcp, sdp, credentials, "",
+            )
+        )  # fmt: skip
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Self:  # type: ignore[override]  # each NamedTuple has a type variable of its own
+        """What `_replace` and `copy.replace` end in as well."""
+        return made(cls, (*super()._make(iterable)[:-1], ""))
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self[:-1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, InvitePlan) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
+
+    def __repr__(self) -> str:
+        shown = zip(self._fields[:_SHOWN], self, strict=False)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown)})"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, without session description and secrets."""

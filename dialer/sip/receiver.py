@@ -7,8 +7,9 @@ from dialer.sip.errors import MalformedMessage
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
 from dialer.sip.incoming import IncomingLeg
+from dialer.sip.kind import kind_of
 from dialer.sip.leg import Leg
-from dialer.sip.message import Request, Response
+from dialer.sip.message import Request, Response, parse
 from dialer.sip.orphan import end_stray
 from dialer.sip.reply import ReplyHead
 from dialer.sip.screen import Refusal, screen
@@ -30,7 +31,31 @@ class Receiver:
         self.core = core
         self.legs = legs
 
-    def is_noise(self, data: bytes) -> bool:
+    def receive(self, data: bytes, addr: Destination, now: float) -> None:
+        """What `Endpoint.receive` is."""
+        core = self.core
+        if core.tap is not None:
+            core.tap(False, data, addr)
+        if not 4 < len(data) <= core.config.max_message and self._is_noise(data):
+            core.requests[kind_of(data)] += 1
+            return
+        try:
+            message = parse(data)
+        except MalformedMessage as error:
+            core.requests[kind_of(data)] += 1
+            core.drops[error.args[0]] += 1
+            return
+        try:
+            if isinstance(message, Response):
+                core.responses[message.status // 100] += 1
+                self._response(message, addr, now)
+            else:
+                core.requests[kind_of(data)] += 1
+                self._request(message, addr, now)
+        except MalformedMessage as error:
+            core.drops[error.args[0]] += 1
+
+    def _is_noise(self, data: bytes) -> bool:
         """What is too long or next to nothing; counted in `drops`."""
         if len(data) > self.core.config.max_message:
             self.core.drops["oversized"] += 1
@@ -40,7 +65,7 @@ class Receiver:
             return True
         return False
 
-    def response(self, response: Response, addr: Destination, now: float) -> None:
+    def _response(self, response: Response, addr: Destination, now: float) -> None:
         """To its transaction. Raises `MalformedMessage`, whose text is the reason to count."""
         fields = response.fields
         vias = fields.get("via")
@@ -56,9 +81,11 @@ class Receiver:
             if transaction is None:
                 return
         head = transaction.head
-        if fields.get("call-id") != [head.call_id] or len(fields.get("to", ())) != 1:
+        to = fields.get("to", ())
+        if fields.get("call-id") != [head.call_id] or len(to) != 1:
             raise MalformedMessage("response_mismatch")
-        response.to_tag = tag_of(fields["to"][0])  # raises now, before any state changes
+        if to[0] != head.to:  # in a dialog it is what we wrote
+            response.to_tag = tag_of(to[0])  # raises now, before any state changes
         transaction.take(response, now)
 
     def _transaction_of(self, response: Response, top: str, addr: Destination, now: float) -> ClientTransaction | None:
@@ -71,7 +98,7 @@ class Receiver:
             raise MalformedMessage("response_mismatch")
         return transaction
 
-    def request(self, request: Request, addr: Destination, now: float) -> None:
+    def _request(self, request: Request, addr: Destination, now: float) -> None:
         """To its transaction or leg, or refused. Raises `MalformedMessage`, whose text is the reason to count."""
         try:
             top = via(split_list(request.fields["via"][0])[0])

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dialer.sip.message import Message, Request, Response
-from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se
+from dialer.sip.session_timer import Agreement, agreed_as_client, agreed_as_server, min_se, one_sided, wish_line
 from dialer.sip.timers import Timer, Timers
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
@@ -25,11 +25,22 @@ class Refresher:
     It knows its leg only while a timer runs, so that a leg that is over is gone at once, without the collector.
     """
 
-    __slots__ = ("_agreement", "_alone", "_peer_updates", "_promised", "_timers", "_wish", "lines", "timer")
+    __slots__ = (
+        "_agreement",
+        "_alone",
+        "_peer_updates",
+        "_promised",
+        "_timers",
+        "_wish",
+        "lines",
+        "timer",
+        "wish_lines",
+    )
 
-    def __init__(self, timers: Timers, wish: int | None) -> None:
+    def __init__(self, timers: Timers, wish: int | None, wish_lines: str) -> None:
         self._timers = timers
         self._wish = wish  # the interval that we ask for, in seconds
+        self.wish_lines = wish_lines  # what our INVITE says of it (`wish_line`)
         self._agreement: Agreement | None = None
         self._promised: Agreement | None = None
         self.timer: Timer | None = None
@@ -38,10 +49,10 @@ class Refresher:
         self.lines = ""  # what our 2xx to the open request says of the timer
 
     def request_lines(self) -> str:
-        """What our next INVITE or UPDATE says of the timer."""
+        """What our next re-INVITE or UPDATE says of the timer."""
         if self._agreement is not None and not self._alone:
             return self._agreement.line("uac")
-        return f"Session-Expires: {self._wish}\r\n" if self._wish else ""
+        return self.wish_lines
 
     def stop(self) -> None:
         """The call is over."""
@@ -56,11 +67,11 @@ class Refresher:
         fields = response.fields
         if "allow" in fields:
             self._note_allow(response)
-        agreement = agreed_as_client(response) if "session-expires" in fields else None
-        self._alone = agreement is None and self._wish is not None
-        if self._alone:
+        agreement, wish = agreed_as_client(response) if "session-expires" in fields else None, self._wish
+        self._alone = agreement is None and wish is not None
+        if agreement is None and wish is not None:
             # RFC 4028 7.2: no session expires. That the far end has vanished is worth knowing all the same.
-            agreement = Agreement(self._wish or 0, True)
+            agreement = one_sided(wish)
         if agreement is not None or self._agreement is not None:
             self._agree(leg, agreement, now)
 
@@ -74,6 +85,7 @@ class Refresher:
             return True
         if self._agreement is None and self._wish is not None and self._wish < wanted:
             self._wish = wanted
+            self.wish_lines = wish_line(wanted)
             return True
         return False
 

@@ -6,11 +6,21 @@ We agree to a timer whenever the peer asks, and ask ourselves if `EndpointConfig
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from dialer.sip.message import Message, Request, Response
 
-__all__ = ["MIN_SE", "Agreement", "agreed_as_client", "agreed_as_server", "min_se", "too_short"]
+__all__ = [
+    "MIN_SE",
+    "Agreement",
+    "agreed_as_client",
+    "agreed_as_server",
+    "min_se",
+    "one_sided",
+    "too_short",
+    "wish_line",
+]
 
 MIN_SE = 90
 """Seconds; RFC 4028 5 allows no less."""
@@ -21,26 +31,31 @@ _LONGEST = 2**31
 class Agreement:
     """What both sides agreed on: an interval in seconds, and whether the refreshing is ours."""
 
-    __slots__ = ("interval", "ours")
+    __slots__ = ("grace", "interval", "ours", "wait")
 
     def __init__(self, interval: int, ours: bool) -> None:
         self.interval = interval
         self.ours = ours
-
-    @property
-    def wait(self) -> float:
-        """Seconds until the refresh if it is ours (RFC 4028 7.2), else until giving up (RFC 4028 10)."""
-        return self.interval / 2 if self.ours else self.grace
-
-    @property
-    def grace(self) -> float:
-        """Seconds until BYE when no refresh has succeeded."""
-        return self.interval - min(32.0, self.interval / 3)
+        self.grace = interval - min(32.0, interval / 3)
+        """seconds until BYE when no refresh has succeeded"""
+        self.wait = interval / 2 if ours else self.grace
+        """seconds until the refresh if it is ours (RFC 4028 7.2), else until giving up (RFC 4028 10)"""
 
     def line(self, we_are: Literal["uac", "uas"]) -> str:
         """The Session-Expires line of our next request (`uac`) or of our 2xx (`uas`)."""
         them = "uas" if we_are == "uac" else "uac"
         return f"Session-Expires: {self.interval};refresher={we_are if self.ours else them}\r\n"
+
+
+@lru_cache(maxsize=64)
+def one_sided(interval: int) -> Agreement:
+    """What is kept to with a peer that knows no timers: it refreshes nothing, and is only asked whether it lives."""
+    return Agreement(interval, True)
+
+
+def wish_line(interval: int | None) -> str:
+    """What a first request says of the interval that we want."""
+    return f"Session-Expires: {interval}\r\n" if interval else ""
 
 
 def _asked(message: Message) -> tuple[int, str] | None:

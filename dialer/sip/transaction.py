@@ -13,7 +13,7 @@ from dialer.sip.core import Core
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import tag_of
 from dialer.sip.message import Response
-from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Table, undefined
+from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Row, Table, rows_of, undefined
 from dialer.sip.timers import Timer
 from dialer.sip.wire import RequestHead
 
@@ -40,14 +40,19 @@ class ClientTransaction:
         "request",
         "response",
         "resumed",
+        "row",
         "sent_at",
         "state",
         "timer",
         "waiting",
     )
     table: Table
+    rows: dict[str, Row]
     start_state: str
     names: tuple[str, str]
+
+    def __init_subclass__(cls) -> None:
+        cls.rows = rows_of(cls.table, cls)
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class ClientTransaction:
         self.on_timeout = on_timeout
         self.key = (head.branch, method)
         self.state = self.start_state
+        self.row = self.rows[self.state]
         self.interval = core.config.t1
         self.sent_at = 0.0
         self.response: Response | None = None
@@ -114,17 +120,23 @@ class ClientTransaction:
     def fire(self, event: str, now: float) -> None:
         """One event through the table."""
         try:
-            self.state, actions = self.table[self.state][event]
+            self.state, self.row, actions = self.row[event]
         except KeyError:
             raise undefined(self.state, event) from None
         for action in actions:
-            getattr(self, action)(now)
+            action(self, now)
 
     def take(self, response: Response, now: float) -> None:
         """A response that belongs to this transaction."""
         self.response = response
         status = response.status
-        self.fire("1xx" if status < 200 else "2xx" if status < 300 else "final", now)
+        event = "1xx" if status < 200 else "2xx" if status < 300 else "final"
+        try:
+            self.state, self.row, actions = self.row[event]
+        except KeyError:
+            raise undefined(self.state, event) from None
+        for action in actions:
+            action(self, now)
         self.response = None
 
     def resend(self, now: float) -> None:
@@ -190,7 +202,7 @@ class InviteClient(ClientTransaction):
         on_timeout: Callable[[ClientTransaction, float], None],
         on_fork: Callable[[InviteClient, Response, float], None],
     ) -> None:
-        super().__init__(core, "INVITE", head, request, destination, on_response, on_timeout)
+        ClientTransaction.__init__(self, core, "INVITE", head, request, destination, on_response, on_timeout)
         self.on_fork = on_fork
         self.acks: dict[str, tuple[bytes, Destination] | None] = {}
 
@@ -198,6 +210,7 @@ class InviteClient(ClientTransaction):
         """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""
         self.core.clients[self.key] = self
         self.state = "proceeding"
+        self.row = self.rows[self.state]
         self.sent_at = now
         self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self.give_up, "abandon")
 

@@ -148,13 +148,18 @@ class Transports(UdpEndpoint):
         self._sending = True  # in order: a connection that is lost meanwhile must not send what comes later before
         try:
             for data, destination in self.endpoint.datagrams_to_send():
-                if isinstance(destination, Flow):
+                send = self._sends.get(destination)
+                if send is None and isinstance(destination, Flow):
                     self.streams.send(data, destination)
                     continue
                 try:
-                    self._sock.sendto(data, destination)
+                    if send is not None:
+                        send(data)
+                    else:
+                        self._sock.sendto(data, destination)
+                        self._peers.sent(destination)
                 except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
-                    self._count("send", error)
+                    self._unsent(error, data, destination)
         finally:
             self._sending = False
 

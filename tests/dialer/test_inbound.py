@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -61,7 +60,7 @@ def ring_in(floor, udp, number):
         destination=("127.0.0.1", port),
         sdp=OFFER,
     )
-    return udp.invite(replace(plan, to_uri=f"sip:{number}@127.0.0.1"))
+    return udp.invite(plan._replace(to_uri=f"sip:{number}@127.0.0.1"))
 
 
 def test_a_call_back_is_told_with_its_campaign_and_refused_politely(stage):

@@ -113,27 +113,48 @@ def wrap_commits(point: FaultPoint) -> None:
 
 
 def wrap_sends(point: FaultPoint) -> None:
-    """Put points around every datagram that the SIP socket sends."""
+    """Put points around every datagram that leaves by SIP, over the bound socket or one that is connected.
+
+    A far end has its connected socket from the second datagram on, so that points lie on both.
+    """
     import dialer.udp
+    from dialer import peer_sockets
+
+    def told(send: Callable[..., int]) -> Callable[..., int]:
+        def call(data: bytes, *address: Any) -> int:
+            name = message_name(data)
+            point(f"before:send-{name}")
+            sent = send(data, *address)
+            point(f"after:send-{name}")
+            return sent
+
+        return call
 
     class Told:
         """The socket, telling the points what passes."""
 
         def __init__(self, sock: Any) -> None:
             self._sock = sock
+            self.sendto = told(sock.sendto)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(self._sock, name)
 
-        def sendto(self, data: bytes, address: Any) -> int:
-            name = message_name(data)
-            point(f"before:send-{name}")
-            sent: int = self._sock.sendto(data, address)
-            point(f"after:send-{name}")
-            return sent
+    class ToldSends(dict[Any, Callable[..., int]]):
+        """The ways over connected sockets, likewise."""
+
+        def __setitem__(self, destination: Any, send: Callable[..., int]) -> None:
+            super().__setitem__(destination, told(send))
+
+    class ToldPeers(peer_sockets.PeerSockets):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.sends = ToldSends()
 
     bound = dialer.udp.bound_socket
     dialer.udp.bound_socket = lambda *args, **kwargs: Told(bound(*args, **kwargs))  # type: ignore[assignment]
+    dialer.udp.PeerSockets = ToldPeers  # type: ignore[misc]
+    peer_sockets._BUSY = 1
 
 
 def main(arguments: list[str]) -> None:

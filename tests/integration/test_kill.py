@@ -6,8 +6,11 @@ every call that was left standing has been ended: the carrier's people never han
 
 from __future__ import annotations
 
+import asyncio
 import random
+import runpy
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +23,7 @@ from benchmarks.rig.floor import Floor
 from benchmarks.rig.process import until
 from benchmarks.rig.scenario import CarrierSettings
 from benchmarks.rig.tones import write_tone
+from dialer import peer_sockets, udp
 
 pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 
@@ -107,6 +111,25 @@ def start_again(floor: Floor) -> None:
     # a code that nobody can give any more is waited for a quarter of an hour: such contacts rest in review
     floor.wait_done(60.0, ("ready", "leased"), crashed=True)
     check_after_restart(floor)
+
+
+def test_points_lie_on_the_bound_socket_and_on_connected_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in ((udp, "bound_socket"), (udp, "PeerSockets"), (peer_sockets, "_BUSY")):
+        monkeypatch.setattr(place, name, getattr(place, name))  # put back at the end
+    passed: list[str] = []
+    runpy.run_path(FAULTY)["wrap_sends"](passed.append)
+
+    async def scene() -> None:
+        endpoint = udp.UdpEndpoint.open("127.0.0.1", 0, lambda event: None)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            far.bind(("127.0.0.1", 0))
+            for connected in (False, True, True):
+                assert (far.getsockname() in endpoint._sends) == connected
+                endpoint.options("sip:127.0.0.1", far.getsockname())
+        endpoint.close()
+
+    asyncio.run(scene())
+    assert passed == ["before:send-OPTIONS", "after:send-OPTIONS"] * 3
 
 
 @pytest.mark.parametrize("point", POINTS)

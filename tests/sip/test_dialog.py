@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import pickle
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -153,6 +156,23 @@ def test_rfc3261_12_2_1_1_a_strict_router_takes_the_request_uri() -> None:
         "Route: <sip:192.0.2.22;lr>",
         "Route: <sip:p@192.0.2.99>",
     ]
+
+
+@pytest.mark.parametrize(
+    ("contact", "where"),
+    [
+        ("sip:p@192.0.2.2:5060", ("192.0.2.2", 5060)),
+        ("sip:192.0.2.2:5060", ("192.0.2.2", 5060)),
+        ("sip:p@192.0.2.9:5070", ("192.0.2.9", 5070)),
+        ("sip:p@192.0.2.9:5070?X=@192.0.2.2:5060", ("192.0.2.9", 5070)),
+        ("sip:p@192.0.2.2:5060;maddr=192.0.2.9", ("192.0.2.9", 5060)),
+        ("SIP:p@192.0.2.9", ("192.0.2.9", 5060)),
+    ],
+)
+def test_rfc3261_12_2_1_1_ack_goes_where_contact_leads(contact: str, where: tuple[str, int]) -> None:
+    peer = Peer()
+    assert peer.ok(peer.invite, lines=f"Contact: <{contact}>\r\n")[0].startswith(f"ACK {contact} SIP".encode())
+    assert [there for _, there in peer.last] == [where]
 
 
 def test_rfc3263_a_contact_by_name_is_reached_where_the_invite_went() -> None:
@@ -715,6 +735,9 @@ def test_a_plan_survives_json_without_secrets() -> None:
     assert "geheim" not in text + repr(plan)
     back = InvitePlan.from_dict(json.loads(text))
     assert back.authenticates
+    assert plan.branch
+    assert not back.branch
+    assert not plan._replace(to_uri="sip:1@192.0.2.2>").branch  # looked at before it is sent
     assert (back.call_id, back.from_tag, back.destination, back.headers) == (
         plan.call_id,
         plan.from_tag,
@@ -722,6 +745,45 @@ def test_a_plan_survives_json_without_secrets() -> None:
         (("X-A", "b"),),
     )
     assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+
+
+EVIL = "sip:1@192.0.2.2\r\nX-Evil: 1"
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda plan: InvitePlan(*plan[:6], EVIL, *plan[7:]),
+        lambda plan: InvitePlan(**{**plan._asdict(), "to_uri": EVIL}),
+        lambda plan: InvitePlan._make((*plan[:6], EVIL, *plan[7:])),
+        lambda plan: plan._replace(to_uri=EVIL),
+        lambda plan: plan._replace(to_uri=EVIL, branch=plan.branch),
+        lambda plan: super(InvitePlan, plan)._replace(to_uri=EVIL),  # what `copy.replace` does since Python 3.13
+        lambda plan: pickle.loads(pickle.dumps(plan._replace(to_uri=EVIL))),
+    ],
+)
+def test_no_plan_made_elsewhere_is_sent_unseen(forge: Callable[[InvitePlan], InvitePlan]) -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
+    with pytest.raises((UnsafeHeader, TypeError)):
+        endpoint.invite(forge(plan), 0.0)
+    assert endpoint.datagrams_to_send() == []
+
+
+def test_plans_are_compared_and_shown_without_what_is_only_for_sending() -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
+    again = InvitePlan.from_dict(plan.to_dict())
+    assert again == plan
+    assert not again != plan  # noqa: SIM202
+    assert {again: 1}[plan] == 1
+    assert plan._replace(cseq=2) != plan
+    assert plan != tuple(plan)
+    assert pickle.loads(pickle.dumps(plan)) == copy.deepcopy(plan) == plan
+    shown = repr(plan._replace(sdp=OFFER, credentials=Credentials("user", "geheim")))
+    assert shown.startswith("InvitePlan(call_id=")
+    for hidden in ("v=0", "user", "geheim", "branch", plan.branch):
+        assert hidden not in shown
 
 
 def test_rfc3261_9_1_an_orphaned_invite_is_cancelled_from_its_plan_alone() -> None:
