@@ -13,7 +13,7 @@ from dialer.call import CALL_TABLE, CallState
 
 
 def draw(initial: StrEnum, arrows: Iterable[tuple[StrEnum, StrEnum, StrEnum]], final: Iterable[StrEnum] = ()) -> str:
-    """A Mermaid state diagram; arrows (from, trigger, to) that share both ends are one. Moves that stay are not drawn."""
+    """A Mermaid state diagram; arrows (from, trigger, to) with the same ends are one, moves that stay left out."""
     joined: dict[tuple[StrEnum, StrEnum], list[str]] = {}
     for source, trigger, target in arrows:
         if source is not target:
