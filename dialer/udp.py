@@ -219,29 +219,41 @@ class UdpEndpoint:
                     self._loop.call_soon(self._flush)
 
     def _send(self) -> None:
-        for data, addr in self.endpoint.datagrams_to_send():
-            send = self._sends.get(addr)
-            try:
-                if send is not None:
+        self._sending = True  # in order: what a lost connection adds meanwhile must not leave before the rest
+        try:
+            for data, addr in self.endpoint.datagrams_to_send():
+                send = self._sends.get(addr)
+                if send is None:
+                    self._send_unconnected(data, addr)
+                    continue
+                try:
                     send(data)
-                else:
-                    self._sock.sendto(data, addr)
-                    self._peers.sent(addr)
-            except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
-                self._unsent(error, data, addr)
+                except OSError as error:
+                    self._send_anyway(error, data, addr)
+        finally:
+            self._sending = False
 
-    def _unsent(self, error: OSError, data: bytes, addr: Destination) -> None:
+    def _send_unconnected(self, data: bytes, addr: Destination) -> None:
+        try:
+            self._sock.sendto(data, addr)
+        except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
+            self._count("send", error)
+        else:
+            self._peers.sent(addr)
+
+    def _send_anyway(self, error: OSError, data: bytes, addr: Destination) -> None:
         """A connected socket says that an earlier datagram was refused (ICMP), and sends nothing: the datagram goes
         over the main one. A connection that fails otherwise is given up: routes and addresses change.
         """
         self._count("send", error)
-        if addr in self._sends and not isinstance(error, BlockingIOError):
-            if not isinstance(error, ConnectionRefusedError):
-                self._loop.call_soon(self._peers.drop, addr)  # what it holds is read outside of this sending
-            try:
-                self._sock.sendto(data, addr)
-            except OSError as again:
-                self._count("send", again)
+        if isinstance(error, BlockingIOError):
+            return  # a full buffer is a lost datagram
+        if not isinstance(error, ConnectionRefusedError):
+            self._loop.call_soon(self._peers.drop, addr)  # what it holds is read outside of this sending
+        try:
+            self._sock.sendto(data, addr)
+        except OSError as again:
+            self._count("send", again)
 
     def _count(self, what: str, error: OSError) -> None:
         self.errors[f"{what}_{errno.errorcode.get(error.errno or 0, 'unknown').lower()}"] += 1

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dialer.sip import EndpointConfig, Event, Flow
+from dialer.sip import Destination, EndpointConfig, Event, Flow
 from dialer.transport.connection import Limits
 from dialer.transport.streams import Streams
 from dialer.transport.tls import TlsProfile
@@ -144,24 +144,11 @@ class Transports(UdpEndpoint):
         """Where we accept connections of `tcp` or `tls`; None: nowhere."""
         return self._addresses.get(transport)
 
-    def _send(self) -> None:
-        self._sending = True  # in order: a connection that is lost meanwhile must not send what comes later before
-        try:
-            for data, destination in self.endpoint.datagrams_to_send():
-                send = self._sends.get(destination)
-                if send is None and isinstance(destination, Flow):
-                    self.streams.send(data, destination)
-                    continue
-                try:
-                    if send is not None:
-                        send(data)
-                    else:
-                        self._sock.sendto(data, destination)
-                        self._peers.sent(destination)
-                except OSError as error:  # BlockingIOError included: a full buffer is a lost datagram
-                    self._unsent(error, data, destination)
-        finally:
-            self._sending = False
+    def _send_unconnected(self, data: bytes, addr: Destination) -> None:
+        if isinstance(addr, Flow):
+            self.streams.send(data, addr)
+        else:
+            super()._send_unconnected(data, addr)
 
     def _stir(self) -> None:
         """A connection came or went, and may want the timer earlier."""
