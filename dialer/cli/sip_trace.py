@@ -32,6 +32,8 @@ def trace(
 
     Watching costs the dialer something only while it lasts. With --json each message is one object on a line.
     """
+    from dialer.ladder import Rung
+
     wanted = {"call": call, "number": _plus(number), "agent": agent}
     query = {name: value for name, value in wanted.items() if value}
     began: float | None = None
@@ -46,8 +48,6 @@ def trace(
         if "missed" in fields:
             show(f"... {fields['missed']} messages missed: too many at once")
             continue
-        from dialer.ladder import Rung
-
         try:
             rung = Rung.from_dict(fields)
         except TypeError:
