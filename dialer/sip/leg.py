@@ -75,8 +75,7 @@ class Leg(Lifetime):
         self.legs = legs
         self.id = leg
         self.digest = digest
-        self.state = state
-        self.row = self.rows[state]
+        self.enter(state)
         self.dialog = None
         self.ended_by = "local"
         self.ended_cause = None

@@ -10,10 +10,11 @@ from dialer.sip.digest import DigestClient
 from dialer.sip.errors import WrongState
 from dialer.sip.events import Ended, Failed
 from dialer.sip.farewell import Farewell
+from dialer.sip.machine import Machine
 from dialer.sip.made import made
 from dialer.sip.message import Response
 from dialer.sip.reason import reason_line
-from dialer.sip.tables import LEG, Row, rows_of, undefined
+from dialer.sip.tables import LEG
 from dialer.sip.transaction import ClientTransaction, PlainClient
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Lifetime"]
 
 
-class Lifetime:
+class Lifetime(Machine):
     """Base of `Leg`, which sets its fields; `legs` is the endpoint's registry, from which a leg removes itself at its
     end.
     """
@@ -37,10 +38,8 @@ class Lifetime:
         "ended_cause",
         "id",
         "legs",
-        "row",
-        "state",
     )
-    rows: dict[str, Row]
+    table = LEG
     core: Core
     dialog: Dialog | None
     digest: DigestClient
@@ -48,22 +47,8 @@ class Lifetime:
     ended_cause: int | None
     id: str
     legs: dict[str, Leg]
-    row: Row
-    state: str
     _bye_reason: str
     _failure: Failed | None
-
-    def __init_subclass__(cls) -> None:
-        cls.rows = rows_of(LEG, cls)
-
-    def fire(self, event: str, now: float) -> None:
-        """One event through LEG."""
-        try:
-            self.state, self.row, actions = self.row[event]
-        except KeyError:
-            raise undefined(self.state, event) from None
-        for action in actions:
-            action(self, now)
 
     def require(self, *states: str) -> None:
         """Raises `WrongState` unless the leg is in one of the states."""

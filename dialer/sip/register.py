@@ -18,9 +18,10 @@ from dialer.sip.errors import MalformedMessage
 from dialer.sip.events import Registered, RegistrationFailed, Unregistered
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import name_addr, split_list
+from dialer.sip.machine import Machine
 from dialer.sip.message import Response
 from dialer.sip.reason import retry_after
-from dialer.sip.tables import REGISTRATION, step
+from dialer.sip.tables import REGISTRATION
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, PlainClient
 from dialer.sip.wire import RequestHead
@@ -32,7 +33,7 @@ _SHORTEST, _LONGEST = 1, 2**31
 _REFRESH_AT = 0.8
 
 
-class Registration:
+class Registration(Machine):
     """One binding of an address of record to our Contact. All its requests share Call-ID and From tag (RFC 3261
     10.2).
     """
@@ -56,8 +57,8 @@ class Registration:
         "destinations",
         "id",
         "registrations",
-        "state",
     )
+    table = REGISTRATION
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class Registration:
         self.registrations = registrations
         self.destinations = tuple(destinations)
         self.id, self._tag = core.call_and_tag()
-        self.state = "trying"
+        self.enter("trying")
         self._registrar = registrar
         self._aor = aor
         self._expires = expires
@@ -91,12 +92,6 @@ class Registration:
         registrations[self.id] = self
         digest.begin()
         self.send(now)
-
-    def fire(self, event: str, now: float) -> None:
-        """One event through REGISTRATION."""
-        self.state, actions = step(REGISTRATION, self.state, event)
-        for action in actions:
-            getattr(self, action)(now)
 
     def unregister(self, now: float) -> None:
         """Remove the binding; `Unregistered` follows."""

@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from dialer.sip.core import Core
 from dialer.sip.flow import Flow
+from dialer.sip.machine import Machine
 from dialer.sip.message import Request
 from dialer.sip.reply import ReplyHead
-from dialer.sip.tables import INVITE_SERVER, PLAIN_SERVER, Table, step
+from dialer.sip.tables import INVITE_SERVER, PLAIN_SERVER
 from dialer.sip.timers import Timer
 
 __all__ = ["InviteServer", "PlainServer", "ServerTransaction"]
 
 
-class ServerTransaction:
+class ServerTransaction(Machine):
     """What both server machines share."""
 
-    __slots__ = ("core", "cseq", "head", "interval", "key", "method", "repeat", "response", "state", "timer")
-    table: Table
+    __slots__ = ("core", "cseq", "head", "interval", "key", "method", "repeat", "response", "timer")
     start_state: str
 
     def __init__(self, core: Core, method: str, cseq: int, key: tuple[str, str, str], head: ReplyHead) -> None:
@@ -27,7 +27,7 @@ class ServerTransaction:
         self.cseq = cseq
         self.key = key
         self.head = head
-        self.state = self.start_state
+        self.enter(self.start_state)
         self.interval = core.config.t1
         self.response = b""
         self.repeat: Timer | None = None
@@ -35,12 +35,6 @@ class ServerTransaction:
         core.servers[key] = self
         if isinstance(head.destination, Flow):
             core.hold(head.destination, self)
-
-    def fire(self, event: str, now: float) -> None:
-        """One event through the table."""
-        self.state, actions = step(self.table, self.state, event)
-        for action in actions:
-            getattr(self, action)(now)
 
     def respond(self, status: int, now: float, lines: str = "", body: bytes = b"", reason: str | None = None) -> None:
         """Send a response. `lines` are further header lines, each with its CRLF."""

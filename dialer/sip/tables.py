@@ -1,19 +1,14 @@
 """Every state machine of the endpoint as data: `TABLE[state][event] = (next state, actions)`.
 
-The classes that run them (`dialer.sip.transaction`, `server_transaction`, `leg`) have one method for each action name
-and look nothing up elsewhere; `docs/design/sip.md` draws its diagrams from these tables. A missing key is a bug and
-raises `UndefinedTransition`.
-What the network can bring
-in any state has a row in every state, if only to be ignored: an empty tuple of actions.
+The classes that run them (`dialer.sip.machine`) have one method for each action name and look nothing up elsewhere;
+`docs/design/sip.md` draws its diagrams from these tables. A missing key is a bug and raises `UndefinedTransition`. What
+the network can bring in any state has a row in every state, if only to be ignored: an empty tuple of actions.
 
 Event names: `1xx 2xx final` are responses (final = 300 to 699); a single capital letter is the timer of that name
 (RFC 3261 Table 4; `L` and `M` from RFC 6026); `error` is a lost connection; `send_*` comes from the transaction user.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 from dialer.sip.errors import UndefinedTransition
 
@@ -26,16 +21,12 @@ __all__ = [
     "PLAIN_SERVER",
     "REGISTRATION",
     "SESSION",
-    "Row",
     "Table",
-    "rows_of",
     "step",
     "undefined",
 ]
 
 Table = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
-Row = dict[str, tuple[str, "Row", tuple[Callable[[Any, float], None], ...]]]
-"""What a state does: by event the next state, its row, and what is done, as methods of one class."""
 
 # RFC 3261 17.1.1.2 with RFC 6026 7.2 (Accepted, timer M). `abandon` is RFC 3261 9.1: no final response 64*T1 after
 # CANCEL.
@@ -303,20 +294,6 @@ def step(table: Table, state: str, event: str) -> tuple[str, tuple[str, ...]]:
         raise undefined(state, event) from None
 
 
-def rows_of(table: Table, machine: type) -> dict[str, Row]:
-    """The table for the machines that run at every message, by state: to find each method by its name, at each step,
-    is a good part of a step on a cold processor. Events with actions that the class does not have are left out.
-    """
-    rows: dict[str, Row] = {state: {} for state in table}
-    for state, events in table.items():
-        for event, (after, actions) in events.items():
-            if all(hasattr(machine, name) for name in actions):
-                rows[state][event] = after, rows[after], tuple(getattr(machine, name) for name in actions)
-    return rows
-
-
 def undefined(state: str, event: str) -> UndefinedTransition:
-    """What to raise for a pair that a table does not hold: the machines that run at every message look it up
-    themselves, since a function less is a good part of a cold step.
-    """
+    """What to raise for a pair that a table does not hold."""
     return UndefinedTransition(f"no transition for {event!r} in state {state!r}")

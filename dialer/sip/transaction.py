@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dialer.sip.core import Core
 from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import tag_of
+from dialer.sip.machine import Machine
 from dialer.sip.message import Response
-from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT, Row, Table, rows_of, undefined
+from dialer.sip.tables import INVITE_CLIENT, PLAIN_CLIENT
 from dialer.sip.timers import Timer
 from dialer.sip.wire import RequestHead
 
@@ -23,7 +24,7 @@ _MAX_ANSWERS = 16
 __all__ = ["ClientTransaction", "InviteClient", "PlainClient"]
 
 
-class ClientTransaction:
+class ClientTransaction(Machine):
     """What both client machines share. `on_response` gets each response that is news, `on_timeout` the lack of any."""
 
     __slots__ = (
@@ -40,19 +41,12 @@ class ClientTransaction:
         "request",
         "response",
         "resumed",
-        "row",
         "sent_at",
-        "state",
         "timer",
         "waiting",
     )
-    table: Table
-    rows: dict[str, Row]
     start_state: str
     names: tuple[str, str]
-
-    def __init_subclass__(cls) -> None:
-        cls.rows = rows_of(cls.table, cls)
 
     def __init__(
         self,
@@ -72,8 +66,7 @@ class ClientTransaction:
         self.on_response = on_response
         self.on_timeout = on_timeout
         self.key = (head.branch, method)
-        self.state = self.start_state
-        self.row = self.rows[self.state]
+        self.enter(self.start_state)
         self.interval = core.config.t1
         self.sent_at = 0.0
         self.response: Response | None = None
@@ -117,26 +110,11 @@ class ClientTransaction:
         self.timer = core.timers.start(self.sent_at + 64 * core.config.t1, self.fire, self.names[1])
         self.fire(self.names[0], now)
 
-    def fire(self, event: str, now: float) -> None:
-        """One event through the table."""
-        try:
-            self.state, self.row, actions = self.row[event]
-        except KeyError:
-            raise undefined(self.state, event) from None
-        for action in actions:
-            action(self, now)
-
     def take(self, response: Response, now: float) -> None:
         """A response that belongs to this transaction."""
         self.response = response
         status = response.status
-        event = "1xx" if status < 200 else "2xx" if status < 300 else "final"
-        try:
-            self.state, self.row, actions = self.row[event]
-        except KeyError:
-            raise undefined(self.state, event) from None
-        for action in actions:
-            action(self, now)
+        self.fire("1xx" if status < 200 else "2xx" if status < 300 else "final", now)
         self.response = None
 
     def resend(self, now: float) -> None:
@@ -209,8 +187,7 @@ class InviteClient(ClientTransaction):
     def adopt(self, now: float) -> None:
         """Wait for the end of an INVITE that an earlier process sent: as if a provisional had come, without sending."""
         self.core.clients[self.key] = self
-        self.state = "proceeding"
-        self.row = self.rows[self.state]
+        self.enter("proceeding")
         self.sent_at = now
         self.timer = self.core.timers.start(now + 64 * self.core.config.t1, self.give_up, "abandon")
 
