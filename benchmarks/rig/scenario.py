@@ -64,10 +64,17 @@ def _send(
     return f"<send{attributes}><![CDATA[\n{text}\n]]></send>\n"
 
 
+def _note(event: str) -> str:
+    return f'<log message="{event} [call_id] [$number] [timestamp]"/>'
+
+
+def _assign(*names: str) -> str:
+    return "".join(f'<assign assign_to="{name}" value="1"/>' for name in names)
+
+
 def _action(event: str, *names: str) -> str:
     """Log the event and set the names, in no time at all."""
-    sets = "".join(f'<assign assign_to="{name}" value="1"/>' for name in names)
-    return f'<action>\n<log message="{event} [call_id] [$number] [timestamp]"/>{sets}\n</action>'
+    return f"<action>\n{_note(event)}{_assign(*names)}\n</action>"
 
 
 def _log(event: str, *names: str) -> str:
@@ -77,10 +84,6 @@ def _log(event: str, *names: str) -> str:
 
 def _pause(span: tuple[float, float]) -> str:
     return f'<pause distribution="uniform" min="{span[0] * 1000:.0f}" max="{span[1] * 1000:.0f}"/>\n'
-
-
-def _set(name: str) -> str:
-    return f'<nop><action><assign assign_to="{name}" value="1"/></action></nop>\n'
 
 
 TAG = ";tag=[pid]c[call_number]"
@@ -170,7 +173,7 @@ def carrier(settings: CarrierSettings) -> str:
             '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>\n',
             '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>\n',
             '<ereg regexp="[0-9]+" search_in="hdr" header="CSeq:" assign_to="cseq"/>\n',
-            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            f"{_note('INVITE')}\n</action></recv>\n",
             _send("100 Trying"),
             '<nop next="7"/>\n',
             BYE,  # never sent: SIPp takes an answer only to what stands above it in the file
@@ -211,15 +214,14 @@ def carrier(settings: CarrierSettings) -> str:
             _answer_invite("200 OK", _sdp("carrier", 1)),
             _await_ack("6", cancel="22", again="19"),
             '<label id="6"/>\n',
-            _set("acked"),
+            f"<nop><action>{_assign('acked')}</action></nop>\n",
             _pause(settings.hold),
             _log("BYE_SENT", "ended"),
             '<label id="61"/>\n',
             BYE,
             '<label id="50"/>\n',
             _BYE_CROSSED,
-            '<recv request="INVITE" optional="true" next="52">'
-            '<action><assign assign_to="said" value="1"/></action></recv>\n',
+            f'<recv request="INVITE" optional="true" next="52"><action>{_assign("said")}</action></recv>\n',
             '<recv request="ACK" optional="true" next="50"/>\n<recv request="NEVER"/>\n',
             '<label id="51"/>\n',
             _send("200 OK"),
@@ -313,7 +315,7 @@ def agent(media_port: str = "[media_port]") -> str:
             '<recv request="CANCEL" optional="true" next="91"/>\n<recv request="BYE" optional="true" next="91"/>\n',
             '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
             '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
-            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            f"{_note('INVITE')}\n</action></recv>\n",
             _send("200 OK", tag=TAG, sdp=_sdp("agent", 1, media_port), user="agent", attributes=RETRANS),
             '<recv request="ACK" crlf="true"/>\n',
             '<label id="1"/>\n<recv request="BYE" optional="true" next="9"/>\n',
@@ -345,7 +347,7 @@ def prompt_carrier(ring: tuple[float, float] = (0.3, 0.9)) -> str:
             f'<recv request="OPTIONS" optional="true" next="{OPTIONS_LABEL}"/>\n',
             '<recv request="INVITE" crlf="true" rrs="true"><action>\n',
             '<ereg regexp="INVITE sip:([^@;&gt; ]*)" search_in="msg" assign_to="line,number"/>\n',
-            '<log message="INVITE [call_id] [$number] [timestamp]"/>\n</action></recv>\n',
+            f"{_note('INVITE')}\n</action></recv>\n",
             _send("180 Ringing", tag=TAG),
             _pause(ring),
             _log("ANSWER"),

@@ -19,8 +19,6 @@ pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 ALL_ANSWER = CarrierSettings(
     answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.0, 0.01), hold=(0.5, 0.6)
 )
-
-
 HASTY = replace(ALL_ANSWER, hold=(0.05, 0.05))
 
 
