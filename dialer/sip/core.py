@@ -18,10 +18,13 @@ from dialer.sip.timers import Timers
 
 if TYPE_CHECKING:
     from dialer.sip.events import Event
-    from dialer.sip.server_transaction import ServerTransaction
+    from dialer.sip.server_transaction import InviteServer, ServerTransaction
     from dialer.sip.transaction import ClientTransaction
 
-__all__ = ["Core", "Local", "Tap"]
+__all__ = ["AckKey", "Core", "Local", "Tap"]
+
+AckKey = tuple[str, str, str, int]
+"""Call-ID, To tag, From tag and CSeq number of the ACK of a 2xx."""
 
 Tap = Callable[[bool, bytes, Destination], None]
 """Told of each message: whether we send it, its bytes, the far end."""
@@ -56,6 +59,7 @@ class Core:
         "_keyed",
         "_made",
         "_random",
+        "accepted",
         "allow",
         "allow_reliable",
         "anonymous",
@@ -103,6 +107,8 @@ class Core:
         """responses that left, by `kind_of`"""
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
+        self.accepted: dict[AckKey, InviteServer] = {}
+        """INVITEs that have a 2xx of ours, by their ACK"""
         self.strays: set[tuple[str, str]] = set()
         """client transactions that a 2xx to an INVITE nobody remembers has made"""
         self.flows: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}

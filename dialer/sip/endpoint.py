@@ -141,6 +141,7 @@ class Endpoint:
             "legs": len(self._legs),
             "clients": len(core.clients),
             "servers": len(core.servers),
+            "accepted": len(core.accepted),
             "timers": len(core.timers),
         }
 

@@ -370,11 +370,6 @@ class Leg(Lifetime):
         if self.offered is transaction:
             self.refuse(487, now)
 
-    def on_ack(self, request: Request, now: float) -> bool:
-        """The ACK of a 2xx of ours; false if none is awaited with this number."""
-        transaction = self.invite_server
-        return transaction is not None and transaction.cseq == request.cseq[0] and transaction.take_ack(request, now)
-
     def _on_reinvite_ack(self, transaction: InviteServer, request: Request | None, now: float) -> None:
         self.invite_server = None
         if request is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dialer.sip.core import Core
+from dialer.sip.core import AckKey, Core
 from dialer.sip.errors import MalformedMessage
 from dialer.sip.flow import Destination
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
@@ -155,9 +155,14 @@ class Receiver:
         return self.core.branch(call_id, from_, 0, f"To tag {request.method}")[7:23]
 
     def _ack(self, request: Request, now: float) -> None:
-        leg = self.legs.get(request.fields["call-id"][0])
-        if leg is None or not _same_dialog(leg, request) or not leg.on_ack(request, now):
+        """The ACK of a 2xx of ours. It may come after the next INVITE (RFC 5407 3.1.4), after BYE, or twice because the
+        2xx went twice: as long as that INVITE is remembered none of them is a stray.
+        """
+        answered = self.core.accepted.get(_answer_acknowledged(request))
+        if answered is None:
             self.core.drops["stray_ack"] += 1
+        else:
+            answered.take_ack(request, now)
 
     def _cancel(self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], now: float) -> None:
         target = self.core.servers.get((key[0], key[1], "INVITE"))
@@ -194,7 +199,8 @@ class Receiver:
     ) -> ServerTransaction:
         head = ReplyHead(request, top, addr, tag)
         if request.method == "INVITE":
-            return InviteServer(self.core, request.cseq[0], key, head)
+            call_id, to_tag, from_tag, number = _answer_acknowledged(request)
+            return InviteServer(self.core, number, key, head, (call_id, tag or to_tag, from_tag, number))
         return PlainServer(self.core, request.method, request.cseq[0], key, head)
 
     def _outside(
@@ -230,6 +236,13 @@ def _key(request: Request, top: Via, method: str) -> tuple[str, str, str]:
     parts = [*(fields.get(name, [""])[0] for name in ("call-id", "from", "via")), request.first("cseq") or ""]
     parts[-1] = parts[-1].partition(" ")[0]
     return "\0".join(parts), request.uri, method
+
+
+def _answer_acknowledged(request: Request) -> AckKey:
+    """What an ACK says about the INVITE whose 2xx it acknowledges (RFC 3261 13.2.2.4)."""
+    fields = request.fields
+    to_tag, from_tag = tag_of(fields["to"][0]), tag_of(fields["from"][0])
+    return fields["call-id"][0], to_tag or "", from_tag or "", request.cseq[0]
 
 
 def _same_dialog(leg: Leg, request: Request) -> bool:

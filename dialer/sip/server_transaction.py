@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dialer.sip.core import Core
+from dialer.sip.core import AckKey, Core
 from dialer.sip.flow import Flow
 from dialer.sip.machine import Machine
 from dialer.sip.message import Request
@@ -91,28 +91,33 @@ class InviteServer(ServerTransaction):
     within 64*T1.
     """
 
-    __slots__ = ("ack", "on_ack")
+    __slots__ = ("ack", "ack_key", "on_ack")
     table = INVITE_SERVER
     start_state = "proceeding"
 
-    def __init__(self, core: Core, cseq: int, key: tuple[str, str, str], head: ReplyHead) -> None:
+    def __init__(self, core: Core, cseq: int, key: tuple[str, str, str], head: ReplyHead, ack_key: AckKey) -> None:
         super().__init__(core, "INVITE", cseq, key, head)
+        self.ack_key = ack_key
         self.ack: Request | None = None
         self.on_ack: Callable[[InviteServer, Request | None, float], None] = _nothing
 
-    def take_ack(self, request: Request, now: float) -> bool:
-        """The ACK of our 2xx; false if this transaction waits for none."""
-        if self.state != "accepted":
-            return False
+    def take_ack(self, request: Request, now: float) -> None:
+        """The ACK of our 2xx, the first time or once more."""
         self.ack = request
         self.fire("ack_2xx", now)
-        return True
 
     def hush(self, now: float) -> None:
         """The call is over: stop repeating the 2xx, tell nobody."""
         self.on_ack = _nothing
         if self.state == "accepted":
             self.fire("ack_2xx", now)
+
+    def await_ack(self, now: float) -> None:
+        self.core.accepted[self.ack_key] = self
+
+    def forget(self, now: float) -> None:
+        super().forget(now)
+        self.core.accepted.pop(self.ack_key, None)
 
     def start_g(self, now: float) -> None:
         # Over a connection a refusal is said once (RFC 3261 17.2.1), but a 2xx until its ACK: it may cross hops that

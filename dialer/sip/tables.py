@@ -99,7 +99,7 @@ INVITE_SERVER: Table = {
         "request": ("proceeding", ("resend",)),
         "ack": ("proceeding", ()),
         "send_1xx": ("proceeding", ("send",)),
-        "send_2xx": ("accepted", ("send", "start_g", "start_l")),
+        "send_2xx": ("accepted", ("send", "await_ack", "start_g", "start_l")),
         "send_final": ("completed", ("send", "start_g", "start_h")),
     },
     "accepted": {

@@ -36,6 +36,7 @@ from dialer.sip import (
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
 SDP = "Content-Type: application/sdp\r\n"
 
 
@@ -221,7 +222,7 @@ def test_rfc3261_9_1_a_call_given_up_after_a_2xx_that_nobody_could_follow_ends()
     peer.endpoint.cancel(peer.leg, peer.now)
     peer.wait(70.0)
     assert [event for event in peer.events() if isinstance(event, Failed)]
-    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert peer.endpoint.pending == EMPTY
 
 
 def test_rfc3261_12_1_early_dialogs_of_forks_and_the_one_that_answers() -> None:
@@ -316,7 +317,7 @@ def test_rfc3261_9_2_a_remote_cancel_of_an_incoming_call(link: Any) -> None:
     link.run()
     assert link.events[B][-1] == Failed(leg, 487, "Request Terminated", kind="cancelled")
     assert link.events[A][-1].kind == "cancelled"
-    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert link.a.pending == link.b.pending == EMPTY
 
 
 def test_rfc3261_9_2_a_cancel_that_matches_nothing_gets_481() -> None:
@@ -485,11 +486,62 @@ def test_rfc5407_3_1_4_a_reinvite_that_overtakes_the_ack(link: Any) -> None:
     link.eat = lambda source, data: False
     for data in late:
         link.put(data, A, B)
-    link.run(60)
+    link.run(20)
+    assert not link.b.drops, "an ACK that comes late is no stray"
+    link.run(40)
     assert link.b.has(leg)
     link.b.bye(leg, link.now)
     link.run()
     assert link.events[A][-1] == Ended(leg, "remote")
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_rfc3261_13_3_1_4_the_ack_that_bye_overtakes_is_no_stray(link: Any, copies: int) -> None:
+    """The 2xx went twice, so two ACKs come: one in time, one after BYE; or the only one comes after it."""
+    leg = link.call()
+    link.run(0.1)
+    late: list[bytes] = []
+    link.eat = lambda source, data: late.append(data) is None if data.startswith(b"ACK") and len(late) < 1 else False
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1 if copies == 1 else 1.0)
+    link.a.bye(leg, link.now)
+    link.run(1.0)
+    assert link.b.legs == 0
+    [ack] = late
+    link.put(ack, A, B)
+    link.run(1.0)
+    assert not link.b.drops
+    link.run(40)
+    assert link.a.pending == link.b.pending == EMPTY
+    link.put(ack, A, B)
+    link.run(1.0)
+    assert link.b.drops == {"stray_ack": 1}, "64*T1 later nobody knows that call"
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        (r"(?m)^(Call-ID: ).*$", r"\1another"),
+        (r"(?m)^(To: .*;tag=)\w+", r"\1another"),
+        (r"(?m)^(From: .*;tag=)\w+", r"\1another"),
+        (r"(?m)^(CSeq: )\d+", r"\g<1>77"),
+    ],
+)
+def test_rfc3261_13_2_2_4_an_ack_of_another_call_acknowledges_nothing(link: Any, mine: str, other: str) -> None:
+    leg = link.call()
+    link.run(0.1)
+    acks: list[bytes] = []
+    link.eat = lambda source, data: acks.append(data) is None if data.startswith(b"ACK") else False
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1)
+    text = acks[0].decode()
+    changed, count = re.subn(mine, other, text.replace("\r\n", "\n"))
+    assert count == 1
+    repeats = sum(b" 200 OK" in data for _, data in link.sent)
+    link.put(changed.replace("\n", "\r\n").encode(), A, B)
+    link.run(3.0)
+    assert link.b.drops == {"stray_ack": 1}
+    assert sum(b" 200 OK" in data for _, data in link.sent) > repeats, "the 2xx is still repeated"
 
 
 def test_rfc3261_14_2_a_500_with_retry_after_is_tried_again() -> None:
@@ -612,7 +664,7 @@ def test_rfc3261_15_1_1_once_both_have_hung_up_nobody_waits_for_the_answer_to_ou
         assert peer.reply(bye, status, lines='Proxy-Authenticate: Digest realm="r", nonce="n"\r\n') == []
     peer.wait(64.0)
     assert peer.events() == []
-    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert peer.endpoint.pending == EMPTY
 
 
 def test_rfc3261_15_the_callee_waits_with_bye_for_the_ack(link: Any) -> None:
@@ -744,7 +796,7 @@ def test_a_plan_survives_json_without_secrets() -> None:
         B,
         (("X-A", "b"),),
     )
-    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert endpoint.pending == EMPTY
 
 
 EVIL = "sip:1@192.0.2.2\r\nX-Evil: 1"
@@ -798,7 +850,7 @@ def test_rfc3261_9_1_an_orphaned_invite_is_cancelled_from_its_plan_alone() -> No
     assert ack.startswith(b"ACK sip:1@192.0.2.2 SIP/2.0")
     peer.now = 100.0
     peer.wait(100)
-    assert after.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert after.pending == EMPTY
     assert peer.events() == []
 
 
@@ -816,7 +868,7 @@ def test_an_orphaned_invite_that_is_answered_gets_ack_and_bye() -> None:
         assert peer.ok(peer.invite) == [ack]
         peer.reply(bye, "200 OK")
         peer.wait(100)
-        assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+        assert peer.endpoint.pending == EMPTY
 
 
 def test_a_2xx_whose_branch_is_not_ours_is_dropped() -> None:
@@ -839,7 +891,7 @@ def test_an_orphaned_dialog_gets_bye_with_a_number_that_was_not_used() -> None:
     assert int(headers(bye)["CSeq"].split()[0]) > 100
     peer.reply(bye, "481 Gone")
     peer.wait(100)
-    assert peer.endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert peer.endpoint.pending == EMPTY
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def history(make_link: Any, steps: list[tuple[int, int, float]], seed: int = 0) 
                         continue
         link.run(40)
     link.run()
-    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
     ended = [event.leg for event in link.events[A] if type(event).__name__ in ("Failed", "Ended")]
     assert sorted(ended) == sorted(legs)
 

@@ -12,7 +12,7 @@ from dialer.sip import Ended, Endpoint, EndpointConfig, Failed, Offered, Reinvit
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
 
 
 def methods(link: Any, here: tuple[str, int]) -> list[str]:
