@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PEERS: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "peers.py"))["PEERS"]
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell without job control starts what it puts into the background deaf to Ctrl-C, and children inherit that:
+    tests that interrupt a program would wait for one that cannot hear.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
