@@ -109,6 +109,8 @@ _BYE_CROSSED = f'<recv request="BYE" optional="true" next="51">{_action("BYE_CRO
 _BYE_ANSWERED = f'<recv response="200" optional="global" next="98">{_action("END", "over")}</recv>\n'
 OPTIONS_LABEL = "90"
 STRAY_ACK = "60"
+REFUSALS = ("12", "13", "16", "17", "18")
+"""The labels of the carrier's refusals."""
 
 
 def _sdp(user: str, version: int, port: str = "[media_port]") -> str:
@@ -147,15 +149,19 @@ def carrier(settings: CarrierSettings) -> str:
     def refuse(label: str, line: str, event: str, extra: str = "") -> str:
         return (
             f'<label id="{label}"/>\n'
-            + _log(event, "final")
+            + _log(event, "final", f"noted{label}")
             + _send(line, tag=TAG, extra=extra, attributes=RETRANS)
-            + f'<recv request="CANCEL" optional="true" next="c{label}"/>\n'
+            + f'<label id="s{label}"/>\n<recv request="CANCEL" optional="true" next="c{label}">'
+            + f"<action>{_note('CANCEL')}{_note('CANCEL_LATE')}</action></recv>\n"
             + f'<recv request="INVITE" optional="true" next="{label}"/>\n<recv request="ACK" next="99"/>\n'
             + f'<label id="c{label}"/>\n'
-            + _log("CANCEL")
-            + _log("CANCEL_LATE")
             + _send("200 OK", tag=TAG)
             + '<nop next="99"/>\n'
+            # a CANCEL between noting and saying it
+            + f'<label id="n{label}"/>\n'
+            + _send("200 OK", tag=TAG)
+            + _answer_invite(line, extra + EMPTY)
+            + f'<nop next="s{label}"/>\n'
         )
 
     def branch(label: str, name: str) -> str:
@@ -250,6 +256,7 @@ def carrier(settings: CarrierSettings) -> str:
             _log("CANCEL_LATE"),
             branch("26", "acked"),
             branch("25", "answered"),
+            *(branch(f"n{label}", f"noted{label}") for label in REFUSALS),
             '<recv request="ACK" timeout="2000" ontimeout="99" next="99"/>\n',
             '<label id="26"/>\n',
             _send("200 OK", tag=TAG),
@@ -295,6 +302,7 @@ def carrier(settings: CarrierSettings) -> str:
             branch("99", "theirs"),
             branch("62", "ended"),
             branch("6", "answered"),
+            *(branch("99", f"noted{label}") for label in REFUSALS),
             '<nop next="98"/>\n',
             '<label id="97"/>\n',
             _log("BYE_UNKNOWN"),

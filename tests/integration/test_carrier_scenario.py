@@ -20,6 +20,7 @@ ALL_ANSWER = CarrierSettings(
     answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.0, 0.01), hold=(0.5, 0.6)
 )
 HASTY = replace(ALL_ANSWER, hold=(0.05, 0.05))
+ALL_REFUSED = replace(ALL_ANSWER, answer=0, temporarily_480=100, ring=(0.05, 0.05))
 
 
 class Caller:
@@ -74,9 +75,10 @@ class Caller:
 
     def wait_ended(self) -> None:
         """Until the peer's log has the end of the call."""
-        self.sipp.process.wait_ready(lambda: self._logged("END"), 10.0, f"{self.call_id} ended")
+        self.sipp.process.wait_ready(lambda: self.logged("END"), 10.0, f"{self.call_id} ended")
 
-    def _logged(self, event: str) -> bool:
+    def logged(self, event: str) -> bool:
+        """Whether the peer has noted this of the call."""
         return any(line.event == event and line.call_id == self.call_id for line in self.sipp.calls())
 
     def answered(self, number: int) -> None:
@@ -155,3 +157,17 @@ def test_a_reinvite_at_the_instant_of_the_carriers_bye_does_not_make_it_forget_t
             call.send("ACK", 2, "c")
         call.answers(call.hears("BYE", "1 BYE"))
         call.wait_ended()
+
+
+@pytest.mark.parametrize("call", [carrier(ALL_REFUSED)], indirect=True)
+def test_a_cancel_at_the_instant_of_a_refusal_gets_its_answer_and_does_not_swallow_the_refusal(call):
+    for number in range(40):
+        call.begin(f"at-once-{number}")
+        call.send("INVITE", 1, "a")
+        call.hears("SIP/2.0 180", "1 INVITE")
+        early = call.hears_soon("SIP/2.0 480", "1 INVITE", 0.046 + 0.0002 * number)
+        call.send("CANCEL", 1, "a")
+        final = early or call.hears("SIP/2.0 4", "1 INVITE")
+        call.send("ACK", 1, "a")
+        call.wait_ended()
+        assert call.logged("TEMPORARILY") == final.startswith("SIP/2.0 480"), "what is noted is what was said"
