@@ -231,6 +231,7 @@ def _pacing(table: CampaignTable, floor: float, cap: float, scale: float) -> Pac
         mode=pacing.mode,
         power=pacing.calls_per_agent,
         abandon_cap=cap,
+        peak=pacing.peak,
         patience=pacing.patience,
         ring_floor=floor,
         ring_timeout=pacing.ring_timeout,

@@ -28,6 +28,12 @@ class PacingTable(Table):
     window: Literal["call", "day", "24h", "30d", "month"] | None = Field(
         default=None, description="over which the cap is kept; default: the jurisdiction's"
     )
+    peak: float = Field(
+        default=3.0,
+        ge=1.0,
+        le=100.0,
+        description="times the cap that any ten minutes may abandon, as far as it can be steered; less is stricter and costs talk time",
+    )
     patience: Duration = Field(default=2.0, le=60.0, description="how long an answered customer may wait for an agent")
     ring_floor: Duration | None = Field(
         default=None, le=120.0, description="no call is given up before it rang so long; default: the jurisdiction's"

@@ -12,6 +12,7 @@ from dialer.config.build import RING_FLOOR, build
 from dialer.config.errors import ConfigErrors
 from dialer.config.load import Config, load
 from dispositions import ContactState, NextState, Outcome
+from pacing import PacingConfig
 
 Loaded = Callable[[str], Config]
 ROW = 'jurisdiction = "none"\n'
@@ -48,6 +49,12 @@ def test_the_jurisdiction_fills_and_limits(loaded: Loaded, good: str, write: Cal
     lines = [str(error).split("campaign.toml:")[1] for error in caught.value.errors]
     assert [line.split(": ")[0] for line in lines] == ["17:26", "17:45", "17:60", "18:26"]
     assert all("jurisdiction 'uk'" in line for line in lines)
+
+
+def test_the_guard_of_ten_minutes_is_the_managers_to_tighten(loaded: Loaded, good: str) -> None:
+    assert build(loaded(good)).campaigns["promo"].pacing.peak == PacingConfig().peak
+    tighter = good.replace(ROW, f"{ROW}pacing.peak = 2\n")
+    assert build(loaded(tighter)).campaigns["promo"].pacing.peak == 2.0
 
 
 def test_hours_are_the_intersection(loaded: Loaded, good: str) -> None:
