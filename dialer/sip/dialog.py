@@ -154,7 +154,7 @@ class Dialog:
         )
 
     def skip_ahead(self) -> None:
-        """After a restart: use numbers that the peer has certainly not seen."""
+        """Where nobody counted, as after a restart: use numbers that the peer has certainly not seen."""
         self.local_cseq += _ROOM_FOR_CRASH
 
     def refresh(self, message: Message) -> None:

@@ -63,6 +63,10 @@ def end_fork(
     ack = head.render("ACK"), dialog.destination
     transaction.acks[dialog.remote_tag] = ack
     core.outbox.append(ack)
+    # Past the PRACKs of the early dialog, and past the BYE that `end_saved`, which skips once, may have sent in it: the
+    # far end says 500 to a number that it has seen (RFC 3261 12.2.2), and its call stays up.
+    dialog.skip_ahead()
+    dialog.skip_ahead()
     Farewell(core, dialog, digest, now, on_end=on_end)
 
 

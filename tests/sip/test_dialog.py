@@ -864,7 +864,7 @@ def test_an_orphaned_invite_that_is_answered_gets_ack_and_bye() -> None:
         ack, bye = peer.ok(peer.invite)
         assert start(ack) == "ACK sip:p@192.0.2.2:5070;transport=UDP SIP/2.0"
         assert headers(bye)["To"] == headers(ack)["To"]
-        assert headers(bye)["CSeq"] == "2 BYE"
+        assert headers(bye)["CSeq"] == "2002 BYE"
         assert peer.ok(peer.invite) == [ack]
         peer.reply(bye, "200 OK")
         peer.wait(100)

@@ -1,0 +1,169 @@
+"""2xx that nobody waits for any more, or that nobody wants: each gets ACK, and a BYE that the far end takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dialer.sip import Ended, Endpoint, EndpointConfig, Provisional, sdp
+
+A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
+OFFER, ANSWER = sdp.audio("192.0.2.1", 4000), sdp.audio("192.0.2.2", 5000)
+SDP = "Content-Type: application/sdp\r\n"
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+KEY = {"branch_key": b"secret"}
+
+
+class Peer:
+    """An endpoint that has sent an INVITE, and a far end written by hand."""
+
+    def __init__(self, **options: Any) -> None:
+        self.endpoint = Endpoint(EndpointConfig(*A, **KEY), seed=b"x")
+        self.plan = self.endpoint.plan_invite(
+            "sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER, **options
+        )
+        self.leg = self.endpoint.invite(self.plan, 0.0)
+        self.now = 0.0
+        self.ends: list[bool] = []
+        [self.invite] = self.sent()
+
+    def restart(self) -> None:
+        self.endpoint = Endpoint(EndpointConfig(*A, **KEY), seed=b"after")
+
+    def end(self, saved: dict[str, Any]) -> list[bytes]:
+        self.endpoint.end_orphan(saved, self.now, on_end=self.ends.append)
+        return self.sent()
+
+    def cancel(self) -> bytes:
+        self.endpoint.cancel(self.leg, self.now)
+        [cancel] = self.sent()
+        return cancel
+
+    def sent(self) -> list[bytes]:
+        return [data for data, _ in self.endpoint.datagrams_to_send()]
+
+    def reply(self, request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> list[bytes]:
+        """The far end answers; what is sent upon that."""
+        got = headers(request)
+        to = got["To"] if "tag=" in got["To"] else f"{got['To']};tag={tag}"
+        head = (
+            f"SIP/2.0 {status}\r\nVia: {got['Via']}\r\nFrom: {got['From']}\r\nTo: {to}\r\nCall-ID: {got['Call-ID']}\r\n"
+            f"CSeq: {got['CSeq']}\r\nContact: <sip:{tag}@192.0.2.9>\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        )
+        self.endpoint.receive(head.encode() + body, B, self.now)
+        return self.sent()
+
+    def ok(self, tag: str = "t") -> list[bytes]:
+        return self.reply(self.invite, "200 OK", tag, SDP, ANSWER)
+
+    def reliable(self, rseq: int, tag: str = "t") -> bytes:
+        """A reliable 183; its PRACK, which gets its 200."""
+        lines = f"Require: 100rel\r\nRSeq: {rseq}\r\n"
+        [prack] = self.reply(self.invite, "183 Session Progress", tag, lines)
+        assert self.reply(prack, "200 OK") == []
+        return prack
+
+    def wait(self, seconds: float) -> list[bytes]:
+        end, sent = self.now + seconds, []
+        while (at := self.endpoint.next_timer()) is not None and at <= end:
+            self.now = max(self.now, at)
+            self.endpoint.handle_timer(self.now)
+            sent += self.sent()
+        self.now = end
+        return sent
+
+    def events(self) -> list[Any]:
+        taken = []
+        while (event := self.endpoint.next_event()) is not None:
+            taken.append(event)
+        return taken
+
+
+def headers(data: bytes) -> dict[str, str]:
+    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def number(request: bytes) -> int:
+    return int(headers(request)["CSeq"].split()[0])
+
+
+def methods(sent: list[bytes]) -> list[str]:
+    return [data.split(b" ", 1)[0].decode() for data in sent]
+
+
+# RFC 3261 12.2.1.1: numbers rise in a dialog, also in one of which only the 2xx is known
+
+
+@pytest.mark.parametrize("why", ["a fork that lost", "gave up", "restarted", "restarted, nobody asks"])
+def test_rfc3261_12_2_1_1_the_bye_of_an_unwanted_2xx_is_numbered_above_the_pracks(why: str) -> None:
+    peer = Peer()
+    pracks = [peer.reliable(1), peer.reliable(2)]
+    assert [number(prack) for prack in pracks] == [2, 3]
+    if why == "a fork that lost":
+        assert methods(peer.ok("winner")) == ["ACK"]
+    elif why == "gave up":
+        peer.reply(peer.cancel(), "200 OK")
+        peer.wait(33)
+    else:
+        peer.restart()
+        if why == "restarted":
+            [cancel] = peer.end(peer.plan.to_dict())
+            peer.reply(cancel, "200 OK")
+    ack, bye = peer.ok()
+    assert headers(ack)["CSeq"] == "1 ACK"
+    assert methods([bye]) == ["BYE"]
+    assert headers(bye)["To"] == headers(pracks[0])["To"]
+    assert number(bye) > 3
+
+
+def test_rfc3261_12_2_2_after_a_restart_the_far_end_takes_the_bye_and_its_call_is_over(make_link: Any) -> None:
+    link = make_link(**KEY)
+    leg = reliable_call(link)
+    plan = link.a._legs[leg].plan
+    link.a = link.ends[A] = Endpoint(EndpointConfig(*A, **KEY), seed=b"after")
+    link.b.answer(leg, ANSWER, link.now)
+    ends: list[bool] = []
+    link.a.end_orphan(plan.to_dict(), link.now, on_end=ends.append)
+    link.run()
+    assert "SIP/2.0 500 Server Internal Error" not in link.lines(B)
+    assert link.events[B][-1] == Ended(leg, "remote")
+    assert ends == [True]
+    assert link.a.pending == link.b.pending == EMPTY
+
+
+def test_after_a_crash_before_the_ack_the_two_byes_of_one_dialog_do_not_share_a_number() -> None:
+    peer = Peer()
+    peer.reliable(1)
+    peer.ok()
+    saved = peer.events()[-1].dialog.to_dict()
+    peer.restart()
+    [bye] = peer.end(saved)
+    _, second = peer.ok()  # its ACK was lost with the process
+    assert number(second) > number(bye) > 2
+    assert headers(second)["Via"] != headers(bye)["Via"]
+    peer.reply(bye, "200 OK")
+    peer.reply(second, "481 Call/Transaction Does Not Exist")
+    peer.wait(100)
+    assert peer.ends == [True]
+    assert peer.endpoint.pending == EMPTY
+    assert not peer.endpoint.drops
+
+
+def reliable_call(link: Any) -> str:
+    """A call that rings with a 180 which has had its PRACK."""
+
+    def eat(here: tuple[str, int], data: bytes) -> bool:
+        if data.startswith(b"INVITE") and b"Require" not in data:
+            link.put(data.replace(b"\r\nContact", b"\r\nRequire: 100rel\r\nContact", 1), here, B)
+            return True
+        return False
+
+    link.eat = eat
+    leg = str(link.call())
+    link.run(0.1)
+    link.b.ring(leg, link.now)
+    link.run(0.5)
+    assert [type(event) for event in link.events[A]] == [Provisional]
+    return leg
