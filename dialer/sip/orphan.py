@@ -102,8 +102,11 @@ class _Orphan:
     def _response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         if response.status < 200:
             return
-        if response.status < 300 and isinstance(transaction, InviteClient):
+        assert isinstance(transaction, InviteClient)
+        if response.status < 300:
             self._fork(transaction, response, now)
+        else:
+            transaction.on_fork = self._fork  # a 2xx may follow the refusal, too
         self._finish(True)
 
     def _fork(self, transaction: InviteClient, response: Response, now: float) -> None:

@@ -150,6 +150,9 @@ class OutgoingLeg(Leg):
             self._on_answer(response, now)
         elif self.state in ("calling", "early") and self._again(response):
             self.fire("challenged", now)
+            assert isinstance(transaction, InviteClient)
+            # Another fork may have answered the INVITE that was challenged.
+            transaction.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
             self.invite = self._send_invite(transaction.head.cseq + 1, now)
         else:
             # A challenge to an INVITE that nobody wants any more is not answered: that, too, is a cancelled call.
@@ -297,7 +300,7 @@ class OutgoingLeg(Leg):
     def _leave(self, now: float) -> None:
         if self._cancel_guard is not None:
             self.core.timers.cancel(self._cancel_guard)
-        # A second 2xx may come until timer M: ending its call takes three values, not the whole leg.
+        # A 2xx may come until timer M, or D: ending its call takes three values, not the whole leg.
         self.invite.on_fork = partial(_end_late_fork, self.plan.from_uri, self.plan.to_uri, self.digest)
         Leg._leave(self, now)
 

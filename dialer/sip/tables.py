@@ -30,6 +30,10 @@ Table = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
 
 # RFC 3261 17.1.1.2 with RFC 6026 7.2 (Accepted, timer M). `abandon` is RFC 3261 9.1: no final response 64*T1 after
 # CANCEL.
+#
+# A 2xx in `completed` is in neither: RFC 6026 draws no arrow for it, RFC 3261 17.1.1.2 keeps only repetitions of the
+# refusal from the user. But a proxy passes on every 2xx, though it has sent a refusal (RFC 3261 16.7 5), and each is an
+# answered call that wants its ACK and BYE (13.2.2.4) now, not when timer D lets the next repetition in as a stray.
 INVITE_CLIENT: Table = {
     "calling": {
         "A": ("calling", ("resend", "back_off")),
@@ -56,7 +60,7 @@ INVITE_CLIENT: Table = {
     },
     "completed": {
         "1xx": ("completed", ()),
-        "2xx": ("completed", ()),
+        "2xx": ("completed", ("report_again",)),
         "final": ("completed", ("acknowledge",)),
         "error": ("completed", ()),
         "D": ("terminated", ("forget",)),

@@ -211,7 +211,7 @@ class InviteClient(ClientTransaction):
 
     def start_d(self, now: float) -> None:
         self.request = b""
-        self.on_fork = _deaf  # after a refusal no 2xx is of interest
+        self.on_fork = _deaf  # as in `report`; who ends the call of a 2xx after a refusal says so when that is reported
         # RFC 3261 17.1.1.2: nothing is repeated over a connection that must be soaked up
         seconds = 0.0 if isinstance(self.destination, Flow) else 64 * self.core.config.t1
         self.core.timers.linger(now, seconds, self.fire, "D")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
 
-from dialer.sip import Ended, Endpoint, EndpointConfig, Provisional, sdp
+from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, Failed, Provisional, sdp
+from dialer.sip.outgoing import OutgoingLeg
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER, ANSWER = sdp.audio("192.0.2.1", 4000), sdp.audio("192.0.2.2", 5000)
 SDP = "Content-Type: application/sdp\r\n"
 EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
-KEY = {"branch_key": b"secret"}
+KEY: dict[str, Any] = {"branch_key": b"secret"}
 
 
 class Peer:
@@ -145,6 +147,76 @@ def test_after_a_crash_before_the_ack_the_two_byes_of_one_dialog_do_not_share_a_
     assert headers(second)["Via"] != headers(bye)["Via"]
     peer.reply(bye, "200 OK")
     peer.reply(second, "481 Call/Transaction Does Not Exist")
+    peer.wait(100)
+    assert peer.ends == [True]
+    assert peer.endpoint.pending == EMPTY
+    assert not peer.endpoint.drops
+
+
+# RFC 3261 16.7: a proxy passes on a 2xx though it has sent a refusal
+
+
+@pytest.mark.parametrize("why", ["refused", "cancelled"])
+def test_rfc3261_13_2_2_4_a_2xx_after_a_refusal_gets_ack_and_bye_at_once(why: str) -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "180 Ringing")
+    if why == "cancelled":
+        peer.reply(peer.cancel(), "200 OK")
+    peer.reply(peer.invite, "487 Request Terminated" if why == "cancelled" else "408 Request Timeout", "refuser")
+    assert [type(event) for event in peer.events()] == [Provisional, Failed]
+    peer.wait(0.4)
+    ack, bye = peer.ok()
+    assert methods([ack, bye]) == ["ACK", "BYE"]
+    assert headers(ack)["To"] == headers(bye)["To"] == "<sip:1@192.0.2.2>;tag=t"
+    assert peer.ok() == [ack]
+    assert peer.reply(bye, "200 OK") == []
+    assert methods(peer.ok("another")) == ["ACK", "BYE"]
+    assert methods(peer.reply(peer.invite, "408 Request Timeout", "refuser")) == ["ACK"]  # of the transaction, as ever
+    peer.wait(100)
+    assert peer.events() == []
+    assert peer.endpoint.pending == EMPTY
+
+
+def test_2xx_after_a_refusal_are_bounded() -> None:
+    peer = Peer()
+    peer.reply(peer.invite, "486 Busy Here", "refuser")
+    assert [len(peer.ok(f"t{n}")) for n in range(20)] == [2] * 16 + [0] * 4
+    assert peer.endpoint.drops["too_many_forks"] == 4
+
+
+def test_rfc3261_16_7_a_fork_that_answers_what_another_has_challenged_is_hung_up_and_the_call_goes_on() -> None:
+    peer = Peer(credentials=Credentials("u", "p"))
+    lines = 'Proxy-Authenticate: Digest realm="r", nonce="n"\r\n'
+    _, again = peer.reply(peer.invite, "407 Proxy Authentication Required", "proxy", lines)
+    assert headers(again)["CSeq"] == "2 INVITE"
+    ack, bye = peer.ok("other")
+    assert headers(ack)["CSeq"] == "1 ACK"
+    assert headers(bye)["To"].endswith(";tag=other")
+    peer.reply(bye, "200 OK")
+    assert peer.events() == []
+    peer.invite = again
+    assert methods(peer.ok()) == ["ACK"]
+    [answered] = peer.events()
+    assert (type(answered), answered.dialog.remote_tag) == (Answered, "t")
+    peer.endpoint.bye(peer.leg, peer.now)
+    peer.reply(peer.sent()[0], "200 OK")
+    gc.collect()
+    assert not [one for one in gc.get_objects() if isinstance(one, OutgoingLeg) and one.id == peer.leg]
+    peer.wait(100)
+    assert peer.endpoint.pending == EMPTY
+
+
+def test_rfc3261_13_2_2_4_after_a_restart_too() -> None:
+    peer = Peer()
+    peer.restart()
+    [cancel] = peer.end(peer.plan.to_dict())
+    peer.reply(cancel, "200 OK")
+    peer.reply(peer.invite, "487 Request Terminated", "refuser")
+    assert peer.ends == [True]
+    ack, bye = peer.ok()
+    assert methods([ack, bye]) == ["ACK", "BYE"]
+    assert peer.ok() == [ack]
+    peer.reply(bye, "200 OK")
     peer.wait(100)
     assert peer.ends == [True]
     assert peer.endpoint.pending == EMPTY
