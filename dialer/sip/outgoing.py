@@ -185,7 +185,6 @@ class OutgoingLeg(Leg):
             )
             early = self._early_dialogs[tag] = EarlyDialog(self.core, dialog, self.digest)
         if not early.take(rseq, self.invite.head.cseq, response, now):
-            self.core.drops["provisional_out_of_order"] += 1
             return False
         early.sdp = body_of(self.core, response) or early.sdp
         return True

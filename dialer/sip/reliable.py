@@ -44,8 +44,12 @@ class EarlyDialog:
         self._rack = ""
 
     def take(self, rseq: int, cseq: int, response: Response, now: float) -> bool:
-        """Acknowledge a provisional; false for one that was seen before or came out of order (RFC 3262 4)."""
+        """Acknowledge a provisional; false for one that was seen before or came out of order (RFC 3262 4). Only a gap
+        is counted: where a PRACK takes longer than T1 its provisional comes twice.
+        """
         if self._last is not None and rseq != self._last + 1:
+            if rseq > self._last:
+                self.core.drops["provisional_out_of_order"] += 1
             return False
         self._last = rseq
         self._rack = f"RAck: {rseq} {cseq} INVITE\r\n"

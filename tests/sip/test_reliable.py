@@ -86,6 +86,20 @@ def test_rfc3262_4_prack_names_what_it_acknowledges() -> None:
     assert fields(caller.sent()[0])["CSeq"] == "4 BYE"
 
 
+def test_rfc3262_4_a_repetition_is_discarded_silently_and_a_gap_is_counted(make_link: Any) -> None:
+    link = make_link(delay=0.4)  # longer there and back than T1: the 180 is repeated while its PRACK is under way
+    leg = required(link, 1.0)
+    link.b.ring(leg, link.now)
+    link.run(5.0)
+    assert [line for line in link.lines(B) if " 180 " in line] == ["SIP/2.0 180 Ringing"] * 2
+    assert [type(event) for event in link.events[A]] == [Provisional]
+    assert not link.a.drops
+    assert not link.b.drops
+    caller = Caller()
+    assert [len(caller.ringing(number)) for number in (7, 8, 8, 7, 10)] == [1, 1, 0, 0, 0]
+    assert caller.endpoint.drops == {"provisional_out_of_order": 1}
+
+
 def test_rfc3262_4_a_challenged_prack_is_sent_again() -> None:
     caller = Caller(credentials=Credentials("u", "p"))
     [prack] = caller.ringing(1)
@@ -104,7 +118,7 @@ def test_rfc3262_4_without_an_offer_of_ours_100rel_is_not_offered() -> None:
     assert fields(invite)["Supported"] == "timer"
 
 
-def required(link: Any) -> str:
+def required(link: Any, seconds: float = 0.1) -> str:
     """A call whose caller insists on reliable provisionals."""
 
     def eat(here: tuple[str, int], data: bytes) -> bool:
@@ -115,7 +129,7 @@ def required(link: Any) -> str:
 
     link.eat = eat
     leg = link.call()
-    link.run(0.1)
+    link.run(seconds)
     assert [type(event).__name__ for event in link.events[B]] == ["IncomingCall"]
     return str(leg)
 
