@@ -75,7 +75,7 @@ class EarlyDialog:
 class ReliableRinging:
     """A 180 that must arrive. `give_up` is called when no PRACK came within 64*T1 (RFC 3262 3)."""
 
-    __slots__ = ("_deadline", "_interval", "_response", "_server", "_timer", "core", "give_up", "rseq")
+    __slots__ = ("_deadline", "_interval", "_open", "_response", "_server", "_timer", "core", "give_up", "rseq")
 
     def __init__(
         self, core: Core, server: InviteServer, lines: str, give_up: Callable[[float], None], now: float
@@ -86,6 +86,7 @@ class ReliableRinging:
         self._server = server
         server.respond(180, now, f"Require: 100rel\r\nRSeq: {self.rseq}\r\n{lines}")
         self._response = server.response
+        self._open = True
         self._interval = core.config.t1
         self._deadline = now + 64 * core.config.t1
         self._timer: Timer | None = core.timers.start(now + self._interval, self._repeat, "100rel")
@@ -101,10 +102,11 @@ class ReliableRinging:
         self._timer = self.core.timers.start(min(now + self._interval, self._deadline), self._repeat, name)
 
     def take(self, prack: Request) -> bool:
-        """True if this PRACK is for our 180; it is repeated no more then."""
+        """True if this PRACK is for our 180, which is repeated no more then; after our 2xx, too (RFC 3262 3)."""
         parts = (prack.first("rack") or "").split()
-        if self._timer is None or parts != [str(self.rseq), str(self._server.cseq), "INVITE"]:
+        if not self._open or parts != [str(self.rseq), str(self._server.cseq), "INVITE"]:
             return False
+        self._open = False
         self.stop()
         return True
 

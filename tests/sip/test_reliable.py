@@ -153,6 +153,24 @@ def test_rfc3262_3_a_required_180_is_repeated_until_its_prack(link: Any) -> None
     assert link.a.pending == link.b.pending == EMPTY
 
 
+def test_rfc3262_3_the_prack_of_a_180_that_the_2xx_followed_at_once_is_taken_once(link: Any) -> None:
+    leg = required(link)
+    link.b.ring(leg, link.now)
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(5.0)
+    assert [fields(data)["CSeq"] for source, data in link.sent if source == B and b" 200 OK" in data[:20]] == [
+        "1 INVITE",
+        "2 PRACK",
+    ]
+    assert [line for line in link.lines(B) if " 180 " in line] == ["SIP/2.0 180 Ringing"]
+    [prack] = [data for source, data in link.sent if source == A and data.startswith(b"PRACK")]
+    rack = f"RAck: {fields(prack)['RAck']}\r\n"
+    dialog = link.b.dialog(leg)
+    link.b.receive(in_dialog("PRACK", leg, 3, dialog.local_tag, dialog.remote_tag, rack), A, link.now)
+    [(again, _)] = link.b.datagrams_to_send()
+    assert again.startswith(b"SIP/2.0 481 ")
+
+
 def test_rfc3262_3_a_180_that_is_never_acknowledged_fails_the_call(link: Any) -> None:
     leg = required(link)
     link.eat = lambda source, data: source == A and data.startswith(b"PRACK")
