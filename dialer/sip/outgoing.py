@@ -202,6 +202,7 @@ class OutgoingLeg(Leg):
         answer = body_of(core, response)
         if early is not None:  # its numbers are used up, and its description may be the answer (RFC 3262 5)
             dialog.local_cseq = early.dialog.local_cseq
+            early.dialog = dialog  # a PRACK that is challenged only now counts with the call
             state = dialog.state()
             answer = answer or early.sdp
         self._early_dialogs.clear()

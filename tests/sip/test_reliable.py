@@ -110,6 +110,21 @@ def test_rfc3262_4_a_challenged_prack_is_sent_again() -> None:
     assert "Proxy-Authorization" in fields(again)
 
 
+def test_rfc3261_12_2_1_1_a_prack_challenged_across_the_2xx_shares_no_number_with_the_call() -> None:
+    caller = Caller(credentials=Credentials("u", "p"))
+    [prack] = caller.ringing(1, body=ANSWER)
+    caller.get(reply(caller.invite, "200 OK"))
+    caller.endpoint.reinvite(caller.leg, OFFER, 0.2)
+    [offer] = caller.sent()
+    assert fields(offer)["CSeq"] == "3 INVITE"
+    lines = 'Proxy-Authenticate: Digest realm="r", nonce="n"\r\n'
+    [again] = caller.get(reply(prack, "407 Proxy Authentication Required", lines=lines))
+    assert fields(again)["CSeq"] == "4 PRACK"
+    assert fields(again)["RAck"] == "1 1 INVITE"
+    caller.endpoint.bye(caller.leg, 0.3)
+    assert fields(caller.sent()[0])["CSeq"] == "5 BYE"
+
+
 def test_rfc3262_4_without_an_offer_of_ours_100rel_is_not_offered() -> None:
     endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
     plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
