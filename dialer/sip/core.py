@@ -63,6 +63,7 @@ class Core:
         "allow",
         "allow_reliable",
         "anonymous",
+        "asked",
         "callers",
         "clients",
         "config",
@@ -109,6 +110,8 @@ class Core:
         self.servers: dict[tuple[str, str, str], ServerTransaction] = {}
         self.accepted: dict[AckKey, InviteServer] = {}
         """INVITEs that have a 2xx of ours, by their ACK"""
+        self.asked: dict[tuple[str, str, int], InviteServer] = {}
+        """INVITEs that asked for a new call, by Call-ID, From tag and CSeq number"""
         self.strays: set[tuple[str, str]] = set()
         """client transactions that a 2xx to an INVITE nobody remembers has made"""
         self.flows: dict[Flow, dict[ClientTransaction | ServerTransaction, None]] = {}

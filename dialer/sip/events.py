@@ -112,7 +112,7 @@ class Offered:
 
 
 class Ended(NamedTuple):
-    """A confirmed dialog is over: BYE from the peer, our BYE completed, or the dialog died unanswered."""
+    """A confirmed dialog is over: BYE from the peer (or its 481), our BYE completed, or the dialog died unanswered."""
 
     leg: str
     by: Literal["remote", "local", "timeout"]

@@ -195,6 +195,13 @@ class Leg(Lifetime):
         transaction.acks[tag] = ack
         self.core.outbox.append(ack)
 
+    def acknowledge_again(self, number: int) -> None:
+        """A 2xx came once more when its INVITE was forgotten: what ends the dialog is silence, not BYE."""
+        if not self.hold_ack:
+            dialog = self.the_dialog()
+            head = dialog.head("ACK", number)
+            self.core.outbox.append((head.render("ACK", self.digest.lines("ACK", head.uri)), dialog.destination))
+
     def _on_offer_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         core, status = self.core, response.status
         if status < 200:
@@ -278,8 +285,10 @@ class Leg(Lifetime):
         return True
 
     def lost(self, status: int, now: float) -> None:
-        """The peer said 408 or 481 to a request in the dialog: it is over (RFC 3261 12.2.1.2)."""
-        self.ended_by = "timeout"
+        """The peer said 408 or 481 to a request in the dialog: it is over (RFC 3261 12.2.1.2). 481 may well be the BYE
+        that is still on its way (RFC 5407 3.2.2).
+        """
+        self.ended_by = "remote" if status == 481 else "timeout"
         self.fire("gone" if status == 481 else "died", now)
 
     # Their requests

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dialer.sip.core import AckKey, Core
 from dialer.sip.errors import MalformedMessage
-from dialer.sip.flow import Destination
+from dialer.sip.flow import Destination, Flow
 from dialer.sip.grammar import Via, branch_of, name_addr, split_list, tag_of, via
 from dialer.sip.incoming import IncomingLeg
 from dialer.sip.kind import kind_of
@@ -92,11 +92,25 @@ class Receiver:
         number, method = response.cseq
         transaction = self.core.clients.get((branch_of(top), method))
         if transaction is None:
-            if method != "INVITE" or not 200 <= response.status < 300 or not end_stray(self.core, response, addr, now):
+            if method == "INVITE" and 200 <= response.status < 300:
+                known = self._repeated(response, number) or end_stray(self.core, response, addr, now)
+            else:  # over a connection nothing lingers for the 1xx that the final response overtook on its way
+                known = response.status < 200 and isinstance(addr, Flow)
+            if not known:
                 self.core.drops["stray_response"] += 1
         elif number != transaction.head.cseq:
             raise MalformedMessage("response_mismatch")
         return transaction
+
+    def _repeated(self, response: Response, number: int) -> bool:
+        """A 2xx of a live call that is still repeated after 64*T1 gets its ACK, and no BYE."""
+        leg = self.legs.get(response.first("call-id") or "")
+        dialog = leg.dialog if leg is not None else None
+        tags = tag_of(response.first("from") or ""), tag_of(response.first("to") or "")
+        if leg is None or dialog is None or tags != (dialog.local_tag, dialog.remote_tag):
+            return False
+        leg.acknowledge_again(number)
+        return True
 
     def _request(self, request: Request, addr: Destination, now: float) -> None:
         """To its transaction or leg, or refused. Raises `MalformedMessage`, whose text is the reason to count."""
@@ -142,27 +156,31 @@ class Receiver:
         """Without a transaction: a repeated request is refused again, and nothing is kept of it (RFC 3261 8.2.7)."""
         status, reason, lines = refusal
         try:
-            tag = "" if tag_of((request.fields.get("to") or [""])[0]) else self._stateless_tag(request)
+            tag = "" if tag_of((request.fields.get("to") or [""])[0]) else self._stateless_tag(request, request.method)
         except MalformedMessage:
             tag = ""  # an unreadable To is echoed as it came
         head = ReplyHead(request, top, addr, tag)
         self.core.outbox.append((head.render(status, f"{lines}{self.core.server}", b"", reason), head.destination))
 
-    def _stateless_tag(self, request: Request) -> str:
+    def _stateless_tag(self, request: Request, method: str) -> str:
         # RFC 3261 8.2.7: the same tag for the same request each time.
         # No method has a space: whoever sees such tags learns nothing about the branch of an INVITE of ours.
         call_id, from_ = request.first("call-id") or "", request.first("from") or ""
-        return self.core.branch(call_id, from_, 0, f"To tag {request.method}")[7:23]
+        return self.core.branch(call_id, from_, 0, f"To tag {method}")[7:23]
 
     def _ack(self, request: Request, now: float) -> None:
         """The ACK of a 2xx of ours. It may come after the next INVITE (RFC 5407 3.1.4), after BYE, or twice because the
-        2xx went twice: as long as that INVITE is remembered none of them is a stray.
+        2xx went twice: as long as that INVITE is remembered none of them is a stray. Nor is the ACK of a refusal that
+        was said without a transaction, whose To tag is ours or the live dialog's (8.2.7).
         """
-        answered = self.core.accepted.get(_answer_acknowledged(request))
-        if answered is None:
-            self.core.drops["stray_ack"] += 1
-        else:
+        key = _answer_acknowledged(request)
+        answered = self.core.accepted.get(key)
+        if answered is not None:
             answered.take_ack(request, now)
+        elif key[1] != self._stateless_tag(request, "INVITE"):
+            leg = self.legs.get(key[0])
+            if leg is None or not _same_dialog(leg, request):
+                self.core.drops["stray_ack"] += 1
 
     def _cancel(self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], now: float) -> None:
         target = self.core.servers.get((key[0], key[1], "INVITE"))
@@ -207,6 +225,10 @@ class Receiver:
         self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], leg: Leg | None, now: float
     ) -> None:
         core = self.core
+        if request.method == "INVITE" and _asked(request) in core.asked:
+            # RFC 3261 8.2.2.2: the same call on two ways; whatever became of it, it is not offered twice
+            self._refuse(request, top, addr, (482, None, ""))
+            return
         transaction = self._transaction(request, top, addr, key, core.text())
         if request.method == "OPTIONS":
             lines = f"{core.local(addr).contact_for(request.uri)}{core.allow}Accept: application/sdp\r\n{core.server}"
@@ -217,9 +239,7 @@ class Receiver:
         elif not isinstance(transaction, InviteServer):
             transaction.respond(481, now, core.server)  # BYE and UPDATE live in dialogs only
         elif leg is not None:
-            transaction.respond(
-                482, now, core.server
-            )  # RFC 3261 8.2.2.2: the same call on two ways, or our own call come back
+            transaction.respond(482, now, core.server)  # our own call come back; a leg's name is its Call-ID
         elif len(self.legs) >= core.config.max_legs:
             core.drops["too_many_legs"] += 1
             transaction.respond(503, now, f"Retry-After: 5\r\n{core.server}")
@@ -243,6 +263,12 @@ def _answer_acknowledged(request: Request) -> AckKey:
     fields = request.fields
     to_tag, from_tag = tag_of(fields["to"][0]), tag_of(fields["from"][0])
     return fields["call-id"][0], to_tag or "", from_tag or "", request.cseq[0]
+
+
+def _asked(request: Request) -> tuple[str, str, int]:
+    """What two ways of one INVITE have in common (RFC 3261 8.2.2.2)."""
+    call_id, _, from_tag, number = _answer_acknowledged(request)
+    return call_id, from_tag, number
 
 
 def _same_dialog(leg: Leg, request: Request) -> bool:

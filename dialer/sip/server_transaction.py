@@ -98,6 +98,8 @@ class InviteServer(ServerTransaction):
     def __init__(self, core: Core, cseq: int, key: tuple[str, str, str], head: ReplyHead, ack_key: AckKey) -> None:
         super().__init__(core, "INVITE", cseq, key, head)
         self.ack_key = ack_key
+        if head.tag:  # it is no re-INVITE
+            core.asked[ack_key[0], ack_key[2], cseq] = self
         self.ack: Request | None = None
         self.on_ack: Callable[[InviteServer, Request | None, float], None] = _nothing
 
@@ -118,6 +120,8 @@ class InviteServer(ServerTransaction):
     def forget(self, now: float) -> None:
         super().forget(now)
         self.core.accepted.pop(self.ack_key, None)
+        if self.head.tag:
+            del self.core.asked[self.ack_key[0], self.ack_key[2], self.cseq]
 
     def start_g(self, now: float) -> None:
         # Over a connection a refusal is said once (RFC 3261 17.2.1), but a 2xx until its ACK: it may cross hops that

@@ -1,0 +1,145 @@
+"""Messages that pass each other on the way, come twice or late: legal all of them, so that nothing may be lost by them
+and nothing counted against anybody. Each test is named after its section.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dialer.sip import Ended, Endpoint, EndpointConfig, Failed, Flow, IncomingCall, sdp
+
+A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
+OFFER = sdp.audio("192.0.2.1", 4000)
+ANSWER = sdp.audio("192.0.2.2", 5000)
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+
+
+def hold(link: Any, start: bytes, count: int = 1) -> list[bytes]:
+    """The first `count` messages that begin so are kept back: in the list returned."""
+    held: list[bytes] = []
+    link.eat = lambda source, data: data.startswith(start) and len(held) < count and held.append(data) is None
+    return held
+
+
+def change(link: Any, start: bytes, was: bytes, becomes: bytes) -> None:
+    """Whatever begins so is changed on the way from `a` to `b`."""
+
+    def eat(source: tuple[str, int], data: bytes) -> bool:
+        if source != A or not data.startswith(start):
+            return False
+        assert was in data
+        link.put(data.replace(was, becomes, 1), A, B)
+        return True
+
+    link.eat = eat
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "status"),
+    [
+        (b"Max-Forwards: 70", b"Max-Forwards: 700", 400),
+        (b"Content-Type: application/sdp", b"Content-Type: text/plain", 415),
+        (b"INVITE sip:100@192.0.2.2", b"INVITE urn:service:sos", 416),
+        (b"\r\nContact:", b"\r\nRequire: foo\r\nContact:", 420),
+        (b"\r\nContact:", b"\r\nSession-Expires: 30\r\nContact:", 422),
+    ],
+)
+def test_rfc3261_8_2_7_the_ack_of_a_refusal_without_transaction_is_no_stray(
+    link: Any, was: bytes, becomes: bytes, status: int
+) -> None:
+    change(link, b"INVITE", was, becomes)
+    link.call()
+    link.run(60)
+    assert f"SIP/2.0 {status} " in link.lines(B)[0]
+    assert "ACK" in link.lines(A)[1]
+    assert link.b.drops == {f"refused_{status}": 1}
+
+
+def test_rfc3261_8_2_7_nor_is_that_of_a_refused_reinvite(link: Any) -> None:
+    leg = link.confirmed()
+    change(link, b"INVITE", b"\r\nContact:", b"\r\nRequire: foo\r\nContact:")
+    link.a.reinvite(leg, OFFER, link.now)
+    link.run(60)
+    assert link.lines(B)[0].startswith("SIP/2.0 420 ")
+    assert link.b.drops == {"refused_420": 1}
+    assert link.a.has(leg)
+    assert link.b.has(leg)
+
+
+@pytest.mark.parametrize("became", ["rejected", "cancelled", "hung up"])
+def test_rfc3261_8_2_2_2_the_other_way_of_a_forked_invite_rings_nobody_again(link: Any, became: str) -> None:
+    leg = link.call()
+    link.run(0.05)
+    [invite] = [data for _, data in link.sent if data.startswith(b"INVITE")]
+    if became == "rejected":
+        link.b.reject(leg, 486, link.now)
+    elif became == "cancelled":
+        link.a.cancel(leg, link.now)
+    else:
+        link.b.answer(leg, ANSWER, link.now)
+        link.run(0.1)
+        link.a.bye(leg, link.now)
+    link.run(0.2)
+    link.put(invite.replace(b"branch=z9hG4bK", b"branch=z9hG4bKother"), A, B)
+    link.run(0.1)
+    assert link.lines(B)[-1].startswith("SIP/2.0 482 ")
+    assert sum(isinstance(event, IncomingCall) for event in link.events[B]) == 1
+    link.run()
+    assert link.a.pending == link.b.pending == EMPTY
+    link.put(invite, A, B)
+    link.run(0.1)
+    assert isinstance(link.events[B][-1], IncomingCall), "64*T1 later it is a call like any other"
+
+
+def test_rfc3261_13_2_2_4_a_2xx_that_is_repeated_for_longer_than_64_t1_gets_its_ack_and_no_bye(link: Any) -> None:
+    acks = hold(link, b"ACK", 1000)
+    leg = link.call()
+    link.run(0.1)
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1)
+    [answer] = {data for source, data in link.sent if source == B and data.startswith(b"SIP/2.0 200")}
+    link.run(1.0)
+    link.eat = lambda source, data: False
+    link.put(acks[0], A, B)
+    link.run(40)
+    link.sent.clear()
+    link.put(answer, B, A)
+    link.run(1.0)
+    assert [line.split()[0] for line in link.lines(A)] == ["ACK"]
+    link.run(60)
+    assert link.a.has(leg)
+    assert link.b.has(leg)
+    assert not link.a.drops
+
+
+def test_rfc5407_3_2_2_the_481_to_a_reinvite_is_faster_than_the_bye_that_it_met(link: Any) -> None:
+    leg = link.confirmed()
+    held = hold(link, b"BYE")
+    link.b.bye(leg, link.now)
+    link.a.reinvite(leg, OFFER, link.now)
+    link.run(0.1)
+    link.put(held[0], B, A)
+    link.run()
+    assert link.events[A] == [Ended(leg, "remote")]
+    assert link.events[B] == [Ended(leg, "local")]
+    assert not link.a.drops
+    assert not link.b.drops
+
+
+@pytest.mark.parametrize("late", ["100 Trying", "180 Ringing"])
+def test_rfc3261_17_1_1_2_over_a_connection_a_1xx_may_come_when_its_transaction_is_over(late: str) -> None:
+    flow = Flow("192.0.2.2", 5060, "tcp")
+    endpoint = Endpoint(EndpointConfig(*A, tcp_port=5060), seed=b"x")
+    plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=flow, sdp=OFFER)
+    leg = endpoint.invite(plan, 0.0)
+    [(invite, _)] = endpoint.datagrams_to_send()
+    kept = [line for line in invite.decode().split("\r\n") if line.startswith(("Via:", "From:", "Call-ID:", "CSeq:"))]
+    kept += ["To: <sip:1@192.0.2.2>;tag=t", "Content-Length: 0", "\r\n"]
+    for now, line in ((0.1, "486 Busy Here"), (0.2, late)):
+        endpoint.receive("\r\n".join([f"SIP/2.0 {line}", *kept]).encode(), flow, now)
+        endpoint.handle_timer(now)
+    assert endpoint.next_event() == Failed(leg, 486, "Busy Here")
+    assert endpoint.next_event() is None
+    assert not endpoint.drops
