@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, Failed, Provisional, sdp
+from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, Failed, Flow, Provisional, sdp
 from dialer.sip.outgoing import OutgoingLeg
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
@@ -20,10 +20,11 @@ KEY: dict[str, Any] = {"branch_key": b"secret"}
 class Peer:
     """An endpoint that has sent an INVITE, and a far end written by hand."""
 
-    def __init__(self, **options: Any) -> None:
-        self.endpoint = Endpoint(EndpointConfig(*A, **KEY), seed=b"x")
+    def __init__(self, there: Any = B, **options: Any) -> None:
+        self.there = there
+        self.endpoint = Endpoint(EndpointConfig(*A, tcp_port=5060, **KEY), seed=b"x")
         self.plan = self.endpoint.plan_invite(
-            "sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER, **options
+            "sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=there, sdp=OFFER, **options
         )
         self.leg = self.endpoint.invite(self.plan, 0.0)
         self.now = 0.0
@@ -53,7 +54,7 @@ class Peer:
             f"SIP/2.0 {status}\r\nVia: {got['Via']}\r\nFrom: {got['From']}\r\nTo: {to}\r\nCall-ID: {got['Call-ID']}\r\n"
             f"CSeq: {got['CSeq']}\r\nContact: <sip:{tag}@192.0.2.9>\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
         )
-        self.endpoint.receive(head.encode() + body, B, self.now)
+        self.endpoint.receive(head.encode() + body, self.there, self.now)
         return self.sent()
 
     def ok(self, tag: str = "t") -> list[bytes]:
@@ -174,6 +175,18 @@ def test_rfc3261_13_2_2_4_a_2xx_after_a_refusal_gets_ack_and_bye_at_once(why: st
     assert methods(peer.reply(peer.invite, "408 Request Timeout", "refuser")) == ["ACK"]  # of the transaction, as ever
     peer.wait(100)
     assert peer.events() == []
+    assert peer.endpoint.pending == EMPTY
+
+
+def test_rfc3261_13_2_2_4_over_a_connection_too_where_both_may_come_in_one_read() -> None:
+    peer = Peer(Flow(*B, "tcp"))
+    peer.reply(peer.invite, "408 Request Timeout", "refuser")
+    assert methods(peer.ok()) == ["ACK", "BYE"]
+    peer.wait(0.4)  # timer D is over at once: what comes now is a stray
+    ack, bye = peer.ok("another")
+    assert methods([ack, bye]) == ["ACK", "BYE"]
+    peer.reply(bye, "200 OK")
+    peer.wait(100)
     assert peer.endpoint.pending == EMPTY
 
 
