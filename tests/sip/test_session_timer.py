@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dialer.sip import Ended, Endpoint, EndpointConfig, Failed, Offered, Reinvit
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
+EVERY = range(10_000)
 EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
 
 
@@ -103,6 +105,158 @@ def test_rfc4028_10_a_refused_refresh_lets_the_interval_run_out(make_link: Any) 
     link.run(11)
     assert not link.a.has(leg)
     assert link.events[A] == [Ended(leg, "timeout")]
+
+
+def refuse_updates(link: Any, here: tuple[str, int], status: str, which: Container[int] = EVERY) -> list[float]:
+    """The UPDATEs of one end numbered in `which` meet a `status` (with header lines, if any); when each went."""
+    there = B if here == A else A
+    went: list[float] = []
+
+    def eat(source: tuple[str, int], data: bytes) -> bool:
+        if source == here and data.startswith(b"UPDATE"):
+            went.append(link.now)
+        elif source == there and fields(data)["CSeq"].endswith(" UPDATE") and len(went) in which:
+            link.put(data.replace(b"200 OK", status.encode(), 1), there, here)
+            return True
+        return False
+
+    link.eat = eat
+    return went
+
+
+RETRIES = [
+    ("500 Server Internal Error\r\nRetry-After: 3", A, 3.0, 3.0),
+    ("503 Service Unavailable\r\nRetry-After: 5 (busy);duration=9", A, 5.0, 5.0),
+    ("491 Request Pending", A, 2.1, 4.0),  # who made the Call-ID waits longer
+    ("491 Request Pending", B, 0.0, 2.0),
+]
+
+
+@pytest.mark.parametrize(("status", "here", "least", "most"), RETRIES, ids=["500", "503", "491", "491-called"])
+def test_rfc4028_10_and_rfc3311_5_3_a_refused_update_is_tried_again_as_its_status_says(
+    make_link: Any, status: str, here: tuple[str, int], least: float, most: float
+) -> None:
+    link = make_link()
+    wish = b"Session-Expires: 1800\r\n"
+    change(link, A, b"Supported: timer, 100rel\r\n", wish if here == B else b"Supported: timer\r\n" + wish)
+    leg = link.confirmed()
+    went = refuse_updates(link, here, status, {1})
+    link.run(2800)
+    assert len(went) == 4  # at 900 s, again, and after two more half intervals
+    assert least < went[1] - went[0] < most + 0.03  # a round trip is 0.02 s
+    assert link.ends[here].has(leg)
+    assert link.events == {A: [], B: []}
+    link.ends[here].bye(leg, link.now)
+    link.run()
+    assert link.a.pending == link.b.pending == EMPTY
+
+
+@pytest.mark.parametrize(("wait", "tries"), [("0", 11), ("3600", 1)])
+def test_rfc4028_10_nothing_is_tried_without_end_or_past_the_interval(make_link: Any, wait: str, tries: int) -> None:
+    link = make_link(session_expires=90)
+    leg = link.confirmed()
+    began = link.now
+    went = refuse_updates(link, A, f"500 Server Internal Error\r\nRetry-After: {wait}")
+    ended: list[float] = []
+    link.on_event[A] = lambda event: ended.append(link.now - began)
+    link.run()
+    assert len(went) == tries
+    assert link.events[A] == [Ended(leg, "timeout")]
+    assert 59 < ended[0] < 61  # 90 - min(32, 90 / 3)
+    assert link.a.drops["session_expired"] == 1
+
+
+def test_rfc4028_10_a_refresh_that_succeeds_forgives_the_refusals_before_it(make_link: Any) -> None:
+    link = make_link(session_expires=90)
+    leg = link.confirmed()
+    went = refuse_updates(link, A, "503 Busy\r\nRetry-After: 1", [number for number in EVERY if number % 6])
+    link.run(520)  # ten times 45 s, five of a second, and round trips
+    assert len(went) == 60
+    assert link.a.has(leg)
+
+
+@pytest.mark.parametrize(
+    "status", ["405 Method Not Allowed\r\nAllow: INVITE, ACK, BYE", "501 Not Implemented"], ids=["405", "501"]
+)
+def test_rfc4028_10_a_peer_that_takes_no_update_after_all_gets_a_re_invite(make_link: Any, status: str) -> None:
+    link = make_link(session_expires=90)
+    leg = link.confirmed()
+    refuse_updates(link, A, status)
+    link.on_event[B] = lambda event: link.b.answer(leg, ANSWER, link.now) if isinstance(event, Offered) else None
+    link.run(50)
+    assert methods(link, A) == ["UPDATE", "INVITE", "ACK"]
+    link.run(200)
+    assert link.a.has(leg)
+    assert link.events[A] == []
+
+
+def test_rfc4028_10_a_re_invite_without_final_response_is_not_waited_for_beyond_the_interval(make_link: Any) -> None:
+    link = make_link(session_expires=90)
+    change(link, B, b", UPDATE", b"")
+    leg = link.confirmed()
+    link.run(55)
+    assert methods(link, A) == ["INVITE"]
+    assert link.events[B] == [Offered(leg, OFFER)]  # and nobody answers
+    link.eat = lambda source, data: source == B  # it would hang up at the same time
+    link.run(6)
+    assert link.events[A] == [Ended(leg, "timeout")]
+    link.run()
+    assert link.a.pending == EMPTY
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_rfc4028_10_an_update_that_a_re_invite_overtook_may_fail(make_link: Any, ours: bool) -> None:
+    link = make_link(session_expires=1800)
+    leg = link.confirmed()
+    link.on_event[A] = lambda event: link.a.answer(leg, OFFER, link.now) if isinstance(event, Offered) else None
+    link.on_event[B] = lambda event: link.b.answer(leg, ANSWER, link.now) if isinstance(event, Offered) else None
+    link.eat = lambda source, data: data.startswith(b"UPDATE")
+    link.run(900.1)
+    [(_, update)] = link.sent
+    refuse_updates(link, A, "491 Request Pending")
+    (link.a if ours else link.b).reinvite(leg, OFFER if ours else ANSWER, link.now)
+    link.run(0.1)
+    link.put(update, A, B)
+    link.run(0.1)
+    refused = [line for line in link.lines(B) if line.startswith("SIP/2.0 500")]
+    assert len(refused) == ours  # RFC 3261 12.2.2; the other is 491 by the network
+    link.eat = lambda source, data: False
+    link.clear()
+    link.run(2000)
+    assert methods(link, A) == ["UPDATE"] * 2
+    assert link.a.has(leg)
+    assert link.b.has(leg)
+    assert "session_expired" not in link.a.drops
+    link.a.bye(leg, link.now)
+    link.run(100)
+    assert link.a.pending == link.b.pending == EMPTY
+
+
+def test_rfc3311_5_1_an_early_update_takes_nothing_from_what_the_invite_is_to_be_told(make_link: Any) -> None:
+    link = make_link()
+    change(link, A, b"Supported: timer, 100rel\r\n", b"Session-Expires: 200\r\n")
+    leg = link.call()
+    link.run(0.1)
+    link.b.ring(leg, link.now)
+    dialog = link.b.dialog(leg)
+    link.put(
+        f"UPDATE sip:192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKu\r\nMax-Forwards: 70\r\n"
+        f"From: <{dialog.remote_uri}>;tag={dialog.remote_tag}\r\nTo: <{dialog.local_uri}>;tag={dialog.local_tag}\r\n"
+        f"Call-ID: {leg}\r\nCSeq: 2 UPDATE\r\nContact: <sip:192.0.2.1>\r\nContent-Length: 0\r\n\r\n".encode(),
+        A,
+        B,
+    )
+    link.run(0.1)
+    update = fields(link.sent[-1][1])
+    assert update["CSeq"] == "2 UPDATE"
+    assert "Session-Expires" not in update
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1)
+    answer = next(data for source, data in link.sent if data.startswith(b"SIP/2.0 200") and ANSWER in data)
+    assert fields(answer)["Session-Expires"] == "200;refresher=uas"
+    link.eat = lambda source, data: False
+    link.run(350)
+    assert methods(link, B) == ["UPDATE"] * 3  # RFC 3261 20.5: no Allow takes nothing from the Allow before it
 
 
 def without_timers(make_link: Any) -> Any:
