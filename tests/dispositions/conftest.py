@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rig.ports import free_port
 from dispositions import CampaignPolicy, NewContact, Store
 
 NOON = 1_750_694_400.0
@@ -37,9 +38,7 @@ def postgres(need: Callable[[str], str]) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="dispositions-pg-"))  # short: a socket's path has 107 bytes
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port(socket.SOCK_STREAM)
     data = folder / "data"
     run = {"check": True, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     auth = ["--auth=trust", "--username=tester", "--encoding=UTF8", "--locale=C"]

@@ -331,4 +331,4 @@ def test_bad_input(door: str, case: str, running: Running, tmp_path: Path) -> No
     """One cell; afterwards the daemon still answers."""
     TRY[door][1](case, running, tmp_path)
     assert running.floor.daemon is not None
-    assert running.floor.daemon.healthy()
+    running.floor.daemon.wait_healthy()

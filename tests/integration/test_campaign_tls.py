@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 HOST = "127.0.0.1"
 NAME = "trunk.test"
 CONFIG = Path(__file__).parent / "kamailio" / "edge.cfg"
-BEHAVIOUR = CarrierSettings(answer=60, busy=20, not_found=5, unavailable_503=0, temporarily_480=5, hold=(0.3, 0.8))
+BEHAVIOUR = CarrierSettings(answer=50, busy=35, not_found=5, unavailable_503=0, temporarily_480=5, hold=(0.3, 0.8))
 
 
 @pytest.fixture

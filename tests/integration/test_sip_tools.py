@@ -16,7 +16,7 @@ from benchmarks.rig.scenario import CarrierSettings
 
 pytestmark = [pytest.mark.peer, pytest.mark.parallel]
 ANSWERS = CarrierSettings(
-    answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.1, 0.2), hold=(0.5, 1.0)
+    answer=100, busy=0, not_found=0, unavailable_503=0, temporarily_480=0, ring=(0.1, 0.2), hold=(2.0, 3.0)
 )
 
 

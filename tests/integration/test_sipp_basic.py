@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.rig.ports import free_port
+from benchmarks.rig.sipp import is_bound
 from dialer.sip import (
     Answered,
     Credentials,
@@ -59,6 +61,9 @@ class Sipp:
             "errors.log",
         ]
         self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 20
+        while not is_bound("udp", self.port) and self.process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
 
     @property
     def address(self) -> tuple[str, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
 from collections.abc import Callable, Coroutine, Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.ports import free_ports
 from dialer.media.direct import DirectBackend
 
 PROMPT_FRAMES = 25
@@ -89,24 +89,11 @@ def phones() -> Iterator[Callable[..., Phone]]:
 
 @pytest.fixture
 def port_range() -> Callable[[int], tuple[int, int]]:
-    """`port_range(n)`: lowest and highest of 2n adjacent ports, the first even, all free a moment ago."""
+    """`port_range(n)`: lowest and highest of 2n adjacent ports, the first even, that nobody else takes meanwhile."""
 
     def find(pairs: int) -> tuple[int, int]:
-        for _ in range(100):
-            first = random.randrange(33000, 60000) & ~1
-            held: list[socket.socket] = []
-            try:
-                for port in range(first, first + 2 * pairs):
-                    held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    held[-1].bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            else:
-                return first, first + 2 * pairs - 1
-            finally:
-                for sock in held:
-                    sock.close()
-        raise RuntimeError("no free range of UDP ports")
+        first = free_ports(2 * pairs, socket.SOCK_DGRAM)
+        return first, first + 2 * pairs - 1
 
     return find
 

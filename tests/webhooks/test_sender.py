@@ -54,7 +54,8 @@ def refused(answer: bytes | None, *, host: str = "127.0.0.1", **settings: Any) -
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        values = {"url": f"http://{host}:{port}/hook?x=1", "allow_private": True, "timeout": 0.5, **settings}
+        waits = {"timeout": 0.5 if answer is None else 10.0}
+        values = {"url": f"http://{host}:{port}/hook?x=1", "allow_private": True, **waits, **settings}
         sender = HttpSender(WebhookTable.model_validate(values), "secret-of-the-hook")
         try:
             return await sender.send(ENTRY, 1_750_694_500.9)
