@@ -309,6 +309,10 @@ class Leg(Lifetime):
         else:
             transaction.respond(200, now, f"{core.allow}Accept: application/sdp\r\n{core.server}")
 
+    def on_early_request(self, request: Request, transaction: ServerTransaction, now: float) -> bool:
+        """Answer a request of a callee that has not answered yet; false if it is of no early dialog of ours."""
+        return False
+
     def _take_as_ack(self, now: float) -> None:
         """A new INVITE shows that our 2xx arrived, though its ACK was lost or is late (RFC 5407 3.1.4).
 

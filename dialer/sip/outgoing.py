@@ -15,10 +15,11 @@ from dialer.sip.flow import Destination, Flow, transport_of
 from dialer.sip.grammar import tag_of
 from dialer.sip.leg import LARGEST_DATAGRAM, SDP_TYPE, Leg, body_of
 from dialer.sip.made import made
-from dialer.sip.message import Response
+from dialer.sip.message import Request, Response
 from dialer.sip.plan import InvitePlan
 from dialer.sip.reason import moved_to, q850_cause, reason_line, retry_after
 from dialer.sip.reliable import EarlyDialog, rseq_of
+from dialer.sip.server_transaction import ServerTransaction
 from dialer.sip.timers import Timer
 from dialer.sip.transaction import ClientTransaction, InviteClient, PlainClient
 from dialer.sip.wire import RequestHead, checked_headers, quoted
@@ -26,6 +27,7 @@ from dialer.sip.wire import RequestHead, checked_headers, quoted
 __all__ = ["OutgoingLeg", "end_fork", "plan_head"]
 
 
+_EARLY = ("UPDATE", "OPTIONS")
 _MAX_FORKS = 16
 """Early dialogs that one INVITE may open with reliable provisionals."""
 
@@ -187,6 +189,25 @@ class OutgoingLeg(Leg):
         if not early.take(rseq, self.invite.head.cseq, response, now):
             return False
         early.sdp = body_of(self.core, response) or early.sdp
+        return True
+
+    def on_early_request(self, request: Request, transaction: ServerTransaction, now: float) -> bool:
+        """UPDATE (RFC 3311 5.1) and OPTIONS of a callee that still rings: 481 would tell it that the call is over."""
+        to, from_ = tag_of(request.fields["to"][0]), tag_of(request.fields["from"][0]) or ""
+        early, latest = self._early_dialogs.get(from_), self._early
+        known = early is not None or (latest is not None and tag_of(latest.first("to") or "") == from_)
+        if to != self.plan.from_tag or not known or self.dialog is not None or request.method not in _EARLY:
+            return False
+        core = self.core
+        if request.method == "UPDATE" and body_of(core, request) is not None:
+            # RFC 3311 5.2: one offer after the other. Ours is answered by a reliable provisional, or is still open.
+            answered = early is not None and early.sdp is not None
+            lines = f"Retry-After: {1 + int(core.fraction() * 10)}\r\n" if answered else ""
+            transaction.respond(500 if answered else 491, now, f"{lines}{core.server}")
+            return True
+        if request.method == "UPDATE" and early is not None:
+            early.dialog.refresh(request)
+        transaction.respond(200, now, f"{self.contact}{core.allow}{core.server}")
         return True
 
     def _again(self, response: Response) -> bool:

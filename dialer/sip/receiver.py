@@ -202,7 +202,8 @@ class Receiver:
             return
         transaction = self._transaction(request, top, addr, key, "")
         if leg is None or not _same_dialog(leg, request):
-            transaction.respond(481, now, core.server)
+            if leg is None or not leg.on_early_request(request, transaction, now):
+                transaction.respond(481, now, core.server)
             return
         dialog = leg.the_dialog()
         number = request.cseq[0]

@@ -143,3 +143,49 @@ def test_rfc3261_17_1_1_2_over_a_connection_a_1xx_may_come_when_its_transaction_
     assert endpoint.next_event() == Failed(leg, 486, "Busy Here")
     assert endpoint.next_event() is None
     assert not endpoint.drops
+
+
+@pytest.mark.parametrize(
+    ("reliable", "method", "offer", "answer"),
+    [
+        (False, "OPTIONS", False, "200 OK"),
+        (False, "UPDATE", False, "200 OK"),
+        (False, "UPDATE", True, "491 Request Pending"),  # our own offer has no answer yet
+        (True, "UPDATE", False, "200 OK"),
+        (True, "UPDATE", True, "500 Server Internal Error"),  # to be asked again, when the call is up
+        (True, "BYE", False, "481 Call/Transaction Does Not Exist"),  # RFC 3261 15: not the callee's to send
+    ],
+)
+@pytest.mark.parametrize("far_tag", ["t", "another"])
+def test_rfc3311_5_2_what_a_callee_asks_while_it_rings_does_not_end_its_call(
+    reliable: bool, method: str, offer: bool, answer: str, far_tag: str
+) -> None:
+    endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
+    plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B, sdp=OFFER)
+    leg = endpoint.invite(plan, 0.0)
+    [(invite, _)] = endpoint.datagrams_to_send()
+    kept = [line for line in invite.decode().split("\r\n") if line.startswith(("Via:", "From:", "Call-ID:", "CSeq:"))]
+    describes = ["Content-Type: application/sdp", f"Content-Length: {len(ANSWER)}", "\r\n"]
+    kept += ["To: <sip:1@192.0.2.2>;tag=t", "Contact: <sip:1@192.0.2.2>"]
+
+    def respond(line: str, *more: str) -> None:
+        endpoint.receive("\r\n".join([f"SIP/2.0 {line}", *kept, *more, *describes]).encode() + ANSWER, B, 0.1)
+        endpoint.datagrams_to_send()
+
+    respond("183 Session Progress", *(["Require: 100rel", "RSeq: 1"] if reliable else []))
+    lines = [
+        f"{method} sip:dialer@192.0.2.1:5060 SIP/2.0",
+        "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKearly",
+        f"From: <sip:1@192.0.2.2>;tag={far_tag}\r\nTo: <sip:d@192.0.2.1>;tag={plan.from_tag}",
+        f"Call-ID: {plan.call_id}\r\nCSeq: 1 {method}\r\nMax-Forwards: 70\r\nContact: <sip:2@192.0.2.2:5062>",
+    ]
+    body = OFFER if offer else b""
+    lines += describes if offer else ["Content-Length: 0", "\r\n"]
+    endpoint.receive("\r\n".join(lines).encode() + body, B, 0.2)
+    [(said, _)] = endpoint.datagrams_to_send()
+    wanted = answer if far_tag == "t" else "481 Call/Transaction Does Not Exist"
+    assert said.decode().startswith(f"SIP/2.0 {wanted}\r\n")
+    assert ("\r\nRetry-After: " in said.decode()) is wanted.startswith("500")
+    respond("200 OK")
+    assert endpoint.has(leg)
+    assert endpoint.dialog(leg).remote_tag == "t"
