@@ -142,6 +142,7 @@ class Endpoint:
             "clients": len(core.clients),
             "servers": len(core.servers),
             "accepted": len(core.accepted),
+            "asked": len(core.asked),
             "timers": len(core.timers),
         }
 

@@ -17,7 +17,7 @@ __all__ = ["IncomingLeg"]
 
 
 class IncomingLeg(Leg):
-    """The callee's side. The request was screened, so its headers parse."""
+    """The callee's side. Raises `MalformedMessage` for a Contact or Record-Route that nobody could follow."""
 
     __slots__ = ("_must_be_reliable", "_ringing", "_sdp", "_status", "server")
 
@@ -30,16 +30,11 @@ class IncomingLeg(Leg):
         addr: Destination,
         now: float,
     ) -> None:
-        super().__init__(core, legs, request.fields["call-id"][0], core.anonymous, "incoming")
-        self.contact = core.local(addr).contact_for(request.uri)
-        self.server = server
-        self.owns_call_id = False
-        self._status = 480
-        self._sdp = b""
+        # First what may raise: a leg that is known is whole.
         from_, to = name_addr(request.fields["from"][0]), name_addr(request.fields["to"][0])
         contact = request.first("contact")
         state = DialogState(
-            call_id=self.id,
+            call_id=request.fields["call-id"][0],
             local_uri=to.uri,
             local_tag=server.head.tag,
             remote_uri=from_.uri,
@@ -49,15 +44,22 @@ class IncomingLeg(Leg):
             local_cseq=0,
             destination=addr,
         )
-        self.dialog = Dialog(core, state)
-        self.dialog.remote_cseq = server.cseq
+        dialog = Dialog(core, state)
+        dialog.remote_cseq = server.cseq
+        sdp = body_of(core, request)
+        super().__init__(core, legs, state.call_id, core.anonymous, "incoming")
+        self.dialog = dialog
+        self.contact = core.local(addr).contact_for(request.uri)
+        self.server = server
+        self.owns_call_id = False
+        self._status = 480
+        self._sdp = b""
         server.on_ack = self._on_invite_ack
         server.respond(100, now)
         self.refresher.promise(request)
         self._ringing: ReliableRinging | None = None
         self._must_be_reliable = wants(request, "require")
         headers = tuple((name, value) for name, values in request.fields.items() for value in values)
-        sdp = body_of(core, request)
         self._reoffer = sdp is None
         core.events.append(IncomingCall(self.id, from_.uri, to.uri, sdp, headers, addr))
 

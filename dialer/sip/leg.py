@@ -193,6 +193,7 @@ class Leg(Lifetime):
         lines = self.digest.lines("ACK", head.uri) if self.digest.credentials else ""
         ack = head.render("ACK", lines + SDP_TYPE if body else lines, body), dialog.destination
         transaction.acks[tag] = ack
+        self.hold_ack = False
         self.core.outbox.append(ack)
 
     def acknowledge_again(self, number: int) -> None:

@@ -83,6 +83,7 @@ class OutgoingLeg(Leg):
         "_early_dialogs",
         "_headers",
         "_sdp",
+        "_unusable",
         "invite",
         "plan",
     )
@@ -107,6 +108,7 @@ class OutgoingLeg(Leg):
         self._cancel_reason = ""
         self._cancel_guard: Timer | None = None
         self._crossed = False
+        self._unusable = False  # a 2xx came whose Contact or Record-Route nobody can follow
         self.datagrams_only = not plan.large_over_tcp or "tcp" not in core.locals or isinstance(plan.destination, Flow)
         if isinstance(plan.destination, Flow) or plan.request_uri[:4] != "sip:":
             self.contact = core.local(plan.destination).contact_for(plan.request_uri)
@@ -216,8 +218,14 @@ class OutgoingLeg(Leg):
 
     def _on_answer(self, response: Response, now: float) -> None:
         plan, core, invite = self.plan, self.core, self.invite
-        state = state_of(invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
-        self.dialog = dialog = Dialog(core, state, invite.head.from_, invite.head.via, invite.head.branch)
+        try:
+            state = state_of(invite.head, plan.from_uri, plan.to_uri, response, invite.destination)
+            self.dialog = dialog = Dialog(core, state, invite.head.from_, invite.head.via, invite.head.branch)
+        except MalformedMessage:  # another 2xx may be better
+            if not self._unusable:
+                self._unusable = True
+                core.timers.start(now + 64 * core.config.t1, self._on_no_usable_answer, "lost")
+            raise
         self._early = None
         early = self._early_dialogs.get(dialog.remote_tag)
         answer = body_of(core, response)
@@ -236,6 +244,11 @@ class OutgoingLeg(Leg):
         self.local_sdp = self._sdp or b""
         self.refresher.accepted(self, response, now)
         core.events.append(made(Answered, (self.id, answer, state, self._crossed)))
+
+    def _on_no_usable_answer(self, name: str, now: float) -> None:
+        if self.dialog is None and self.state != "ended":
+            self._failure = Failed(self.id, 502, "Unusable answer")
+            self.fire(name, now)
 
     def crossed(self, now: float) -> None:
         self._crossed = True

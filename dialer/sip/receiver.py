@@ -245,7 +245,11 @@ class Receiver:
             core.drops["too_many_legs"] += 1
             transaction.respond(503, now, f"Retry-After: 5\r\n{core.server}")
         else:
-            IncomingLeg(core, self.legs, request, transaction, addr, now)
+            try:
+                IncomingLeg(core, self.legs, request, transaction, addr, now)
+            except MalformedMessage:
+                transaction.respond(400, now, core.server)
+                raise
 
 
 def _key(request: Request, top: Via, method: str) -> tuple[str, str, str]:

@@ -87,8 +87,9 @@ class Refresher:
     def too_small(self, response: Response) -> bool:
         """A 422: true if the request should be sent again with the peer's Min-SE (RFC 4028 7.3)."""
         wanted = min_se(response)
-        if response.status != 422:
+        if response.status != 422 or self._retries >= _MAX_RETRIES:
             return False
+        self._retries += 1
         if self._agreement is not None and self._agreement.interval < wanted:
             self._agreement = Agreement(wanted, self._agreement.ours)
             return True

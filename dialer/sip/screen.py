@@ -87,8 +87,10 @@ def _check(request: Request) -> None:
                 continue
             for item in split_list(value):
                 name_addr(item)
-    if request.method == "INVITE" and len(fields.get("contact", ())) > 1:
-        raise MalformedMessage("repeated_contact")
+    if request.method == "INVITE":  # RFC 3261 8.1.1.8: exactly one URI
+        contacts = [item for value in fields.get("contact", ()) for item in split_list(value)]
+        if len(contacts) > 1 or contacts == ["*"]:
+            raise MalformedMessage("repeated_contact")
     _number(fields.get("max-forwards"), 255)
     _number(fields.get("expires"), 2**32 - 1)
     _uri(request.uri)

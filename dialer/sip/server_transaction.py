@@ -119,7 +119,8 @@ class InviteServer(ServerTransaction):
 
     def forget(self, now: float) -> None:
         super().forget(now)
-        self.core.accepted.pop(self.ack_key, None)
+        if self.core.accepted.get(self.ack_key) is self:  # and not of one with the same number that was refused
+            del self.core.accepted[self.ack_key]
         if self.head.tag:
             del self.core.asked[self.ack_key[0], self.ack_key[2], self.cseq]
 

@@ -35,7 +35,11 @@ def test_rfc3261_4_call_rings_is_answered_and_ended_by_the_caller(link: Any, end
         "ACK sip:dialer@192.0.2.2:5060 SIP/2.0",
         "BYE sip:dialer@192.0.2.2:5060 SIP/2.0",
     ]
-    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert (
+        link.a.pending
+        == link.b.pending
+        == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
+    )
 
 
 def test_rfc3261_15_the_callee_hangs_up(link: Any) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from dialer.sip import Ended, Endpoint, EndpointConfig, Failed, Flow, IncomingCall, sdp
+from dialer.sip import Answered, Ended, Endpoint, EndpointConfig, Failed, Flow, IncomingCall, sdp
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def hold(link: Any, start: bytes, count: int = 1) -> list[bytes]:
@@ -93,9 +93,16 @@ def test_rfc3261_8_2_2_2_the_other_way_of_a_forked_invite_rings_nobody_again(lin
     assert isinstance(link.events[B][-1], IncomingCall), "64*T1 later it is a call like any other"
 
 
-def test_rfc3261_13_2_2_4_a_2xx_that_is_repeated_for_longer_than_64_t1_gets_its_ack_and_no_bye(link: Any) -> None:
+@pytest.mark.parametrize("held", [False, True])
+def test_rfc3261_13_2_2_4_a_2xx_that_is_repeated_for_longer_than_64_t1_gets_its_ack_and_no_bye(
+    link: Any, held: bool
+) -> None:
     acks = hold(link, b"ACK", 1000)
-    leg = link.call()
+    plan = link.a.plan_invite("sip:100@192.0.2.2", from_uri="sip:dialer@192.0.2.1", destination=B, sdp=OFFER)
+    leg = link.a.invite(plan, link.now, hold_ack=held)
+    link.on_event[A] = lambda event: (
+        link.a.acknowledge(leg, None, link.now) if held and isinstance(event, Answered) else None
+    )
     link.run(0.1)
     link.b.answer(leg, ANSWER, link.now)
     link.run(0.1)
@@ -112,6 +119,70 @@ def test_rfc3261_13_2_2_4_a_2xx_that_is_repeated_for_longer_than_64_t1_gets_its_
     assert link.a.has(leg)
     assert link.b.has(leg)
     assert not link.a.drops
+
+
+def test_rfc3261_12_2_2_a_refused_number_takes_no_ack_from_the_2xx_that_had_it(link: Any) -> None:
+    acks = hold(link, b"ACK", 1000)
+    leg = link.call()
+    link.run(0.1)
+    [invite] = {data for _, data in link.sent if data.startswith(b"INVITE")}
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(0.1)
+    again = invite.replace(b"branch=z9hG4bK", b"branch=z9hG4bKother").replace(
+        b"To: <sip:100@192.0.2.2>", b"To: <sip:100@192.0.2.2>;tag=" + link.b.dialog(leg).local_tag.encode()
+    )
+    link.put(again, A, B)  # in the dialog, with the number of the INVITE that made it
+    link.run(0.1)
+    assert link.lines(B)[-1].startswith("SIP/2.0 500 ")
+    link.put(again.replace(b"INVITE", b"ACK"), A, B)  # same branch: of the 500
+    link.run(8.0)
+    link.eat = lambda source, data: False
+    link.put(acks[0], A, B)
+    link.run(60)
+    assert link.b.has(leg), "its ACK came"
+
+
+@pytest.mark.parametrize("contact", ["*", "<sip:a@192.0.2.1>, <sip:b@192.0.2.1>", "<>", "<sip:>"])
+def test_rfc3261_8_1_1_8_an_invite_whose_contact_nobody_could_follow_is_refused_and_nothing_is_kept(
+    link: Any, contact: str
+) -> None:
+    change(link, b"INVITE", b"Contact: <sip:dialer@192.0.2.1:5060>", f"Contact: {contact}".encode())
+    leg = link.call()
+    link.run(0.1)
+    assert link.lines(B)[0].startswith("SIP/2.0 400 ")
+    assert not link.events[B]
+    assert link.events[A][0].status == 400
+    [cancel] = [data.replace(b"INVITE", b"CANCEL") for _, data in link.sent if data.startswith(b"INVITE")]
+    link.put(cancel, A, B)
+    link.run(0.1)
+    assert link.lines(B)[-1].startswith("SIP/2.0 481 ")
+    assert link.b.pending == EMPTY
+    assert not link.b.has(leg)
+
+
+@pytest.mark.parametrize("rings", [False, True])
+@pytest.mark.parametrize("given_up", [False, True])
+def test_rfc3261_12_1_2_a_2xx_that_nobody_can_follow_does_not_hold_its_line_for_ever(
+    link: Any, rings: bool, given_up: bool
+) -> None:
+    def spoil(source: tuple[str, int], data: bytes) -> bool:
+        if source != B or not data.startswith(b"SIP/2.0 200"):
+            return not rings and data.startswith(b"SIP/2.0 1")
+        link.put(data.replace(b"Contact: <", b"Contact: <>;was=<"), B, A)
+        return True
+
+    link.eat = spoil
+    leg = link.call()
+    link.run(0.1)
+    link.b.answer(leg, ANSWER, link.now)
+    link.run(1.0)
+    assert link.a.has(leg)
+    if given_up:
+        link.a.cancel(leg, link.now)
+    link.run(150)
+    assert [event for event in link.events[A] if isinstance(event, Failed)]
+    assert not link.a.has(leg)
+    assert link.a.pending["legs"] == link.a.pending["clients"] == link.a.pending["timers"] == 0
 
 
 def test_rfc5407_3_2_2_the_481_to_a_reinvite_is_faster_than_the_bye_that_it_met(link: Any) -> None:

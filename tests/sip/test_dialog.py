@@ -36,7 +36,7 @@ from dialer.sip import (
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 SDP = "Content-Type: application/sdp\r\n"
 
 

@@ -114,7 +114,11 @@ def test_a_call_over_a_connection_and_nothing_is_left(transport: str) -> None:
     assert link.take("a") == [Ended(leg, "remote")]
     assert link.take("b") == [Ended(leg, "local")]
     link.wait(64.0)
-    assert link.a.pending == link.b.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert (
+        link.a.pending
+        == link.b.pending
+        == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
+    )
     assert not link.a.drops
     assert not link.b.drops
     assert not link.a._core.flows
@@ -226,7 +230,7 @@ def test_a_lost_connection_carries_an_unanswered_request_over_to_a_new_one_once(
     link.run()
     assert link.take("a") == [Failed(leg, 503, "No connection", kind="transport")]
     assert link.a.drops == {"transaction_without_connection": 1}
-    assert link.a.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert link.a.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def test_rfc3261_8_1_3_1_no_connection_at_all_counts_as_503() -> None:
@@ -394,7 +398,7 @@ def test_rfc3261_18_1_1_a_long_reinvite_goes_over_tcp_where_the_trunk_allows(all
     [(bye, _)] = endpoint.datagrams_to_send()
     answer(bye)
     endpoint.handle_timer(100.0)
-    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def test_a_target_without_transport_stays_on_the_transport_of_the_first_hop() -> None:

@@ -140,5 +140,5 @@ def test_random_histories_leave_nothing_behind(noise: float) -> None:
             wire.pump()
             wire.wait(70.0)
         for end in wire.ends.values():
-            assert end.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}, seed
+            assert end.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}, seed
             assert not end._core.flows, seed

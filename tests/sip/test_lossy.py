@@ -13,7 +13,7 @@ import pytest
 from dialer.sip import Answered, Ended, Failed, IncomingCall, Offered, Reinvited, ReinviteFailed, SipError, sdp
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 class Play:

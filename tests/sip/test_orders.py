@@ -17,7 +17,7 @@ from dialer.sip import Answered, Ended, Failed, Offered, Reinvited, ReinviteFail
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER = sdp.audio("192.0.2.1", 4000)
 ANSWER = sdp.audio("192.0.2.2", 5000)
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 DELAY = 0.05
 LATE, TWICE, LOST = (0.06, 0.12, 0.3, 0.7), (0.0, 0.06, 0.3, 1.2, 4.0), ()
 """Seconds by which a message is late: behind the next one, the one after that, a repetition; or its second copy is."""

@@ -10,7 +10,7 @@ import pytest
 from dialer.sip import Credentials, Endpoint, EndpointConfig, InvitePlan
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
-NOTHING = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+NOTHING = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 class Restarted:

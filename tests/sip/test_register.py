@@ -20,7 +20,7 @@ from dialer.sip import (
 
 ONE, TWO = ("192.0.2.11", 5060), ("192.0.2.12", 5060)
 AOR, REGISTRAR = "sip:trunk@carrier.example", "sip:carrier.example"
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 class Trunk:

@@ -12,7 +12,7 @@ from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, F
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 OFFER, ANSWER = sdp.audio("192.0.2.1", 4000), sdp.audio("192.0.2.2", 5000)
 SDP = "Content-Type: application/sdp\r\n"
-EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def fields(data: bytes) -> dict[str, str]:

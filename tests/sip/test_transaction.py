@@ -68,7 +68,7 @@ def test_rfc3261_17_1_1_2_timer_a_doubles_and_timer_b_ends_it() -> None:
     assert [at for at, _ in sent] == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     assert all(data == request for _, data in sent)
     assert events(endpoint) == [Failed(leg, 408, "No response", kind="timeout")]
-    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def test_rfc3261_17_1_1_2_a_provisional_stops_timers_a_and_b_for_ever() -> None:
@@ -153,7 +153,7 @@ def test_rfc3261_17_2_1_timers_g_and_h_repeat_a_refusal_until_the_ack() -> None:
     assert fire_all(endpoint, 13.9) == []
     assert endpoint.pending["servers"] == 1  # timer I absorbs more ACKs
     fire_all(endpoint, 14.0)
-    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def test_rfc3261_17_2_1_timer_h_gives_up_without_ack() -> None:
@@ -162,7 +162,7 @@ def test_rfc3261_17_2_1_timer_h_gives_up_without_ack() -> None:
     endpoint.reject("from-peer", 486, 0.0)
     endpoint.datagrams_to_send()
     assert len(fire_all(endpoint, 100.0)) == 10
-    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "timers": 0}
+    assert endpoint.pending == {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
 def test_rfc3261_13_3_1_4_a_2xx_that_is_never_acknowledged_ends_in_bye() -> None:
