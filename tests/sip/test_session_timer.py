@@ -345,3 +345,23 @@ def test_rfc4028_9_a_request_for_less_than_90_seconds_gets_422(make_link: Any) -
     assert refusal.startswith(b"SIP/2.0 422 ")
     assert fields(refusal)["Min-SE"] == "90"
     assert link.events[B] == []
+
+
+def test_rfc4028_7_3_a_422_that_asks_for_more_each_time_is_not_followed_for_ever(make_link: Any) -> None:
+    link = make_link(session_expires=90)
+    leg = link.confirmed()
+    asked: list[bytes] = []
+
+    def eat(source: tuple[str, int], data: bytes) -> bool:
+        if source != A or not data.startswith(b"UPDATE"):
+            return False
+        asked.append(data)
+        kept = "".join(f"{name}: {fields(data)[name]}\r\n" for name in ("Via", "From", "To", "Call-ID", "CSeq"))
+        more = f"SIP/2.0 422 Session Interval Too Small\r\n{kept}Min-SE: {90 + len(asked)}\r\nContent-Length: 0\r\n\r\n"
+        link.put(more.encode(), B, A)
+        return True
+
+    link.eat = eat
+    link.run(300)
+    assert len(asked) == 11
+    assert not link.a.has(leg)
