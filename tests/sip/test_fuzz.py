@@ -24,6 +24,12 @@ SPICES = [
     b"\r\nVia: ", b"\r\nContent-Length: 9", b"\r\nRequire: x", b"\r\nRecord-Route: <x>", b"\r\nContact: *",
     b"\r\n\r\n", b"\r\n ", b"()", b"\xe2\x82\xac",
 ]  # fmt: skip
+HOSTILE = [
+    b"", b"*", b"<>", b"<sip:>", b"<sip:a@192.0.2.9>, <sip:b@192.0.2.9>", b"sip:a@192.0.2.9;tag=x", b"<sip:192.0.2.9>",
+    b"<sip:192.0.2.9;lr>, <", b'"x', b"0", b"1 INVITE", b"2147483648 BYE", b"4294967296", b"90;refresher=uac",
+    b"100rel",
+]  # fmt: skip
+"""Well-formed enough to get past the first look."""
 
 
 def traffic(make_link: Any, salt: bytes = b"") -> list[bytes]:
@@ -54,6 +60,11 @@ def traffic(make_link: Any, salt: bytes = b"") -> list[bytes]:
 
 
 def mutate(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    if rng.random() < 0.3:  # one header says something else, and all else is right
+        lines = data.split(b"\r\n")
+        line = rng.randrange(1, len(lines))
+        lines[line] = lines[line].partition(b":")[0] + b": " + rng.choice(HOSTILE)
+        return b"\r\n".join(lines)
     out = bytearray(data)
     for _ in range(rng.randint(1, 4)):
         at = rng.randrange(len(out) + 1)
@@ -109,7 +120,10 @@ def hammer(make_link: Any, seed: int, count: int) -> None:
     ]
     for number in range(count):
         end = rng.choice((link.a, link.b))
-        end.receive(mutate(rng, rng.choice(pool), pool), rng.choice((A, B, ("198.51.100.1", 1))), link.now)
+        message = rng.choice(pool)
+        if number % 4 == 0:  # a call that nobody knows yet
+            message = message.replace(pool_id(message), b"call-%d" % number).replace(b"z9hG4bK", b"z9hG4bK%d" % number)
+        end.receive(mutate(rng, message, pool), rng.choice((A, B, ("198.51.100.1", 1))), link.now)
         if number % 16 == 0:
             link.now += rng.random() * 0.2
             link.a.handle_timer(link.now)
