@@ -221,6 +221,13 @@ class Core:
         """A random number in [0, 1)."""
         return int.from_bytes(self._random(4)) / 2**32
 
+    def glare_wait(self, owns_call_id: bool) -> float:
+        """Seconds until what a 491 has refused may be said again (RFC 3261 14.1): 2.1 to 4 for who made the Call-ID,
+        up to 2 for the other, in steps of 10 ms.
+        """
+        low, steps = (2.1, 190) if owns_call_id else (0.0, 200)
+        return low + 0.01 * int(self.fraction() * (steps + 1))
+
     def branch(self, call_id: str, from_tag: str, cseq: int, method: str, to_tag: str = "") -> str:
         """The branch of a request (RFC 3261 8.1.1.7). A CANCEL uses its INVITE's; anyone with the plan (and key) can
         compute it again.

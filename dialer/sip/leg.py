@@ -263,11 +263,8 @@ class Leg(Lifetime):
         self.core.drops["fork_inside_dialog"] += 1  # a 2xx from nowhere in our dialog: RFC 3261 knows no such thing
 
     def start_back_off(self, now: float) -> None:
-        # RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other up to 2 s, in steps of 10 ms.
-        low, steps = (2.1, 190) if self.owns_call_id else (0.0, 200)
-        wait = low + 0.01 * int(self.core.fraction() * (steps + 1))
-        if self._asked_wait is not None:
-            wait = max(0.1, self._asked_wait)
+        asked = self._asked_wait
+        wait = self.core.glare_wait(self.owns_call_id) if asked is None else max(0.1, asked)
         self._back_off = self.core.timers.start(now + wait, self._on_back_off, "back_off_over")
 
     def _on_back_off(self, name: str, now: float) -> None:

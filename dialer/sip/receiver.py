@@ -105,9 +105,8 @@ class Receiver:
     def _repeated(self, response: Response, number: int) -> bool:
         """A 2xx of a live call that is still repeated after 64*T1 gets its ACK, and no BYE."""
         leg = self.legs.get(response.first("call-id") or "")
-        dialog = leg.dialog if leg is not None else None
-        tags = tag_of(response.first("from") or ""), tag_of(response.first("to") or "")
-        if leg is None or dialog is None or tags != (dialog.local_tag, dialog.remote_tag):
+        ours, theirs = tag_of(response.first("from") or ""), tag_of(response.first("to") or "")
+        if leg is None or not _same_dialog(leg, ours, theirs):
             return False
         leg.acknowledge_again(number)
         return True
@@ -179,7 +178,7 @@ class Receiver:
             answered.take_ack(request, now)
         elif key[1] != self._stateless_tag(request, "INVITE"):
             leg = self.legs.get(key[0])
-            if leg is None or not _same_dialog(leg, request):
+            if leg is None or not _same_dialog(leg, key[1], key[2]):
                 self.core.drops["stray_ack"] += 1
 
     def _cancel(self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], now: float) -> None:
@@ -201,7 +200,7 @@ class Receiver:
             self._outside(request, top, addr, key, leg, now)
             return
         transaction = self._transaction(request, top, addr, key, "")
-        if leg is None or not _same_dialog(leg, request):
+        if leg is None or not _same_dialog(leg, to_tag, tag_of(request.fields["from"][0])):
             if leg is None or not leg.on_early_request(request, transaction, now):
                 transaction.respond(481, now, core.server)
             return
@@ -226,10 +225,12 @@ class Receiver:
         self, request: Request, top: Via, addr: Destination, key: tuple[str, str, str], leg: Leg | None, now: float
     ) -> None:
         core = self.core
-        if request.method == "INVITE" and _asked(request) in core.asked:
-            # RFC 3261 8.2.2.2: the same call on two ways; whatever became of it, it is not offered twice
-            self._refuse(request, top, addr, (482, None, ""))
-            return
+        if request.method == "INVITE":
+            call_id, _, from_tag, number = _answer_acknowledged(request)
+            if (call_id, from_tag, number) in core.asked:
+                # RFC 3261 8.2.2.2: the same call on two ways; whatever became of it, it is not offered twice
+                self._refuse(request, top, addr, (482, None, ""))
+                return
         transaction = self._transaction(request, top, addr, key, core.text())
         if request.method == "OPTIONS":
             lines = f"{core.local(addr).contact_for(request.uri)}{core.allow}Accept: application/sdp\r\n{core.server}"
@@ -270,15 +271,6 @@ def _answer_acknowledged(request: Request) -> AckKey:
     return fields["call-id"][0], to_tag or "", from_tag or "", request.cseq[0]
 
 
-def _asked(request: Request) -> tuple[str, str, int]:
-    """What two ways of one INVITE have in common (RFC 3261 8.2.2.2)."""
-    call_id, _, from_tag, number = _answer_acknowledged(request)
-    return call_id, from_tag, number
-
-
-def _same_dialog(leg: Leg, request: Request) -> bool:
+def _same_dialog(leg: Leg, ours: str | None, theirs: str | None) -> bool:
     dialog = leg.dialog
-    if dialog is None:
-        return False
-    to_tag, from_tag = tag_of(request.fields["to"][0]), tag_of(request.fields["from"][0])
-    return to_tag == dialog.local_tag and (from_tag or "") == dialog.remote_tag
+    return dialog is not None and ours == dialog.local_tag and (theirs or "") == dialog.remote_tag

@@ -202,7 +202,6 @@ def _pause(leg: Leg, response: Response) -> float | None:
     if response.status in (405, 501):
         return 0.0  # by re-INVITE
     if response.status == 491:  # RFC 3311 5.3: as RFC 3261 14.1 has it
-        low, steps = (2.1, 190) if leg.owns_call_id else (0.0, 200)
-        return low + 0.01 * int(leg.core.fraction() * (steps + 1))
+        return leg.core.glare_wait(leg.owns_call_id)
     asked = retry_after(response)
     return None if asked is None else max(_BUSY_WAIT, asked)
