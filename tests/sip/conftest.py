@@ -111,6 +111,25 @@ class Link:
         self.clear()
         return leg
 
+    def hold(self, start: bytes, most: int | None = None) -> list[bytes]:
+        """The first `most` messages that begin so (None: all) are kept back: in the list returned."""
+        held: list[bytes] = []
+        self.eat = lambda source, data: (
+            data.startswith(start) and (most is None or len(held) < most) and held.append(data) is None
+        )
+        return held
+
+    def insist_on_reliable(self) -> None:
+        """Callers of `a` want the provisionals of `b` to be reliable (RFC 3262)."""
+
+        def eat(here: tuple[str, int], data: bytes) -> bool:
+            if data.startswith(b"INVITE") and b"Require" not in data:
+                self.put(data.replace(b"\r\nContact", b"\r\nRequire: 100rel\r\nContact", 1), here, B)
+                return True
+            return False
+
+        self.eat = eat
+
     def clear(self) -> None:
         self.events[A].clear()
         self.events[B].clear()

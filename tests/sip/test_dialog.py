@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import ByHand, headers, response
 from dialer.sip import (
     Answered,
     BadDestination,
@@ -40,7 +41,7 @@ EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "time
 SDP = "Content-Type: application/sdp\r\n"
 
 
-class Peer:
+class Peer(ByHand):
     """An endpoint under test, and a peer whose messages are written by hand."""
 
     def __init__(self, **options: Any) -> None:
@@ -56,21 +57,9 @@ class Peer:
         self.last = self.endpoint.datagrams_to_send()
         return [data for data, _ in self.last]
 
-    def events(self) -> list[Any]:
-        taken = []
-        while (event := self.endpoint.next_event()) is not None:
-            taken.append(event)
-        return taken
-
     def reply(self, request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> list[bytes]:
         """The peer answers; what we send upon that."""
-        fields = headers(request)
-        to = fields["To"] if "tag=" in fields["To"] or not tag else fields["To"] + f";tag={tag}"
-        head = (
-            f"SIP/2.0 {status}\r\nVia: {fields['Via']}\r\nFrom: {fields['From']}\r\nTo: {to}\r\n"
-            f"Call-ID: {fields['Call-ID']}\r\nCSeq: {fields['CSeq']}\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
-        )
-        self.endpoint.receive(head.encode() + body, B, self.now)
+        self.endpoint.receive(response(request, status, tag, lines, body), B, self.now)
         return self.sent()
 
     def ok(
@@ -108,21 +97,6 @@ class Peer:
         """Answered and acknowledged; nothing pending."""
         self.ok(self.invite, **options)
         self.events()
-
-    def wait(self, seconds: float) -> list[bytes]:
-        """Let time pass; what is sent meanwhile."""
-        end, sent = self.now + seconds, []
-        while (at := self.endpoint.next_timer()) is not None and at <= end:
-            self.now = max(self.now, at)
-            self.endpoint.handle_timer(self.now)
-            sent += self.sent()
-        self.now = end
-        return sent
-
-
-def headers(data: bytes) -> dict[str, str]:
-    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def start(data: bytes) -> str:
@@ -473,8 +447,7 @@ def test_rfc3261_13_2_1_an_incoming_invite_without_offer(link: Any) -> None:
 def test_rfc5407_3_1_4_a_reinvite_that_overtakes_the_ack(link: Any) -> None:
     leg = link.call()
     link.run(0.1)
-    late: list[bytes] = []
-    link.eat = lambda source, data: late.append(data) is None if data.startswith(b"ACK") else False
+    late = link.hold(b"ACK")
     link.b.answer(leg, ANSWER, link.now)
     link.run(0.1)
     for number in (1, 2):  # before the ACK of the first INVITE, and before that of the re-INVITE
@@ -501,8 +474,7 @@ def test_rfc3261_13_3_1_4_the_ack_that_bye_overtakes_is_no_stray(link: Any, copi
     """The 2xx went twice, so two ACKs come: one in time, one after BYE; or the only one comes after it."""
     leg = link.call()
     link.run(0.1)
-    late: list[bytes] = []
-    link.eat = lambda source, data: late.append(data) is None if data.startswith(b"ACK") and len(late) < 1 else False
+    late = link.hold(b"ACK", 1)
     link.b.answer(leg, ANSWER, link.now)
     link.run(0.1 if copies == 1 else 1.0)
     link.a.bye(leg, link.now)
@@ -533,8 +505,7 @@ def test_rfc3261_13_2_2_4_an_ack_of_another_invite_acknowledges_nothing(
 ) -> None:
     leg = link.call()
     link.run(0.1)
-    acks: list[bytes] = []
-    link.eat = lambda source, data: acks.append(data) is None if data.startswith(b"ACK") else False
+    acks = link.hold(b"ACK")
     link.b.answer(leg, ANSWER, link.now)
     link.run(0.1)
     text = acks[0].decode()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import ByHand, headers, response
 from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, Failed, Flow, Provisional, sdp
 from dialer.sip.outgoing import OutgoingLeg
 
@@ -17,7 +18,7 @@ EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "time
 KEY: dict[str, Any] = {"branch_key": b"secret"}
 
 
-class Peer:
+class Peer(ByHand):
     """An endpoint that has sent an INVITE, and a far end written by hand."""
 
     def __init__(self, there: Any = B, **options: Any) -> None:
@@ -43,18 +44,10 @@ class Peer:
         [cancel] = self.sent()
         return cancel
 
-    def sent(self) -> list[bytes]:
-        return [data for data, _ in self.endpoint.datagrams_to_send()]
-
     def reply(self, request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> list[bytes]:
         """The far end answers; what is sent upon that."""
-        got = headers(request)
-        to = got["To"] if "tag=" in got["To"] else f"{got['To']};tag={tag}"
-        head = (
-            f"SIP/2.0 {status}\r\nVia: {got['Via']}\r\nFrom: {got['From']}\r\nTo: {to}\r\nCall-ID: {got['Call-ID']}\r\n"
-            f"CSeq: {got['CSeq']}\r\nContact: <sip:{tag}@192.0.2.9>\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
-        )
-        self.endpoint.receive(head.encode() + body, self.there, self.now)
+        own = f"Contact: <sip:{tag}@192.0.2.9>\r\n{lines}"
+        self.endpoint.receive(response(request, status, tag, own, body), self.there, self.now)
         return self.sent()
 
     def ok(self, tag: str = "t") -> list[bytes]:
@@ -66,26 +59,6 @@ class Peer:
         [prack] = self.reply(self.invite, "183 Session Progress", tag, lines)
         assert self.reply(prack, "200 OK") == []
         return prack
-
-    def wait(self, seconds: float) -> list[bytes]:
-        end, sent = self.now + seconds, []
-        while (at := self.endpoint.next_timer()) is not None and at <= end:
-            self.now = max(self.now, at)
-            self.endpoint.handle_timer(self.now)
-            sent += self.sent()
-        self.now = end
-        return sent
-
-    def events(self) -> list[Any]:
-        taken = []
-        while (event := self.endpoint.next_event()) is not None:
-            taken.append(event)
-        return taken
-
-
-def headers(data: bytes) -> dict[str, str]:
-    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def number(request: bytes) -> int:
@@ -238,14 +211,7 @@ def test_rfc3261_13_2_2_4_after_a_restart_too() -> None:
 
 def reliable_call(link: Any) -> str:
     """A call that rings with a 180 which has had its PRACK."""
-
-    def eat(here: tuple[str, int], data: bytes) -> bool:
-        if data.startswith(b"INVITE") and b"Require" not in data:
-            link.put(data.replace(b"\r\nContact", b"\r\nRequire: 100rel\r\nContact", 1), here, B)
-            return True
-        return False
-
-    link.eat = eat
+    link.insist_on_reliable()
     leg = str(link.call())
     link.run(0.1)
     link.b.ring(leg, link.now)

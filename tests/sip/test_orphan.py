@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import ByHand, headers, response
 from dialer.sip import Credentials, Endpoint, EndpointConfig, InvitePlan
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
 NOTHING = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
-class Restarted:
+class Restarted(ByHand):
     """A process that knows an INVITE only by what was saved, and a far end written by hand."""
 
     def __init__(self, **settings: Any) -> None:
@@ -33,28 +34,12 @@ class Restarted:
         self.endpoint.end_orphan(saved, self.now, on_end=self.ends.append)
         return self.sent()
 
-    def sent(self) -> list[bytes]:
-        return [data for data, _ in self.endpoint.datagrams_to_send()]
-
     def reply(self, request: bytes, status: str, tag: str = "t", lines: str = "") -> list[bytes]:
-        fields = headers(request)
-        to = fields["To"] if "tag=" in fields["To"] else f"{fields['To']};tag={tag}"
-        head = f"SIP/2.0 {status}\r\nVia: {fields['Via']}\r\nFrom: {fields['From']}\r\nTo: {to}\r\n"
-        head += f"Call-ID: {fields['Call-ID']}\r\nCSeq: {fields['CSeq']}\r\n{lines}Content-Length: 0\r\n\r\n"
-        self.endpoint.receive(head.encode(), B, self.now)
+        self.endpoint.receive(response(request, status, tag, lines), B, self.now)
         return self.sent()
 
     def ok(self, request: bytes, tag: str = "t") -> list[bytes]:
         return self.reply(request, "200 OK", tag, "Contact: <sip:p@192.0.2.9>\r\n")
-
-    def wait(self, seconds: float) -> list[bytes]:
-        end, sent = self.now + seconds, []
-        while (at := self.endpoint.next_timer()) is not None and at <= end:
-            self.now = max(self.now, at)
-            self.endpoint.handle_timer(self.now)
-            sent += self.sent()
-        self.now = end
-        return sent
 
     def dialog(self) -> dict[str, Any]:
         return {
@@ -62,11 +47,6 @@ class Restarted:
             "remote_uri": "sip:1@192.0.2.2", "remote_tag": "r", "remote_target": "sip:p@192.0.2.2", "route_set": [],
             "local_cseq": 1, "destination": list(B),
         }  # fmt: skip
-
-
-def headers(data: bytes) -> dict[str, str]:
-    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 @pytest.mark.parametrize("status", ["200 OK", "481 Gone", "500 Oops"])

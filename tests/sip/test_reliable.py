@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import ByHand, headers, response
 from dialer.sip import Answered, Credentials, Ended, Endpoint, EndpointConfig, Failed, Provisional, WrongState, sdp
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
@@ -15,22 +16,11 @@ SDP = "Content-Type: application/sdp\r\n"
 EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "timers": 0}
 
 
-def fields(data: bytes) -> dict[str, str]:
-    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
-
-
 def reply(request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> bytes:
-    got = fields(request)
-    to = got["To"] if "tag=" in got["To"] else f"{got['To']};tag={tag}"
-    head = (
-        f"SIP/2.0 {status}\r\nVia: {got['Via']}\r\nFrom: {got['From']}\r\nTo: {to}\r\nCall-ID: {got['Call-ID']}\r\n"
-        f"CSeq: {got['CSeq']}\r\nContact: <sip:{tag}@192.0.2.2:5070>\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return response(request, status, tag, f"Contact: <sip:{tag}@192.0.2.2:5070>\r\n{lines}", body)
 
 
-class Caller:
+class Caller(ByHand):
     def __init__(self, **options: Any) -> None:
         self.endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
         plan = self.endpoint.plan_invite(
@@ -38,9 +28,6 @@ class Caller:
         )
         self.leg = self.endpoint.invite(plan, 0.0)
         [self.invite] = self.sent()
-
-    def sent(self) -> list[bytes]:
-        return [data for data, _ in self.endpoint.datagrams_to_send()]
 
     def get(self, data: bytes) -> list[bytes]:
         self.endpoint.receive(data, B, 0.1)
@@ -50,40 +37,34 @@ class Caller:
         lines = f"Require: 100rel\r\nRSeq: {rseq}\r\n" + (SDP if body else "")
         return self.get(reply(self.invite, "183 Session Progress", tag, lines, body))
 
-    def events(self) -> list[Any]:
-        taken = []
-        while (event := self.endpoint.next_event()) is not None:
-            taken.append(event)
-        return taken
-
 
 def test_rfc3262_4_prack_names_what_it_acknowledges() -> None:
     caller = Caller()
-    assert fields(caller.invite)["Supported"] == "timer, 100rel"
+    assert headers(caller.invite)["Supported"] == "timer, 100rel"
     [prack] = caller.ringing(988, body=ANSWER)
     assert prack.startswith(b"PRACK sip:t@192.0.2.2:5070 SIP/2.0\r\n")
-    assert fields(prack)["RAck"] == "988 1 INVITE"
-    assert fields(prack)["CSeq"] == "2 PRACK"
-    assert fields(prack)["To"].endswith(";tag=t")
+    assert headers(prack)["RAck"] == "988 1 INVITE"
+    assert headers(prack)["CSeq"] == "2 PRACK"
+    assert headers(prack)["To"].endswith(";tag=t")
     assert caller.events() == [Provisional(caller.leg, 183, "Session Progress", ANSWER)]
     assert caller.get(reply(prack, "200 OK")) == []
     assert caller.ringing(988) == []  # repeated
     assert caller.ringing(990) == []  # out of order
     assert caller.events() == []
     [second] = caller.ringing(989)
-    assert fields(second)["RAck"] == "989 1 INVITE"
+    assert headers(second)["RAck"] == "989 1 INVITE"
     [fork] = caller.ringing(5, tag="fork")
     assert fork.startswith(b"PRACK sip:fork@")
-    assert fields(fork)["CSeq"] == "2 PRACK"
+    assert headers(fork)["CSeq"] == "2 PRACK"
     assert [event.status for event in caller.events()] == [183, 183]
     # RFC 3262 5: the answer came in the provisional, so the 2xx needs none; and CSeq goes on from the PRACKs.
     [ack] = caller.get(reply(caller.invite, "200 OK"))
-    assert fields(ack)["CSeq"] == "1 ACK"
+    assert headers(ack)["CSeq"] == "1 ACK"
     [event] = caller.events()
     assert isinstance(event, Answered)
     assert event.sdp == ANSWER
     caller.endpoint.bye(caller.leg, 0.2)
-    assert fields(caller.sent()[0])["CSeq"] == "4 BYE"
+    assert headers(caller.sent()[0])["CSeq"] == "4 BYE"
 
 
 def test_rfc3262_4_a_repetition_is_discarded_silently_and_a_gap_is_counted(make_link: Any) -> None:
@@ -105,9 +86,9 @@ def test_rfc3262_4_a_challenged_prack_is_sent_again() -> None:
     [prack] = caller.ringing(1)
     lines = 'Proxy-Authenticate: Digest realm="r", nonce="n"\r\n'
     [again] = caller.get(reply(prack, "407 Proxy Authentication Required", lines=lines))
-    assert fields(again)["CSeq"] == "3 PRACK"
-    assert fields(again)["RAck"] == "1 1 INVITE"
-    assert "Proxy-Authorization" in fields(again)
+    assert headers(again)["CSeq"] == "3 PRACK"
+    assert headers(again)["RAck"] == "1 1 INVITE"
+    assert "Proxy-Authorization" in headers(again)
 
 
 def test_rfc3261_12_2_1_1_a_prack_challenged_across_the_2xx_shares_no_number_with_the_call() -> None:
@@ -116,13 +97,13 @@ def test_rfc3261_12_2_1_1_a_prack_challenged_across_the_2xx_shares_no_number_wit
     caller.get(reply(caller.invite, "200 OK"))
     caller.endpoint.reinvite(caller.leg, OFFER, 0.2)
     [offer] = caller.sent()
-    assert fields(offer)["CSeq"] == "3 INVITE"
+    assert headers(offer)["CSeq"] == "3 INVITE"
     lines = 'Proxy-Authenticate: Digest realm="r", nonce="n"\r\n'
     [again] = caller.get(reply(prack, "407 Proxy Authentication Required", lines=lines))
-    assert fields(again)["CSeq"] == "4 PRACK"
-    assert fields(again)["RAck"] == "1 1 INVITE"
+    assert headers(again)["CSeq"] == "4 PRACK"
+    assert headers(again)["RAck"] == "1 1 INVITE"
     caller.endpoint.bye(caller.leg, 0.3)
-    assert fields(caller.sent()[0])["CSeq"] == "5 BYE"
+    assert headers(caller.sent()[0])["CSeq"] == "5 BYE"
 
 
 def test_rfc3262_4_without_an_offer_of_ours_100rel_is_not_offered() -> None:
@@ -130,19 +111,12 @@ def test_rfc3262_4_without_an_offer_of_ours_100rel_is_not_offered() -> None:
     plan = endpoint.plan_invite("sip:1@192.0.2.2", from_uri="sip:d@192.0.2.1", destination=B)
     endpoint.invite(plan, 0.0)
     [(invite, _)] = endpoint.datagrams_to_send()
-    assert fields(invite)["Supported"] == "timer"
+    assert headers(invite)["Supported"] == "timer"
 
 
 def required(link: Any, seconds: float = 0.1) -> str:
     """A call whose caller insists on reliable provisionals."""
-
-    def eat(here: tuple[str, int], data: bytes) -> bool:
-        if data.startswith(b"INVITE") and b"Require" not in data:
-            link.put(data.replace(b"\r\nContact", b"\r\nRequire: 100rel\r\nContact", 1), here, B)
-            return True
-        return False
-
-    link.eat = eat
+    link.insist_on_reliable()
     leg = link.call()
     link.run(seconds)
     assert [type(event).__name__ for event in link.events[B]] == ["IncomingCall"]
@@ -173,13 +147,13 @@ def test_rfc3262_3_the_prack_of_a_180_that_the_2xx_followed_at_once_is_taken_onc
     link.b.ring(leg, link.now)
     link.b.answer(leg, ANSWER, link.now)
     link.run(5.0)
-    assert [fields(data)["CSeq"] for source, data in link.sent if source == B and b" 200 OK" in data[:20]] == [
+    assert [headers(data)["CSeq"] for source, data in link.sent if source == B and b" 200 OK" in data[:20]] == [
         "1 INVITE",
         "2 PRACK",
     ]
     assert [line for line in link.lines(B) if " 180 " in line] == ["SIP/2.0 180 Ringing"]
     [prack] = [data for source, data in link.sent if source == A and data.startswith(b"PRACK")]
-    rack = f"RAck: {fields(prack)['RAck']}\r\n"
+    rack = f"RAck: {headers(prack)['RAck']}\r\n"
     dialog = link.b.dialog(leg)
     link.b.receive(in_dialog("PRACK", leg, 3, dialog.local_tag, dialog.remote_tag, rack), A, link.now)
     [(again, _)] = link.b.datagrams_to_send()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import headers, response
 from dialer.sip import Ended, Endpoint, EndpointConfig, Failed, Offered, Reinvited, sdp
 
 A, B = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
@@ -19,11 +20,6 @@ EMPTY = {"legs": 0, "clients": 0, "servers": 0, "accepted": 0, "asked": 0, "time
 
 def methods(link: Any, here: tuple[str, int]) -> list[str]:
     return [line.split()[0] for line in link.lines(here) if not line.startswith("SIP/")]
-
-
-def fields(data: bytes) -> dict[str, str]:
-    lines = data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def change(link: Any, source: tuple[str, int], old: bytes, new: bytes) -> None:
@@ -51,11 +47,11 @@ def test_rfc4028_7_2_and_9_both_agree_and_the_caller_refreshes_with_update(make_
     assert methods(link, A) == ["UPDATE"] * 19  # every 50 s and a round trip
     assert methods(link, B) == []
     update = next(data for source, data in link.sent if data.startswith(b"UPDATE"))
-    assert fields(update)["Session-Expires"] == "100;refresher=uac"
+    assert headers(update)["Session-Expires"] == "100;refresher=uac"
     assert b"\r\nContent-Length: 0\r\n" in update
     answer = next(data for source, data in link.sent if source == B)
-    assert fields(answer)["Session-Expires"] == "100;refresher=uac"
-    assert fields(answer)["Require"] == "timer"
+    assert headers(answer)["Session-Expires"] == "100;refresher=uac"
+    assert headers(answer)["Require"] == "timer"
     assert link.events == {A: [], B: []}
     link.a.bye(leg, link.now)
     link.run()
@@ -115,7 +111,7 @@ def refuse_updates(link: Any, here: tuple[str, int], status: str, which: Contain
     def eat(source: tuple[str, int], data: bytes) -> bool:
         if source == here and data.startswith(b"UPDATE"):
             went.append(link.now)
-        elif source == there and fields(data)["CSeq"].endswith(" UPDATE") and len(went) in which:
+        elif source == there and headers(data)["CSeq"].endswith(" UPDATE") and len(went) in which:
             link.put(data.replace(b"200 OK", status.encode(), 1), there, here)
             return True
         return False
@@ -247,13 +243,13 @@ def test_rfc3311_5_1_an_early_update_takes_nothing_from_what_the_invite_is_to_be
         B,
     )
     link.run(0.1)
-    update = fields(link.sent[-1][1])
+    update = headers(link.sent[-1][1])
     assert update["CSeq"] == "2 UPDATE"
     assert "Session-Expires" not in update
     link.b.answer(leg, ANSWER, link.now)
     link.run(0.1)
     answer = next(data for source, data in link.sent if data.startswith(b"SIP/2.0 200") and ANSWER in data)
-    assert fields(answer)["Session-Expires"] == "200;refresher=uas"
+    assert headers(answer)["Session-Expires"] == "200;refresher=uas"
     link.eat = lambda source, data: False
     link.run(350)
     assert methods(link, B) == ["UPDATE"] * 3  # RFC 3261 20.5: no Allow takes nothing from the Allow before it
@@ -324,7 +320,7 @@ def test_rfc4028_9_and_7_3_422_and_the_longer_interval() -> None:
     leg = endpoint.invite(plan, 0.0)
     for expected in ("90", "600"):
         [*_, (invite, _)] = endpoint.datagrams_to_send()
-        got = fields(invite)
+        got = headers(invite)
         assert got["Session-Expires"] == expected
         endpoint.receive(
             f"SIP/2.0 422 Session Interval Too Small\r\nVia: {got['Via']}\r\nFrom: {got['From']}\r\n"
@@ -343,7 +339,7 @@ def test_rfc4028_9_a_request_for_less_than_90_seconds_gets_422(make_link: Any) -
     link.run(0.1)
     refusal = next(data for source, data in link.sent if source == B)
     assert refusal.startswith(b"SIP/2.0 422 ")
-    assert fields(refusal)["Min-SE"] == "90"
+    assert headers(refusal)["Min-SE"] == "90"
     assert link.events[B] == []
 
 
@@ -356,9 +352,8 @@ def test_rfc4028_7_3_a_422_that_asks_for_more_each_time_is_not_followed_for_ever
         if source != A or not data.startswith(b"UPDATE"):
             return False
         asked.append(data)
-        kept = "".join(f"{name}: {fields(data)[name]}\r\n" for name in ("Via", "From", "To", "Call-ID", "CSeq"))
-        more = f"SIP/2.0 422 Session Interval Too Small\r\n{kept}Min-SE: {90 + len(asked)}\r\nContent-Length: 0\r\n\r\n"
-        link.put(more.encode(), B, A)
+        more = response(data, "422 Session Interval Too Small", lines=f"Min-SE: {90 + len(asked)}\r\n")
+        link.put(more, B, A)
         return True
 
     link.eat = eat

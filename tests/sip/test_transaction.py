@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.rig.by_hand import response
 from dialer.sip import Endpoint, EndpointConfig, Failed, OptionsAnswered, OptionsFailed, sdp
 from dialer.sip.errors import UndefinedTransition
 from dialer.sip.incoming import IncomingLeg
@@ -28,20 +29,6 @@ def invited(headers: Any = ()) -> tuple[Endpoint, str, bytes]:
     [(request, to)] = endpoint.datagrams_to_send()
     assert to == B
     return endpoint, leg, request
-
-
-def reply(request: bytes, status: str, tag: str = "t", lines: str = "", body: bytes = b"") -> bytes:
-    """What a peer answers, written down by hand."""
-    fields = {}
-    for line in request.decode().split("\r\n\r\n")[0].split("\r\n")[1:]:
-        name, _, value = line.partition(": ")
-        fields[name] = value
-    to = fields["To"] if "tag=" in fields["To"] or not tag else fields["To"] + f";tag={tag}"
-    head = (
-        f"SIP/2.0 {status}\r\nVia: {fields['Via']}\r\nFrom: {fields['From']}\r\nTo: {to}\r\n"
-        f"Call-ID: {fields['Call-ID']}\r\nCSeq: {fields['CSeq']}\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 def fire_all(endpoint: Endpoint, until: float) -> list[tuple[float, bytes]]:
@@ -73,14 +60,14 @@ def test_rfc3261_17_1_1_2_timer_a_doubles_and_timer_b_ends_it() -> None:
 
 def test_rfc3261_17_1_1_2_a_provisional_stops_timers_a_and_b_for_ever() -> None:
     endpoint, leg, request = invited()
-    endpoint.receive(reply(request, "180 Ringing"), B, 0.1)
+    endpoint.receive(response(request, "180 Ringing"), B, 0.1)
     assert fire_all(endpoint, 10_000.0) == []
     assert endpoint.has(leg)
 
 
 def test_rfc3261_17_1_1_3_each_repeated_final_gets_the_same_ack() -> None:
     endpoint, leg, request = invited()
-    busy = reply(request, "486 Busy Here", lines='Reason: Q.850;cause=17;text="busy"\r\nRetry-After: 30 (lunch)\r\n')
+    busy = response(request, "486 Busy Here", lines='Reason: Q.850;cause=17;text="busy"\r\nRetry-After: 30 (lunch)\r\n')
     endpoint.receive(busy, B, 0.1)
     [(ack, to)] = endpoint.datagrams_to_send()
     assert to == B
@@ -110,9 +97,9 @@ def test_rfc3261_17_1_2_2_a_provisional_slows_timer_e_to_t2() -> None:
     endpoint = Endpoint(EndpointConfig(*A), seed=b"x")
     ping = endpoint.options("sip:192.0.2.2", B, 0.0)
     [(request, _)] = endpoint.datagrams_to_send()
-    endpoint.receive(reply(request, "100 Trying"), B, 0.2)
+    endpoint.receive(response(request, "100 Trying"), B, 0.2)
     assert [at for at, _ in fire_all(endpoint, 10.0)] == [4.2, 8.2]
-    endpoint.receive(reply(request, "200 OK"), B, 10.5)
+    endpoint.receive(response(request, "200 OK"), B, 10.5)
     assert events(endpoint) == [OptionsAnswered(ping, 200, 10.5)]
     assert fire_all(endpoint, 15.4) == []
     assert endpoint.pending["clients"] == 1  # timer K absorbs late copies
@@ -229,7 +216,7 @@ def test_rfc3261_18_2_2_and_rfc3581_where_responses_go() -> None:
 
 def test_rfc3261_17_1_3_a_response_must_match_in_branch_method_call_and_number() -> None:
     endpoint, leg, request = invited()
-    good = reply(request, "200 OK", body=OFFER, lines="Content-Type: application/sdp\r\n")
+    good = response(request, "200 OK", body=OFFER, lines="Content-Type: application/sdp\r\n")
     bad = [
         good.replace(b"branch=z9hG4bK", b"branch=z9hG4bKx"),
         good.replace(b"CSeq: 1 INVITE", b"CSeq: 1 BYE"),
